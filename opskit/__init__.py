@@ -1,0 +1,1 @@
+"""opskit: a notebook operations runbook for the LLM Multimodal Stack."""

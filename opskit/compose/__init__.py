@@ -1,0 +1,1 @@
+"""What the compose files say, and Compose itself."""

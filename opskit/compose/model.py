@@ -1,0 +1,166 @@
+"""The resolved Compose model as frozen values; `docker compose config --format json` is its only source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One published or exposed container port. `published` None means the Engine picks one."""
+
+    service: str
+    target: int
+    published: int | None
+    host_ip: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of a service. `source` is a host path for binds, a volume key for volumes."""
+
+    service: str
+    kind: str
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRequest:
+    """One `deploy.resources.reservations.devices` entry. `count` -1 means all; `device_ids` exclude count."""
+
+    driver: str
+    count: int | None
+    device_ids: tuple[str, ...]
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service as Compose resolved it; values of secrets stay in `raw` and are never shown."""
+
+    name: str
+    image: str | None
+    ports: tuple[Port, ...]
+    mounts: tuple[Mount, ...]
+    depends_on: Mapping[str, str]
+    healthcheck: bool
+    restart: str
+    replicas: int
+    memory_limit_bytes: int | None
+    devices: tuple[DeviceRequest, ...]
+    labels: Mapping[str, str]
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A whole resolved project."""
+
+    project: str
+    services: tuple[Service, ...]
+    raw: Mapping[str, Any] = field(repr=False)
+
+    def service(self, name: str) -> Service:
+        """The service of that name; KeyError where there is none."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Every published port, in service order."""
+        return tuple(port for service in self.services for port in service.ports if port.published is not None)
+
+    @property
+    def one_shots(self) -> frozenset[str]:
+        """Services some other service waits for with `service_completed_successfully`."""
+        return frozenset(
+            name
+            for service in self.services
+            for name, condition in service.depends_on.items()
+            if condition == "service_completed_successfully"
+        )
+
+    @property
+    def bind_sources(self) -> tuple[tuple[str, str], ...]:
+        """(owner, host path) of every bind mount, config file and secret file."""
+        binds = [(s.name, m.source) for s in self.services for m in s.mounts if m.kind == "bind"]
+        for section in ("configs", "secrets"):
+            entries: Mapping[str, Any] = self.raw.get(section) or {}
+            binds += [(f"{section}/{name}", entry["file"]) for name, entry in entries.items() if "file" in entry]
+        return tuple(binds)
+
+
+def parse_stack(data: Mapping[str, Any]) -> Stack:
+    """Read the object that `config --format json` prints.
+
+    Source: Compose v2.20 to v5.6 `config --format json`; optional keys are absent, never null by contract.
+    """
+    services = tuple(_service(name, raw) for name, raw in (data.get("services") or {}).items())
+    return Stack(project=data["name"], services=services, raw=data)
+
+
+def _service(name: str, raw: Mapping[str, Any]) -> Service:
+    deploy: Mapping[str, Any] = raw.get("deploy") or {}
+    resources: Mapping[str, Any] = deploy.get("resources") or {}
+    limit = (resources.get("limits") or {}).get("memory") or raw.get("mem_limit")
+    check: Mapping[str, Any] = raw.get("healthcheck") or {}
+    return Service(
+        name=name,
+        image=raw.get("image"),
+        ports=tuple(_port(name, port) for port in raw.get("ports") or ()),
+        mounts=tuple(_mount(name, mount) for mount in raw.get("volumes") or ()),
+        depends_on={other: spec["condition"] for other, spec in (raw.get("depends_on") or {}).items()},
+        healthcheck=bool(check.get("test")) and not check.get("disable") and check["test"] != ["NONE"],
+        restart=raw.get("restart") or "no",
+        replicas=_replicas(raw, deploy),
+        memory_limit_bytes=int(limit) if limit is not None else None,
+        devices=tuple(_device(entry) for entry in (resources.get("reservations") or {}).get("devices") or ()),
+        labels=raw.get("labels") or {},
+        raw=raw,
+    )
+
+
+def _replicas(raw: Mapping[str, Any], deploy: Mapping[str, Any]) -> int:
+    for wanted in (deploy.get("replicas"), raw.get("scale")):
+        if wanted is not None:
+            return int(wanted)
+    return 1
+
+
+def _port(service: str, raw: Mapping[str, Any]) -> Port:
+    published: str | int | None = raw.get("published")
+    return Port(
+        service=service,
+        target=int(raw["target"]),
+        published=int(published) if published not in (None, "") and str(published).isdigit() else None,
+        host_ip=raw.get("host_ip") or "0.0.0.0",  # noqa: S104  what an absent host_ip means to the Engine
+        protocol=raw.get("protocol") or "tcp",
+    )
+
+
+def _mount(service: str, raw: Mapping[str, Any]) -> Mount:
+    return Mount(
+        service=service,
+        kind=raw["type"],
+        source=raw.get("source") or "",
+        target=raw["target"],
+        read_only=bool(raw.get("read_only")),
+    )
+
+
+def _device(raw: Mapping[str, Any]) -> DeviceRequest:
+    count = raw.get("count")
+    ids: Sequence[str] = raw.get("device_ids") or ()
+    return DeviceRequest(
+        driver=raw.get("driver") or "",
+        count=(-1 if count == "all" else int(count)) if count is not None else None,
+        device_ids=tuple(ids),
+        capabilities=tuple(raw.get("capabilities") or ()),
+    )

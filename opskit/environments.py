@@ -1,0 +1,1 @@
+"""The eight environments, read from configs/environments.yaml."""

@@ -1,0 +1,37 @@
+"""The exceptions: raised where opskit could not do its work, never as an answer about the world."""
+
+
+class OpskitError(Exception):
+    """Says what was being done, what was found, what was wanted and what to do; shown without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Let IPython show the message alone: the message is the answer, the stack is not."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(OpskitError):
+    """A parameter is missing, unknown or malformed; nothing was started."""
+
+
+class ConfigError(OpskitError):
+    """A file of the project does not say what it must; every fault found is in the message."""
+
+
+class EngineUnavailableError(OpskitError):
+    """The Docker Engine does not answer or does not permit."""
+
+
+class ComposeMissingError(OpskitError):
+    """No usable Compose was found."""
+
+
+class GateClosedError(OpskitError):
+    """Preflight found something that must be mended before a start."""
+
+
+class LaunchFailedError(OpskitError):
+    """The environment was not brought to ready; the message names each failure with its remedy."""
+
+
+class LockHeldError(OpskitError):
+    """Another launch of the same project is in progress; the message names its holder."""

@@ -1,0 +1,1 @@
+"""Secrets: which are needed, where they are kept, who may see them."""
