@@ -1,0 +1,156 @@
+"""The one place that starts a process: no shell, stdin closed, a session of its own, always a timeout."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import signal
+import subprocess  # noqa: TID251  this is the one place
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal
+
+TIMED_OUT = 124
+"""The exit status `run` reports for a command it had to end, as coreutils' `timeout` does."""
+
+MISSING = 127
+"""The exit status for a command that is not there, as a shell reports it."""
+
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a command left: exit status and both streams as text."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    words: tuple[str, ...], *, timeout_s: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Completed:
+    """Run a command to its end and return what it left; a non-zero status is the caller's to judge.
+
+    Args:
+        words: the command, word by word; it appears in `ps`, so no secret is ever among them.
+        timeout_s: after it the whole process group is ended and `rc` is 124.
+        env: variables added to this process's own.
+        cwd: working directory; None means this process's own.
+    """
+    try:
+        running = start(words, env=env, cwd=cwd)
+    except OSError as error:
+        return Completed(MISSING, "", f"{words[0]}: {error.strerror or error}")
+    out: dict[Stream, list[str]] = {"stdout": [], "stderr": []}
+    deadline = time.monotonic() + timeout_s
+    for stream, line in running.lines(until=deadline):
+        out[stream].append(line)
+    rc = running.poll()
+    if rc is None:
+        running.cancel(grace_s=2.0)
+        out["stderr"].append(f"{words[0]}: ended after {timeout_s:g} s without an answer")
+        rc = TIMED_OUT
+    return Completed(rc, "\n".join(out["stdout"]), "\n".join(out["stderr"]))
+
+
+def start(words: tuple[str, ...], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Running:
+    """Start a command whose lines are wanted as they come; it ends when this thread's process ends.
+
+    Raises:
+        OSError: the command is not there or may not be run.
+    """
+    executable = shutil.which(words[0], path=(env or {}).get("PATH"))
+    if executable is None:
+        raise FileNotFoundError(2, "command not found", words[0])
+    guard = shutil.which("setpriv")  # util-linux: the kernel of a killed notebook leaves no orphan behind
+    prefix = (guard, "--pdeathsig", "TERM", "--") if guard else ()
+    process = subprocess.Popen(
+        (*prefix, executable, *words[1:]),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        start_new_session=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return Running(process)
+
+
+def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Mapping[str, str] | None = None) -> int:
+    """Start a command that outlives this process; both its streams go to `log`. Returns its pid."""
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
+    return process.pid
+
+
+@dataclass(slots=True)
+class Running:
+    """A started command: its lines as they come, its end, and a way to end it early."""
+
+    _process: subprocess.Popen[str]
+    _lines: queue.SimpleQueue[tuple[Stream, str] | None] = field(default_factory=queue.SimpleQueue)
+    _open: int = 2
+
+    def __post_init__(self) -> None:
+        for stream, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
+            threading.Thread(target=self._read, args=(stream, pipe), daemon=True).start()
+
+    def _read(self, stream: Stream, pipe: IO[str]) -> None:
+        with pipe:
+            for line in pipe:
+                self._lines.put((stream, line.rstrip("\n")))
+        self._lines.put(None)
+
+    def lines(self, *, until: float | None = None) -> Iterator[tuple[Stream, str]]:
+        """Yield (stream, line) until both streams end, or until the monotonic time `until`."""
+        while self._open:
+            try:
+                item = self._lines.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
+            if item is None:
+                self._open -= 1
+            else:
+                yield item
+        self._process.wait()
+
+    def pending(self) -> Iterator[tuple[Stream, str]]:
+        """Yield the lines that are there now, without waiting."""
+        return self.lines(until=0.0)
+
+    def poll(self) -> int | None:
+        """The exit status (128 + N for signal N); None while the command runs or its lines are not all read."""
+        rc = None if self._open else self._process.poll()
+        return 128 - rc if rc is not None and rc < 0 else rc
+
+    def cancel(self, *, grace_s: float) -> None:
+        """End the whole process group: SIGTERM, and SIGKILL when the grace is over."""
+        for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                pass
+            try:
+                self._process.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        for _ in self.lines(until=time.monotonic() + 1.0):  # let the readers finish; the words are no longer wanted
+            pass
