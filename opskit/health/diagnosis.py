@@ -1,0 +1,65 @@
+"""A NEVER, or a WAITING at the deadline, to a named failure with evidence and remedy; pure."""
+
+from __future__ import annotations
+
+from opskit.compose.faults import Failure
+from opskit.engine.model import Evidence
+from opskit.health.readiness import ServiceWord
+
+_EXIT_CODES = {
+    125: "the container could not be created",
+    126: "the command may not be executed",
+    127: "the command was not found in the image",
+    134: "aborted (SIGABRT)",
+    137: "killed (SIGKILL)",
+    139: "segmentation fault (SIGSEGV)",
+    143: "ended by SIGTERM",
+}
+
+_REMEDIES = {
+    "crash_loop": "mend what the log says, then launch again; `{logs}` shows all of it",
+    "exited": "mend what the log says; a service that is meant to end needs the label `opskit.role: oneshot`, or a "
+    "dependent with `condition: service_completed_successfully`",
+    "oneshot_failed": "mend what the log says, then launch again: one-shots run again at each launch",
+    "oom_killed": "raise the service's memory limit, or make it need less; `docker stats` shows what it takes",
+    "unhealthy": "see the probe's output; `{logs}` shows the service's own words",
+    "timeout": "see its log (`{logs}`); if it only needs longer, launch again with a longer deadline_s: what is up "
+    "stays up",
+}
+
+
+def diagnose(word: ServiceWord, evidence: Evidence, *, project: str, waited_s: float) -> Failure:
+    """Name what keeps a service from being ready.
+
+    Args:
+        word: its judgement; a WAITING one means that the deadline came first.
+        evidence: of the container the word is about.
+        project: its Compose project, for the command that shows its log.
+        waited_s: seconds since the launch began, for the message of a timeout.
+    """
+    kind = word.kind or "timeout"
+    return Failure(
+        kind=kind,
+        service=word.service,
+        message=f"{word.service}: {_sentence(word, kind, waited_s)}",
+        evidence=(
+            *(f"probe: {line}" for line in evidence.probe),
+            *(f"log: {line}" for line in evidence.log),
+        ),
+        remedy=_REMEDIES[kind].format(logs=f"docker compose -p {project} logs {word.service}"),
+    )
+
+
+def _sentence(word: ServiceWord, kind: str, waited_s: float) -> str:
+    code = "" if word.exit_code is None else f"exit code {word.exit_code}"
+    if word.exit_code in _EXIT_CODES:
+        code += f", {_EXIT_CODES[word.exit_code]}"
+    if kind == "crash_loop":
+        return f"crash loop: died {word.deaths} times since the launch began ({code})"
+    if kind == "oom_killed":
+        return f"killed for memory: it went over its memory limit ({code})"
+    if kind in {"exited", "oneshot_failed"}:
+        return f"{'one-shot failed' if kind == 'oneshot_failed' else 'exited'} ({code})"
+    if kind == "unhealthy":
+        return "unhealthy: its health check failed as often as `retries` allows"
+    return f"not ready after {waited_s:.0f} s; last state: {word.state}{f' ({code})' if code else ''}"

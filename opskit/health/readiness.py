@@ -1,0 +1,202 @@
+"""Observations to a word per service: waiting, ready, or never with its kind; pure, the clock is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from opskit.engine.model import ContainerEvent, ContainerState
+
+MAX_DEATHS = 3
+"""Deaths since the launch began after which a service that restarts is called a crash loop."""
+
+STABLE_S = 4.0
+"""How long a container without a health check must run before it is believed."""
+
+
+class Word(Enum):
+    """What is so of a service: late (WAITING) and impossible (NEVER) are different answers."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceNeed:
+    """What a service must reach. `one_shot` means it must end with 0; otherwise it must run."""
+
+    service: str
+    replicas: int = 1
+    one_shot: bool = False
+    max_deaths: int = MAX_DEATHS
+    stable_s: float = STABLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWord:
+    """The judgement of one service: `state` is the word for people, `kind` names the failure of a NEVER."""
+
+    service: str
+    word: Word
+    state: str
+    kind: str | None = None
+    exit_code: int | None = None
+    deaths: int = 0
+    container: str | None = None
+
+
+_Say = Callable[..., ServiceWord]
+_ENDED = frozenset({"exited", "dead"})
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one container since the launch began."""
+
+    state: ContainerState
+    base_restarts: int
+    since: float
+    """When it last began to run, as far as this launch knows."""
+    deaths: int = 0
+    last_exit: int | None = None
+    oom: bool = False
+    unhealthy: bool = False
+    stale: bool = False
+    """It had ended or was unhealthy before the launch began; that says nothing until `up` is done with it."""
+
+    @property
+    def all_deaths(self) -> int:
+        return max(self.deaths, self.state.restart_count - self.base_restarts)
+
+
+@dataclass(slots=True)
+class Tracker:
+    """Reduces snapshots and events of one project to a word per service.
+
+    Inspect decides and events add what inspect forgets: the exit code of a death before the last restart, an
+    out-of-memory kill, an `unhealthy` between two looks. Unhealthy counts from inspect only while running: the Engine
+    shows it for stopping containers too.
+    """
+
+    needs: Mapping[str, ServiceNeed]
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _first: bool = True
+
+    def observe(self, states: Iterable[ContainerState], now: float) -> None:
+        """Take a full snapshot; containers that are not in it are gone."""
+        current = {state.id: state for state in states}
+        for gone in self._seen.keys() - current.keys():
+            del self._seen[gone]
+        for state in current.values():
+            self._note(state, now, fresh=not self._first)
+        self._first = False
+
+    def update(self, state: ContainerState, now: float) -> None:
+        """Take one look at one container."""
+        self._note(state, now, fresh=True)
+
+    def _note(self, state: ContainerState, now: float, *, fresh: bool) -> None:
+        seen = self._seen.get(state.id)
+        if seen is None:
+            # What already ran when the launch began is judged from then on; its old restarts are history.
+            base, since = (0, now) if fresh else (state.restart_count, now - STABLE_S)
+            self._seen[state.id] = _Seen(state, base, since, stale=not fresh and _is_bad(state))
+            return
+        if state.status == "running" and (
+            seen.state.status != "running" or seen.state.restart_count != state.restart_count
+        ):
+            seen.since = now
+        if state.health == "healthy":
+            seen.unhealthy = False
+        seen.state = state
+        seen.stale = seen.stale and _is_bad(state)
+
+    def settle(self) -> None:
+        """Take every container as it is: Compose is done and will start nothing more."""
+        for seen in self._seen.values():
+            seen.stale = False
+
+    def feed(self, event: ContainerEvent, now: float) -> None:
+        """Take one event; of a container not yet seen it waits for the look that follows."""
+        seen = self._seen.get(event.id)
+        if seen is None:
+            return
+        if event.action == "die":
+            seen.deaths += 1
+            seen.last_exit = event.exit_code
+            seen.since = now
+        elif event.action == "oom":
+            seen.oom = True
+        elif event.action == "start":
+            seen.since = now
+        elif event.action == "health_status":
+            seen.unhealthy = event.health == "unhealthy"
+        elif event.action == "destroy":
+            self._seen.pop(event.id, None)
+
+    def words(self, now: float) -> tuple[ServiceWord, ...]:
+        """The judgement of every needed service, in the order of the needs."""
+        return tuple(self._judge(need, now) for need in self.needs.values())
+
+    def _judge(self, need: ServiceNeed, now: float) -> ServiceWord:
+        mine = [seen for seen in self._seen.values() if seen.state.service == need.service]
+        words = [_judge_container(seen, need, now) for seen in mine]
+        for word in words:
+            if word.word is Word.NEVER:
+                return word
+        ready = [word for word in words if word.word is Word.READY]
+        if need.replicas and len(ready) >= need.replicas:
+            return ready[0]
+        if need.replicas == 0:
+            return ServiceWord(need.service, Word.READY, "scaled to 0")
+        waiting = [word for word in words if word.word is Word.WAITING]
+        if not waiting:
+            return ServiceWord(need.service, Word.WAITING, "absent" if not words else "scaling")
+        return waiting[0]
+
+
+def _is_bad(state: ContainerState) -> bool:
+    return state.status in _ENDED or state.health == "unhealthy"
+
+
+def _judge_container(seen: _Seen, need: ServiceNeed, now: float) -> ServiceWord:
+    state, deaths = seen.state, seen.all_deaths
+    exit_code = seen.last_exit if seen.last_exit is not None else state.exit_code
+
+    def say(word: Word, text: str, kind: str | None = None) -> ServiceWord:
+        code = exit_code if deaths or state.status in {*_ENDED, "restarting"} else None
+        return ServiceWord(need.service, word, text, kind, code, deaths, state.id)
+
+    if state.status in _ENDED and not (seen.stale or state.restarts):
+        return _judge_end(seen, need, say)
+    if deaths >= need.max_deaths:
+        oom = seen.oom or state.oom_killed
+        return say(Word.NEVER, *(("out of memory", "oom_killed") if oom else ("crash loop", "crash_loop")))
+    if state.status == "running":
+        return _judge_running(seen, need, now, say)
+    return say(Word.WAITING, f"restarting ({deaths})" if deaths else state.status)
+
+
+def _judge_end(seen: _Seen, need: ServiceNeed, say: _Say) -> ServiceWord:
+    if need.one_shot and seen.state.status == "exited" and seen.state.exit_code == 0:
+        return say(Word.READY, "completed")
+    if seen.oom or seen.state.oom_killed:
+        return say(Word.NEVER, "out of memory", "oom_killed")
+    if need.one_shot:
+        return say(Word.NEVER, "one-shot failed", "oneshot_failed")
+    return say(Word.NEVER, "exited", "exited")
+
+
+def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> ServiceWord:
+    health = seen.state.health
+    if health == "healthy":
+        return say(Word.READY, "healthy")
+    if health == "unhealthy" or seen.unhealthy:
+        return say(Word.WAITING, "unhealthy") if seen.stale else say(Word.NEVER, "unhealthy", "unhealthy")
+    if need.one_shot or health is not None:
+        return say(Word.WAITING, "running" if need.one_shot else "starting")
+    if now - seen.since >= need.stable_s:
+        return say(Word.READY, "running")
+    return say(Word.WAITING, "settling")

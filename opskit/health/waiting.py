@@ -1,0 +1,210 @@
+"""Brings a project up and waits until it is ready or never will be: the one place that waits."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import requests
+
+from opskit.compose.cli import Project
+from opskit.compose.faults import Failure, failure_of
+from opskit.compose.model import Stack
+from opskit.compose.progress import parse_progress
+from opskit.engine.events import EventPump, read_container, read_containers, read_evidence
+from opskit.health.diagnosis import diagnose
+from opskit.health.outcome import Outcome, ServiceChanged, Sink
+from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from opskit.process import Running
+
+_TICK_S = 0.1
+_LOOK_S = 2.0
+"""Seconds between two full looks: what an event lost is seen then."""
+_CANCEL_S = 10.0
+
+
+def needs_of(stack: Stack) -> Mapping[str, ServiceNeed]:
+    """What each service must reach, from the model and the labels opskit.role, .max_deaths and .stable_s."""
+    needs = {}
+    for service in stack.services:
+        labels = service.labels
+        one_shot = labels.get("opskit.role") == "oneshot" or service.name in stack.one_shots
+        needs[service.name] = ServiceNeed(
+            service.name,
+            replicas=service.replicas,
+            one_shot=one_shot,
+            max_deaths=int(labels.get("opskit.max_deaths", MAX_DEATHS)),
+            stable_s=float(labels.get("opskit.stable_s", STABLE_S)),
+        )
+    return needs
+
+
+def launch(
+    project: Project,
+    stack: Stack,
+    client: DockerClient,
+    *,
+    deadline_s: float,
+    sink: Sink,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Start `up -d` and wait until every service is ready, one never will be, or the deadline comes.
+
+    Events wake it and looks decide. Nothing is raised for a fault of the project; Ctrl-C ends Compose and comes back
+    as the failure `cancelled`. What is up stays up, for a look or a second launch.
+
+    Raises:
+        EngineUnavailableError: the Engine went before the launch began.
+    """
+    return _Launch(project, stack, client, deadline_s, sink, clock).run()
+
+
+@dataclass(slots=True)
+class _Launch:
+    project: Project
+    stack: Stack
+    client: DockerClient
+    deadline_s: float
+    sink: Sink
+    clock: Callable[[], float]
+    began: float = 0.0
+    last: dict[str, ServiceChanged] = field(default_factory=dict)
+    error: str | None = None
+    created: set[str] = field(default_factory=set)
+    compose_seconds: float | None = None
+
+    def run(self) -> Outcome:
+        self.began = self.clock()
+        tracker = Tracker(needs_of(self.stack))
+        pump = EventPump(self.client, self.project.name)
+        running: Running | None = None
+        try:
+            tracker.observe(read_containers(self.client, self.project.name), self.clock())
+            running = self.project.start_up()
+            return self._wait(tracker, pump, running)
+        except KeyboardInterrupt:
+            return self._outcome((_cancelled(self.project.name),))
+        except (requests.exceptions.RequestException, OSError) as error:
+            return self._outcome((_engine_lost(error),))
+        finally:
+            pump.close()
+            if running is not None and running.poll() is None:
+                running.cancel(grace_s=_CANCEL_S)
+
+    def _wait(self, tracker: Tracker, pump: EventPump, running: Running) -> Outcome:
+        looked = self.clock()
+        while True:
+            again = self._drain(tracker, pump)
+            self._read_compose(running, tracker)
+            now = self.clock()
+            if again or now - looked >= _LOOK_S:
+                tracker.observe(read_containers(self.client, self.project.name), now)
+                looked = now
+            words = tracker.words(now)
+            self._tell(words, now)
+            never = [word for word in words if word.word is Word.NEVER]
+            if never:
+                return self._outcome(self._diagnose(never, now))
+            if self.compose_seconds is not None:
+                if running.poll():
+                    return self._outcome((self._compose_failure(),))
+                if all(word.word is Word.READY for word in words):
+                    return self._outcome(())
+            if now - self.began >= self.deadline_s:
+                return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
+
+    def _drain(self, tracker: Tracker, pump: EventPump) -> bool:
+        """Take what events there are, waiting a tick for the first; True where a full look is asked for."""
+        touched: dict[str, None] = {}
+        wait_s, again = _TICK_S, False
+        while True:
+            try:
+                event = pump.queue.get(timeout=wait_s)
+            except queue.Empty:
+                break
+            wait_s = 0.0
+            if event is None:
+                again = True
+                continue
+            tracker.feed(event, self.clock())
+            touched[event.id] = None
+        for identity in touched:
+            state = read_container(self.client, identity)
+            if state is not None:
+                tracker.update(state, self.clock())
+        return again
+
+    def _read_compose(self, running: Running, tracker: Tracker) -> None:
+        for stream, line in running.pending():
+            event = parse_progress(line)
+            if event.kind == "error" or (event.kind == "raw" and stream == "stderr" and self.error is None):
+                self.error = event.verb or self.error
+            if event.kind == "container" and event.verb in {"Created", "Recreated"}:
+                self.created.add(event.name)
+            self.sink(event)
+        if self.compose_seconds is None and running.poll() is not None:
+            self.compose_seconds = self.clock() - self.began
+            tracker.observe(read_containers(self.client, self.project.name), self.clock())
+            tracker.settle()
+
+    def _tell(self, words: tuple[ServiceWord, ...], now: float) -> None:
+        for word in words:
+            before = self.last.get(word.service)
+            if before is None or (before.word, before.state) != (word.word.value, word.state):
+                change = ServiceChanged(word.service, word.word.value, word.state, round(now - self.began, 2))
+                self.last[word.service] = change
+                self.sink(change)
+
+    def _diagnose(self, words: list[ServiceWord], now: float) -> tuple[Failure, ...]:
+        return tuple(
+            diagnose(
+                word,
+                read_evidence(self.client, word.container),
+                project=self.project.name,
+                waited_s=now - self.began,
+            )
+            for word in words
+        ) or (self._compose_failure(),)
+
+    def _compose_failure(self) -> Failure:
+        names = tuple(service.name for service in self.stack.services)
+        return failure_of(self.error or "Compose failed without a word", project=self.project.name, services=names)
+
+    def _outcome(self, failures: tuple[Failure, ...]) -> Outcome:
+        seconds = self.clock() - self.began
+        return Outcome(
+            ok=not failures,
+            project=self.project.name,
+            failures=failures,
+            services=tuple(self.last[s.name] for s in self.stack.services if s.name in self.last),
+            seconds=round(seconds, 2),
+            compose_seconds=round(seconds if self.compose_seconds is None else self.compose_seconds, 2),
+            created=len(self.created),
+        )
+
+
+def _cancelled(project: str) -> Failure:
+    return Failure(
+        "cancelled",
+        None,
+        "interrupted; Compose was ended, and what was started is still there",
+        (),
+        f"launch again to go on, or `docker compose -p {project} down` to undo it",
+    )
+
+
+def _engine_lost(error: Exception) -> Failure:
+    return Failure(
+        "engine_unreachable",
+        None,
+        "the Docker Engine went away during the launch",
+        (f"{type(error).__name__}: {error}",),
+        "start it (`systemctl start docker`), then launch again: what was created is taken up again",
+    )

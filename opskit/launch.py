@@ -1,0 +1,76 @@
+"""Launches any Compose project and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opskit.compose.cli import Project, find_compose
+from opskit.compose.faults import Failure
+from opskit.engine.client import connect, resolve_host
+from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError
+from opskit.health.outcome import LaunchEvent, Outcome, Sink
+from opskit.health.waiting import launch
+from opskit.lock import hold_project
+
+
+def _drop(_: LaunchEvent) -> None:
+    """Nobody listens."""
+
+
+def launch_project(
+    files: Sequence[str | Path] | str | Path,
+    project: str,
+    *,
+    deadline_s: float = 600.0,
+    env_file: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    engine_host: str | None = None,
+    on_event: Sink = _drop,
+) -> Outcome:
+    """Bring any Compose project up, wait until it is truly ready, and return what came of it.
+
+    Ready means: healthy where there is a health check; else running for `opskit.stable_s` seconds (label, 4 by
+    default) without a death; a one-shot ended with 0. A crash loop, an unhealthy service, an out-of-memory kill or a
+    failed one-shot ends the wait at once.
+
+    Args:
+        files: Compose files in the order they are merged; one path is enough.
+        project: the Compose project name.
+        deadline_s: seconds until a service that is not ready is called late.
+        env_file: passed as `--env-file`; None leaves Compose its own rule (`.env` beside the first file).
+        environ: variables for interpolation; they win over the env file.
+        engine_host: such as `unix:///run/docker.sock`; None takes DOCKER_HOST or the current Docker context.
+        on_event: called with every event of the launch, from this thread.
+
+    Returns:
+        The outcome; faults of the project, the Engine or Compose are its `failures`, nothing is raised for them.
+    """
+    paths = (files,) if isinstance(files, str | Path) else tuple(files)
+    try:
+        host = resolve_host(engine_host)
+        client = connect(host)
+        resolved = Project(
+            compose=find_compose(),
+            name=project,
+            files=tuple(Path(file) for file in paths),
+            env_file=Path(env_file) if env_file is not None else None,
+            environ=dict(environ or {}),
+            engine_host=host,
+        )
+        with hold_project(project):
+            stack = resolved.read_stack()
+            if isinstance(stack, Failure):
+                return failed(project, stack)
+            return launch(resolved, stack, client, deadline_s=deadline_s, sink=on_event)
+    except EngineUnavailableError as error:
+        return failed(project, Failure("engine_unreachable", None, str(error), (), "see the message"))
+    except ComposeMissingError as error:
+        return failed(project, Failure("compose_missing", None, str(error), (), "see the message"))
+    except LockHeldError as error:
+        return failed(project, Failure("launch_in_progress", None, str(error), (), "see the message"))
+
+
+def failed(project: str, failure: Failure) -> Outcome:
+    """The outcome of a launch that ended before it began."""
+    return Outcome(ok=False, project=project, failures=(failure,), services=(), seconds=0.0)
