@@ -1,0 +1,85 @@
+"""A run's folder and its journal: one JSON line per event, written as it happens, read by whoever watches."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+RUN_FOLDER = "OPSKIT_RUN_FOLDER"
+"""The variable by which the kernel of a recorded run learns its folder."""
+
+_NAME = "events.jsonl"
+
+
+def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
+    """Make `<root>/<yyyy>/<mm>/<utc time>-<environment>-<act>/`; a second one in the same second gets a number."""
+    now = time.gmtime()
+    word = re.sub(r"[^A-Za-z0-9_-]+", "-", environment) or "none"
+    stem = f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{word}-{act}"
+    month = root / time.strftime("%Y", now) / time.strftime("%m", now)
+    month.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = month / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(mode=0o750)
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+class Journal:
+    """Appends events to a run's journal; without a folder (a notebook tried out by hand) it keeps nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of_this_run(cls) -> Journal:
+        """The journal of the recorded run this process is the kernel of, if it is one."""
+        folder = os.environ.get(RUN_FOLDER)
+        return cls(Path(folder) if folder else None)
+
+    def write(self, kind: str, **data: object) -> None:
+        """Append one event of that kind; `at` is Unix time in seconds."""
+        if self.folder is None:
+            return
+        line = json.dumps({"at": round(time.time(), 3), "kind": kind, **{k: plain(v) for k, v in data.items()}})
+        with (self.folder / _NAME).open("a", encoding="utf-8") as sink:
+            sink.write(line + "\n")
+
+
+def plain(value: object) -> Any:  # noqa: ANN401  JSON is any
+    """Dataclasses, enums, paths and tuples as JSON has them; a value it does not know becomes its text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: plain(item) for key, item in asdict(value).items()}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def read_journal(folder: Path, *, skip: int = 0) -> tuple[dict[str, Any], ...]:
+    """The events after the first `skip`; a last line still being written is left for the next look."""
+    return tuple(_events(folder / _NAME))[skip:]
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)

@@ -1,0 +1,67 @@
+"""A notebook's parameters: which it has, and whether what was passed fits; papermill itself only warns."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from opskit.errors import UsageError
+
+_TYPES: Mapping[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
+
+
+def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Name to annotated type of every parameter, from the cell tagged `parameters`, in order."""
+    for cell in notebook["cells"]:
+        if "parameters" in cell.get("metadata", {}).get("tags", []):
+            return {
+                node.target.id: ast.unparse(node.annotation)
+                for node in ast.parse(cell["source"]).body
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            }
+    return {}
+
+
+def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, notebook: str) -> None:
+    """Refuse what the notebook does not know, and values of another type.
+
+    Raises:
+        UsageError: names every unknown parameter with the nearest known one, and every value that does not fit.
+    """
+    faults = []
+    for name, value in passed.items():
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(f"unknown parameter {name!r}{hint}")
+        elif not _fits(value, declared[name]):
+            faults.append(f"{name}: found {value!r} ({type(value).__name__}), wanted {_wanted(declared[name])}")
+    if faults:
+        known = ", ".join(f"{name} ({kind})" for name, kind in declared.items()) or "none"
+        raise UsageError(f"{notebook}: {'; '.join(faults)}. Its parameters are: {known}. Nothing was started.")
+
+
+def _fits(value: object, kind: str) -> bool:
+    types = _TYPES.get(kind)
+    return types is None or (isinstance(value, types) and (kind == "bool" or not isinstance(value, bool)))
+
+
+def _wanted(kind: str) -> str:
+    return "True or False (papermill reads `true` as a text)" if kind == "bool" else kind
+
+
+def read_word(word: str, kind: str) -> object:
+    """Read a parameter's word from a command line by the type its notebook declares.
+
+    A word that does not fit comes back as it is, for `check_parameters` to refuse.
+    """
+    if kind == "bool":
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(word.lower(), word)
+    if kind in {"int", "float"}:
+        try:
+            return int(word) if kind == "int" else float(word)
+        except ValueError:
+            return word
+    return word

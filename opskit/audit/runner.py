@@ -1,0 +1,71 @@
+"""Runs a notebook with papermill, in this process or in one of its own; parameters are read by their types."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from opskit import process
+from opskit.audit.journal import RUN_FOLDER, open_run_folder
+from opskit.audit.parameters import check_parameters, declared_parameters, read_word
+from opskit.errors import UsageError
+from opskit.paths import AUDIT, NOTEBOOKS
+
+
+def notebook_path(name: str) -> Path:
+    """The notebook of that name.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.is_file():
+        there = ", ".join(
+            sorted(p.relative_to(NOTEBOOKS).with_suffix("").as_posix() for p in NOTEBOOKS.rglob("*.ipynb"))
+        )
+        raise UsageError(f"running a notebook: found no notebooks/{name}.ipynb; wanted one of: {there}.")
+    return path
+
+
+def read_parameters(name: str, words: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a command line, by the types the notebook declares.
+
+    Raises:
+        UsageError: one is unknown or does not fit.
+    """
+    import nbformat  # noqa: PLC0415  slow, and not wanted where a panel starts a run
+
+    declared = declared_parameters(nbformat.read(notebook_path(name), as_version=4))  # type: ignore[no-untyped-call]
+    values = {key: read_word(word, declared.get(key, "str")) for key, word in words.items()}
+    check_parameters(declared, values, notebook=f"notebooks/{name}.ipynb")
+    return values
+
+
+def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str | None:
+    """Run the notebook to its end, recorded in `folder`. Returns None when all went well, else the message."""
+    # jsonschema builds a grammar at import that takes two thirds of papermill's start; without it only the `iri`
+    # formats go unchecked (python-jsonschema/jsonschema#1392).
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from papermill import execute_notebook  # noqa: PLC0415  after the line above
+
+    from opskit.audit.engine import RunFailedError  # noqa: PLC0415  it imports papermill
+
+    os.environ[RUN_FOLDER] = str(folder)
+    try:
+        execute_notebook(str(notebook_path(name)), None, dict(parameters), progress_bar=False, cwd=str(NOTEBOOKS))
+    except RunFailedError as error:
+        return error.format_message()
+    finally:
+        del os.environ[RUN_FOLDER]
+    return None
+
+
+def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Running]:
+    """Start a run in a process of its own, as the panel does; its journal in the folder tells how it goes."""
+    folder = open_run_folder(AUDIT, environment=parameters.get("env", ""), act=name)
+    words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
+    command = (sys.executable, "-m", "opskit", "run", name, *words)
+    return folder, process.start(command, env={RUN_FOLDER: str(folder)})
