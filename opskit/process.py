@@ -33,15 +33,19 @@ class Completed:
     stderr: str
 
 
+Variables = Mapping[str, str | None]
+"""Variables added to this process's own; None takes one away."""
+
+
 def run(
-    words: tuple[str, ...], *, timeout_s: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    words: tuple[str, ...], *, timeout_s: float, env: Variables | None = None, cwd: Path | None = None
 ) -> Completed:
     """Run a command to its end and return what it left; a non-zero status is the caller's to judge.
 
     Args:
         words: the command, word by word; it appears in `ps`, so no secret is ever among them.
         timeout_s: after it the whole process group is ended and `rc` is 124.
-        env: variables added to this process's own.
+        env: variables added to this process's own; None takes one away.
         cwd: working directory; None means this process's own.
     """
     try:
@@ -60,7 +64,7 @@ def run(
     return Completed(rc, "\n".join(out["stdout"]), "\n".join(out["stderr"]))
 
 
-def start(words: tuple[str, ...], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Running:
+def start(words: tuple[str, ...], *, env: Variables | None = None, cwd: Path | None = None) -> Running:
     """Start a command whose lines are wanted as they come; it ends when this thread's process ends.
 
     Raises:
@@ -76,7 +80,7 @@ def start(words: tuple[str, ...], *, env: Mapping[str, str] | None = None, cwd: 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **(env or {})},
+        env=_environment(env),
         cwd=cwd,
         start_new_session=True,
         text=True,
@@ -86,7 +90,7 @@ def start(words: tuple[str, ...], *, env: Mapping[str, str] | None = None, cwd: 
     return Running(process)
 
 
-def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Mapping[str, str] | None = None) -> int:
+def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Variables | None = None) -> int:
     """Start a command that outlives this process; both its streams go to `log`. Returns its pid."""
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -94,11 +98,16 @@ def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Mapping[str, str] | 
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, **(env or {})},
+            env=_environment(env),
             start_new_session=True,
         )
     threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
     return process.pid
+
+
+def _environment(changes: Variables | None) -> dict[str, str]:
+    merged: dict[str, str | None] = {**os.environ, **(changes or {})}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 @dataclass(slots=True)

@@ -65,6 +65,7 @@ class Project:
         env_file: passed as `--env-file`; None leaves Compose its own rule.
         environ: variables for interpolation; they win over the env file.
         engine_host: `DOCKER_HOST` for Compose; None means its own default.
+        withheld: variables of this process that Compose must not see: a secret's one source is the env file.
     """
 
     compose: Compose
@@ -73,6 +74,7 @@ class Project:
     env_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     engine_host: str | None = None
+    withheld: frozenset[str] = frozenset()
 
     def words(self, *more: str) -> tuple[str, ...]:
         """The command line, without any secret: those travel in the env file."""
@@ -81,10 +83,25 @@ class Project:
         return (*self.compose.words, "-p", self.name, *files, *env_file, *more)
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Variables added to this process's own for every Compose command."""
-        host = {"DOCKER_HOST": self.engine_host} if self.engine_host else {}
-        return {**self.environ, **host, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "false"}
+    def environment(self) -> dict[str, str | None]:
+        """Changes to this process's own variables for every Compose command; None takes one away."""
+        host = {"DOCKER_HOST": self.engine_host, "DOCKER_CONTEXT": None} if self.engine_host else {}
+        own = {"COMPOSE_ANSI": "never", "COMPOSE_MENU": "false"}
+        return {**dict.fromkeys(self.withheld), **self.environ, **host, **own}
+
+    def read_variables(self) -> frozenset[str] | Failure:
+        """Names of the variables the files demand (`${NAME:?…}`), those of extended files included."""
+        words = self.words("config", "--no-interpolate", "--format", "json")
+        done = process.run(words, timeout_s=_CONFIG_S, env=self.environment)
+        if done.rc != 0:
+            return failure_of(_last_words(done.stderr), project=self.name)
+        return frozenset(re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*):\?", done.stdout))
+
+    def read_hashes(self) -> Mapping[str, str]:
+        """Configuration hash by service, as Compose labels its containers with it; empty where it cannot say."""
+        done = process.run(self.words("config", "--hash", "*"), timeout_s=_CONFIG_S, env=self.environment)
+        pairs = (line.split() for line in done.stdout.splitlines())
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004  a service and its hash
 
     def read_stack(self) -> Stack | Failure:
         """The resolved model, or the fault that keeps Compose from resolving it."""
