@@ -1,3 +1,4 @@
+# ruff: noqa: T201  a command line prints
 """The command `opskit`: runs a notebook of the runbook, recorded, and says how it goes."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from opskit.audit.journal import RUN_FOLDER, open_run_folder
+from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.runner import notebook_path, read_parameters, run_notebook
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError
@@ -46,7 +47,7 @@ def _run(name: str, words: dict[str, str]) -> int:
         environment = find_environment(read_environments(ENVIRONMENTS), environment).name
     given = os.environ.get(RUN_FOLDER)
     folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
-    console = Console(folder)
+    console = Console(lambda seen: read_journal(folder, skip=seen))
     ended = threading.Event()
     watcher = threading.Thread(target=console.follow, args=(ended,))
     watcher.start()
@@ -55,8 +56,11 @@ def _run(name: str, words: dict[str, str]) -> int:
     finally:
         ended.set()
         watcher.join()
-    console.close(message)
-    return 1 if message else 0
+    if message:
+        print(f"\nFAILED\n{message}", file=sys.stderr)
+        return 1
+    print(f"The record is {folder}")
+    return 0
 
 
 def _engine(act: str) -> int:

@@ -1,0 +1,57 @@
+# opskit: every command an operator or a developer needs. `make` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+ENV ?= development
+STAMP := .venv/.installed
+
+# Compose comes from the virtual environment where the machine has none; every child finds it on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opskit needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing the locked packages into .venv"
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## Create .venv with the locked packages, and nothing else
+
+.PHONY: rehearse
+rehearse: install ## Launch ENV (development) here, with no GPU and no registry: stand-ins, labelled REHEARSAL
+	@opskit run start -p env $(ENV) -p rehearse true </dev/null
+
+.PHONY: stop
+stop: install ## Undo `make rehearse`: containers and networks go, data stays; then the private engine, if any
+	@opskit run stop -p env $(ENV) -p rehearse true </dev/null
+	@opskit engine stop
+
+.PHONY: lab
+lab: install ## Open JupyterLab on the start notebook
+	@jupyter lab notebooks/start.ipynb
+
+.PHONY: check
+check: install ## Lint, format, types, import contracts, notebooks stripped
+	@ruff check .
+	@ruff format --check --quiet . || { echo "run: ruff format ." >&2; exit 1; }
+	@mypy
+	@lint-imports --no-cache
+	@nbstripout --keep-id --verify $$(git ls-files 'notebooks/*.ipynb')
+
+.PHONY: test
+test: install ## All tests, on a real Docker Engine: the one that answers, else a private one
+	@pytest
+
+.PHONY: lock
+lock: install ## Resolve the locked packages anew
+	@uv pip compile pyproject.toml --extra dev --extra rehearsal --generate-hashes --universal \
+	  --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock

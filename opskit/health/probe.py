@@ -1,0 +1,62 @@
+"""Asks the published addresses of a project whether they answer: the last look before they are shown to a person."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from opskit.compose.model import Port, Stack
+
+LABEL = "opskit.port."
+"""`opskit.port.<container port>: "<scheme> <path> <title>"` says what a published port is for; path `-` has none."""
+
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One published port for people. `answer` is the HTTP status or the error; None where it was not asked."""
+
+    service: str
+    title: str
+    url: str
+    answer: str | None = None
+
+
+def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
+    """Every labelled published port, in service order; the published side of the port, never the container's."""
+    rows = []
+    for port in stack.ports:
+        label = stack.service(port.service).labels.get(f"{LABEL}{port.target}")
+        if label is not None:
+            scheme, path, title = label.split(" ", 2)
+            rows.append(Endpoint(port.service, title, _url(scheme, path, port)))
+    return tuple(rows)
+
+
+def _url(scheme: str, path: str, port: Port) -> str:
+    host = "127.0.0.1" if port.host_ip in {"0.0.0.0", "::", ""} else port.host_ip  # noqa: S104  any is reached by local
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{port.published}{'' if path == '-' else path}"
+
+
+def read_answers(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """GET every http endpoint, all at once; the others come back unasked."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return tuple(pool.map(_ask, endpoints))
+
+
+def _ask(endpoint: Endpoint) -> Endpoint:
+    if not endpoint.url.startswith("http://"):
+        return endpoint
+    try:
+        with urllib.request.urlopen(endpoint.url, timeout=_TIMEOUT_S) as reply:  # noqa: S310  http only, see above
+            answer = f"{reply.status} {reply.reason}"
+    except urllib.error.HTTPError as error:
+        answer = f"{error.code} {error.reason}"
+    except (OSError, ValueError) as error:
+        answer = f"no answer: {error}"
+    return Endpoint(endpoint.service, endpoint.title, endpoint.url, answer)

@@ -1,0 +1,84 @@
+"""A run as a terminal shows it: the journal's events as they come, one line each."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
+
+_LOOK_S = 0.2
+_MARKS = {"ready": "✔", "waiting": "·", "never": "✘"}
+
+
+class Console:
+    """Follows a run's journal and prints it; a service gets a line when it changes, not when it is looked at."""
+
+    def __init__(self, read: Callable[[int], Sequence[Mapping[str, Any]]], out: IO[str] = sys.stdout) -> None:
+        self.out = out
+        self._read = read
+        self._seen = 0
+
+    def follow(self, ended: threading.Event) -> None:
+        """Print events as they come until `ended`, and what came by then."""
+        while not ended.wait(_LOOK_S):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        for event in self._read(self._seen):
+            self._seen += 1
+            for line in lines_of(event):
+                print(line, file=self.out, flush=True)
+
+
+def lines_of(event: Mapping[str, Any]) -> Sequence[str]:
+    """The lines a person sees of one event; none of most."""
+    draw = _LINES.get(event["kind"])
+    return draw(event) if draw else ()
+
+
+def _note(event: Mapping[str, Any]) -> Sequence[str]:
+    return (str(event["text"]),)
+
+
+def _facts(event: Mapping[str, Any]) -> Sequence[str]:
+    return ("REHEARSAL: stand-ins and recorded GPUs; nothing here is production",) if event["rehearsal"] else ()
+
+
+def _service(event: Mapping[str, Any]) -> Sequence[str]:
+    return (f"{event['seconds']:7.1f} s  {_MARKS[event['word']]} {event['service']:<20} {event['state']}",)
+
+
+def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
+    if not event["ok"]:
+        return ()
+    what = f"{event['created']} container(s) created" if event["created"] else "nothing was recreated"
+    return (f"READY in {event['seconds']:.1f} s ({what})",)
+
+
+def _endpoints(event: Mapping[str, Any]) -> Sequence[str]:
+    width = max((len(row["title"]) for row in event["rows"]), default=0)
+    return [f"  {row['title']:<{width}}  {row['url']}  {row['answer'] or ''}".rstrip() for row in event["rows"]]
+
+
+def _findings(event: Mapping[str, Any]) -> Sequence[str]:
+    findings = event["findings"]
+    counts = {verdict: sum(f["verdict"] == verdict for f in findings) for verdict in ("FAIL", "SKIP", "WARN", "PASS")}
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    told = [
+        f"  {f['verdict']:<4} {f['check']:<18} {f['subject']}: found {f['found']}; wanted {f['wanted']}. {f['remedy']}"
+        for f in findings
+        if f["verdict"] != "PASS"
+    ]
+    return [f"preflight: {summary}", *told]
+
+
+_LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
+    "note": _note,
+    "facts": _facts,
+    "service": _service,
+    "outcome": _outcome,
+    "endpoints": _endpoints,
+    "findings": _findings,
+}

@@ -1,0 +1,349 @@
+"""Deliberately broken projects on a real Engine: the word must be right where Compose's own is wrong."""
+
+from __future__ import annotations
+
+import socket
+import textwrap
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from opskit.health.outcome import Outcome
+from opskit.launch import launch_project
+from opskit.lock import hold_project
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+pytestmark = pytest.mark.engine
+
+Launch = Callable[..., Outcome]
+
+
+@pytest.fixture
+def project() -> str:
+    return f"opskit-test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def launch(tmp_path: Path, project: str, engine: DockerClient, engine_host: str, busybox: str) -> Iterator[Launch]:
+    """Launch a Compose text in which `image: box` means a local busybox; everything of it is removed afterwards."""
+
+    def run(text: str, *, deadline_s: float = 40, name: str = "compose.yml", **more: object) -> Outcome:
+        file = tmp_path / name
+        file.write_text(textwrap.dedent(text).replace("image: box", f"image: {busybox}\n    stop_grace_period: 0s"))
+        return launch_project(file, project, deadline_s=deadline_s, engine_host=engine_host, **more)  # type: ignore[arg-type]
+
+    yield run
+    label = {"label": f"com.docker.compose.project={project}"}
+    for container in engine.containers.list(all=True, filters=label):
+        container.remove(force=True, v=True)
+    for network in engine.networks.list(filters=label):
+        network.remove()
+    for volume in engine.volumes.list(filters=label):
+        volume.remove()
+
+
+def only(outcome: Outcome, kind: str, service: str | None = "a") -> str:
+    """The message of the one failure, whose kind and service are as said."""
+    assert not outcome.ok
+    assert [(failure.kind, failure.service) for failure in outcome.failures] == [(kind, service)], outcome
+    failure = outcome.failures[0]
+    assert failure.remedy
+    return "\n".join([failure.message, *failure.evidence])
+
+
+def test_healthy_and_plain_services_are_ready(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            healthcheck: {test: [CMD, "true"], interval: 1s}
+          b:
+            image: box
+            command: [sleep, "600"]
+        """
+    )
+    assert outcome.ok
+    assert [(s.service, s.state) for s in outcome.services] == [("a", "healthy"), ("b", "running")]
+    assert outcome.created == 2
+
+
+def test_a_second_launch_recreates_nothing(launch: Launch) -> None:
+    text = """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+        """
+    first, second = launch(text), launch(text)
+    assert (first.ok, second.ok) == (True, True)
+    assert (first.created, second.created) == (1, 0)
+
+
+@pytest.mark.parametrize("restart", ["unless-stopped", "always", "on-failure"])
+def test_a_crash_loop_is_never_ready(launch: Launch, restart: str) -> None:
+    outcome = launch(
+        f"""
+        services:
+          a:
+            image: box
+            command: [sh, -c, "echo cannot find my thing; exit 7"]
+            restart: {restart}
+        """
+    )
+    said = only(outcome, "crash_loop")
+    assert "exit code 7" in said
+    assert "cannot find my thing" in said
+    assert outcome.seconds < 15
+
+
+def test_a_crash_loop_with_a_health_check_is_named(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "sleep 0.3; exit 3"]
+            restart: always
+            healthcheck: {test: [CMD, "true"], interval: 1s}
+        """
+    )
+    assert "exit code 3" in only(outcome, "crash_loop")
+
+
+def test_a_service_that_recovers_within_its_deaths_is_ready(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "n=$$(cat /d/n 2>/dev/null || echo 0); echo $$((n+1)) > /d/n; [ $$n -ge 2 ] || exit 1; exec sleep 600"]
+            restart: always
+            volumes: ["data:/d"]
+        volumes: {data: {}}
+        """
+    )
+    assert outcome.ok
+
+
+def test_restarts_before_the_launch_do_not_count(launch: Launch) -> None:
+    crashing = """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "exit 1"]
+            restart: always
+        """
+    mended = crashing.replace('"exit 1"', '"exec sleep 600"')
+    assert not launch(crashing).ok
+    assert launch(mended).ok
+
+
+@pytest.mark.parametrize(("delay", "within_s"), [("0", 10), ("2", 12)])
+def test_an_exit_is_a_failure_however_late(launch: Launch, delay: str, within_s: float) -> None:
+    outcome = launch(
+        f"""
+        services:
+          a:
+            image: box
+            command: [sh, -c, "sleep {delay}; echo going; exit 5"]
+        """
+    )
+    said = only(outcome, "exited")
+    assert "exit code 5" in said
+    assert "going" in said
+    assert outcome.seconds < within_s
+
+
+def test_an_adopted_one_shot_may_end_and_its_dependent_starts(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          init:
+            image: box
+            command: ["true"]
+          a:
+            image: box
+            command: [sleep, "600"]
+            depends_on: {init: {condition: service_completed_successfully}}
+        """
+    )
+    assert outcome.ok
+    assert ("init", "completed") in [(s.service, s.state) for s in outcome.services]
+
+
+def test_a_labelled_one_shot_needs_no_dependent(launch: Launch) -> None:
+    assert launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "sleep 1"]
+            labels: {opskit.role: oneshot}
+        """
+    ).ok
+
+
+def test_a_failed_one_shot_is_named_and_not_its_dependents(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "echo no bucket; exit 3"]
+          b:
+            image: box
+            command: [sleep, "600"]
+            depends_on: {a: {condition: service_completed_successfully}}
+        """
+    )
+    assert "no bucket" in only(outcome, "oneshot_failed")
+
+
+def test_an_unhealthy_service_shows_its_probe(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            healthcheck: {test: [CMD, sh, -c, "echo no answer on 8080; exit 1"], interval: 1s, retries: 2}
+        """
+    )
+    assert "no answer on 8080" in only(outcome, "unhealthy")
+
+
+def test_the_deadline_names_the_last_state(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            healthcheck: {test: [CMD, "false"], interval: 1s, retries: 100}
+        """,
+        deadline_s=4,
+    )
+    assert "last state: starting" in only(outcome, "timeout")
+    assert 4 <= outcome.seconds < 7
+
+
+def test_memory_running_out_is_named(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "x=a; while true; do x=$$x$$x; done"]
+            mem_limit: 16m
+            memswap_limit: 16m
+        """
+    )
+    only(outcome, "oom_killed")
+
+
+def test_a_port_held_by_a_process_is_named(launch: Launch) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        outcome = launch(
+            f"""
+            services:
+              a:
+                image: box
+                command: [sleep, "600"]
+                ports: ["127.0.0.1:{holder.getsockname()[1]}:80"]
+            """
+        )
+    only(outcome, "port_in_use")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "service"),
+    [
+        ("services:\n  a:\n    image: opskit-test/nowhere:1\n    pull_policy: never\n", "image_missing", "a"),
+        ("services:\n  a: [\n", "config_invalid", None),
+        ("services:\n  a:\n    image: x\n    portz: []\n", "config_invalid", "a"),
+        ("services:\n  a:\n    image: ${OPSKIT_NO_SUCH:?say which}\n", "variable_missing", "a"),
+        ("services:\n  a:\n    image: box\n    env_file: ./none.env\n", "env_file_missing", None),
+        (
+            "services:\n  a:\n    image: box\n    networks: [n]\nnetworks:\n  n: {external: true, name: opskit-none}\n",
+            "external_missing",
+            None,
+        ),
+        ("services:\n  a:\n    image: box\n    command: [no-such-program]\n", "bad_command", "a"),
+        ("services:\n  a:\n    image: box\n    runtime: none-such\n", "gpu_driver_missing", "a"),
+    ],
+)
+def test_faults_of_the_files_are_outcomes(launch: Launch, text: str, kind: str, service: str | None) -> None:
+    outcome = launch(text)
+    assert not outcome.ok
+    assert outcome.failures[0].kind == kind, outcome
+    assert outcome.failures[0].service in {service, None}
+    assert outcome.failures[0].remedy
+
+
+def test_a_missing_file_is_an_outcome(project: str, engine_host: str) -> None:
+    outcome = launch_project("/nowhere/compose.yml", project, engine_host=engine_host)
+    assert only(outcome, "config_missing", None)
+
+
+def test_an_engine_that_is_not_there_is_an_outcome(project: str, tmp_path: Path) -> None:
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {a: {image: x}}")
+    outcome = launch_project(file, project, engine_host=f"unix://{tmp_path}/none.sock")
+    assert only(outcome, "engine_unreachable", None)
+
+
+def test_a_second_launch_at_once_names_the_holder(launch: Launch, project: str) -> None:
+    with hold_project(project):
+        done: list[Outcome] = []
+        other = threading.Thread(target=lambda: done.append(launch("services: {a: {image: box}}")))
+        other.start()
+        other.join()
+    assert "pid" in only(done[0], "launch_in_progress", None)
+
+
+def test_replicas_are_all_waited_for(launch: Launch, engine: DockerClient, project: str) -> None:
+    assert launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            deploy: {replicas: 3}
+            healthcheck: {test: [CMD, "true"], interval: 1s}
+        """
+    ).ok
+    running = engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})
+    assert [container.attrs["State"]["Health"]["Status"] for container in running] == ["healthy"] * 3
+
+
+def test_the_verdict_follows_the_third_death_within_seconds(launch: Launch, engine: DockerClient, project: str) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "sleep 2; exit 1"]
+            restart: always
+        """
+    )
+    ended = time.time()
+    only(outcome, "crash_loop")
+    events = engine.events(
+        since=int(ended - 60),
+        until=int(ended + 1),
+        filters={"event": "die", "label": f"com.docker.compose.project={project}"},
+        decode=True,
+    )
+    deaths = [event["timeNano"] / 1e9 for event in events]
+    assert ended - deaths[2] < 15

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from opskit.audit.journal import Journal, open_run_folder, read_journal
+from opskit.preflight.finding import Finding, Verdict
+
+
+def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write("note", text="é\n2")
+    journal.write("findings", findings=(Finding("a-b", Verdict.FAIL, "s", "f", "w"),))
+    first, second = read_journal(tmp_path)
+    assert first["text"] == "é\n2"
+    assert second["findings"][0]["verdict"] == "FAIL"
+    assert read_journal(tmp_path, skip=1) == (second,)
+
+
+def test_a_line_still_being_written_is_left_for_the_next_look(tmp_path: Path) -> None:
+    Journal(tmp_path).write("note", text="1")
+    with (tmp_path / "events.jsonl").open("a") as sink:
+        sink.write('{"kind": "no')
+    assert len(read_journal(tmp_path)) == 1
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
+    Journal(None).write("note", text="1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
+    names = {open_run_folder(tmp_path, environment="a/b", act="start") for _ in range(3)}
+    assert len(names) == 3
+    assert all("a-b-start" in folder.name for folder in names)

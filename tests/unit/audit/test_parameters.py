@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from opskit.audit.parameters import check_parameters, declared_parameters, read_word
+from opskit.errors import UsageError
+
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "metadata": {}, "source": "# x"},
+        {
+            "cell_type": "code",
+            "metadata": {"tags": ["parameters"]},
+            "source": 'env: str = ""  # which\nrehearse: bool = False\ndeadline_s: float = 900  # seconds',
+        },
+    ]
+}
+
+
+def test_the_tagged_cell_declares_names_and_types() -> None:
+    assert declared_parameters(NOTEBOOK) == {"env": "str", "rehearse": "bool", "deadline_s": "float"}
+
+
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        ({"evn": "x"}, "unknown parameter 'evn'; did you mean env?"),
+        ({"rehearse": "false"}, "rehearse: found 'false' (str), wanted True or False"),
+        ({"deadline_s": True}, "deadline_s: found True (bool), wanted float"),
+        ({"env": 7}, "env: found 7 (int), wanted str"),
+        ({'env="x"; import os; zz': 1}, "unknown parameter"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_name(passed: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match="Nothing was started") as refused:
+        check_parameters(declared_parameters(NOTEBOOK), passed, notebook="n")
+    assert said in str(refused.value)
+
+
+def test_every_fault_is_in_one_message() -> None:
+    with pytest.raises(UsageError, match=r"(?s)evn.*rehearse"):
+        check_parameters(declared_parameters(NOTEBOOK), {"evn": "x", "rehearse": 1}, notebook="n")
+
+
+def test_an_int_fits_a_float() -> None:
+    check_parameters(declared_parameters(NOTEBOOK), {"deadline_s": 5, "rehearse": True, "env": "dev"}, notebook="n")
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "value"),
+    [
+        ("true", "bool", True),
+        ("No", "bool", False),
+        ("maybe", "bool", "maybe"),
+        ("1.5", "float", 1.5),
+        ("x", "int", "x"),
+        ("007", "str", "007"),
+    ],
+)
+def test_a_word_is_read_by_its_type(word: str, kind: str, value: object) -> None:
+    assert read_word(word, kind) == value

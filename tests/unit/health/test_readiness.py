@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opskit.engine.model import ContainerEvent, ContainerState
+from opskit.health.readiness import ServiceNeed, Tracker, Word
+
+RUNNING = ContainerState("1", "a", "running")
+RESTARTING = ContainerState("1", "a", "restarting", exit_code=7, restarts=True)
+
+
+def tracker(**need: object) -> Tracker:
+    """A tracker of one service `a`, whose first snapshot was empty: all it sees was made by this launch."""
+    made = Tracker({"a": ServiceNeed("a", **need)})  # type: ignore[arg-type]
+    made.observe([], 0.0)
+    return made
+
+
+def state_of(seen: Tracker, now: float) -> tuple[str, str]:
+    word = seen.words(now)[0]
+    return word.word.value, word.state
+
+
+def die(exit_code: int) -> ContainerEvent:
+    return ContainerEvent("1", "a", "die", exit_code=exit_code)
+
+
+def test_absent_waits() -> None:
+    assert state_of(tracker(), 5.0) == ("waiting", "absent")
+
+
+def test_without_a_health_check_it_is_ready_once_stable_and_not_before() -> None:
+    seen = tracker(stable_s=4.0)
+    seen.observe([RUNNING], 10.0)
+    assert state_of(seen, 13.9) == ("waiting", "settling")
+    assert state_of(seen, 14.0) == ("ready", "running")
+
+
+def test_a_death_starts_the_settling_anew() -> None:
+    seen = tracker(stable_s=4.0)
+    seen.observe([RUNNING], 0.0)
+    seen.feed(die(1), 3.0)
+    seen.update(replace(RUNNING, restart_count=1), 3.2)
+    assert state_of(seen, 7.1) == ("waiting", "settling")
+    assert state_of(seen, 7.2) == ("ready", "running")
+
+
+def test_starting_waits_and_healthy_is_ready() -> None:
+    seen = tracker()
+    seen.observe([replace(RUNNING, health="starting")], 0.0)
+    assert state_of(seen, 99.0) == ("waiting", "starting")
+    seen.update(replace(RUNNING, health="healthy"), 100.0)
+    assert state_of(seen, 100.0) == ("ready", "healthy")
+
+
+def test_two_deaths_wait_and_the_third_is_a_crash_loop() -> None:
+    seen = tracker()
+    seen.observe([RESTARTING], 0.0)
+    seen.feed(die(7), 0.1)
+    seen.feed(die(7), 0.2)
+    assert state_of(seen, 0.3) == ("waiting", "restarting (2)")
+    seen.feed(die(7), 0.4)
+    word = seen.words(0.5)[0]
+    assert (word.word, word.kind, word.exit_code, word.deaths) == (Word.NEVER, "crash_loop", 7, 3)
+
+
+def test_deaths_that_no_event_told_are_counted_from_inspect() -> None:
+    seen = tracker()
+    seen.observe([RESTARTING], 0.0)
+    seen.observe([replace(RESTARTING, restart_count=3)], 5.0)
+    assert seen.words(5.0)[0].kind == "crash_loop"
+
+
+def test_restarts_before_the_launch_are_history() -> None:
+    seen = Tracker({"a": ServiceNeed("a")})
+    seen.observe([replace(RUNNING, restart_count=50)], 0.0)
+    assert state_of(seen, 0.0) == ("ready", "running")
+
+
+def test_what_ended_before_the_launch_waits_until_compose_is_done() -> None:
+    seen = Tracker({"a": ServiceNeed("a")})
+    seen.observe([ContainerState("1", "a", "exited", exit_code=1)], 0.0)
+    assert state_of(seen, 1.0) == ("waiting", "exited")
+    seen.settle()
+    assert seen.words(1.0)[0].kind == "exited"
+
+
+def test_what_was_unhealthy_before_the_launch_waits_until_compose_is_done() -> None:
+    seen = Tracker({"a": ServiceNeed("a")})
+    seen.observe([replace(RUNNING, health="unhealthy")], 0.0)
+    assert state_of(seen, 1.0) == ("waiting", "unhealthy")
+    seen.settle()
+    assert seen.words(1.0)[0].kind == "unhealthy"
+
+
+def test_unhealthy_is_never_by_event_and_by_inspect() -> None:
+    by_event, by_look = tracker(), tracker()
+    by_event.observe([replace(RUNNING, health="starting")], 0.0)
+    by_event.feed(ContainerEvent("1", "a", "health_status", health="unhealthy"), 1.0)
+    by_look.observe([replace(RUNNING, health="unhealthy")], 0.0)
+    assert [seen.words(1.0)[0].kind for seen in (by_event, by_look)] == ["unhealthy", "unhealthy"]
+
+
+def test_unhealthy_while_restarting_is_not_a_verdict() -> None:
+    seen = tracker()
+    seen.observe([replace(RESTARTING, health="unhealthy")], 0.0)
+    assert seen.words(0.0)[0].word is Word.WAITING
+
+
+def test_a_one_shot_is_ready_when_it_ended_with_0_and_never_otherwise() -> None:
+    good, bad = tracker(one_shot=True), tracker(one_shot=True)
+    good.observe([ContainerState("1", "a", "exited", exit_code=0)], 0.0)
+    bad.observe([ContainerState("1", "a", "exited", exit_code=3)], 0.0)
+    assert state_of(good, 0.0) == ("ready", "completed")
+    assert (bad.words(0.0)[0].kind, bad.words(0.0)[0].exit_code) == ("oneshot_failed", 3)
+
+
+def test_a_running_one_shot_waits_however_long_it_is_stable() -> None:
+    seen = tracker(one_shot=True)
+    seen.observe([RUNNING], 0.0)
+    assert state_of(seen, 1000.0) == ("waiting", "running")
+
+
+def test_an_end_of_what_is_no_one_shot_is_never_even_with_0() -> None:
+    seen = tracker()
+    seen.observe([ContainerState("1", "a", "exited", exit_code=0)], 0.0)
+    assert seen.words(0.0)[0].kind == "exited"
+
+
+def test_an_end_by_memory_is_named_by_event_or_by_inspect() -> None:
+    by_event, by_look = tracker(), tracker()
+    by_event.observe([RUNNING], 0.0)
+    by_event.feed(ContainerEvent("1", "a", "oom"), 0.1)
+    by_event.update(ContainerState("1", "a", "exited", exit_code=137), 0.2)
+    by_look.observe([ContainerState("1", "a", "exited", exit_code=137, oom_killed=True)], 0.0)
+    assert [seen.words(1.0)[0].kind for seen in (by_event, by_look)] == ["oom_killed", "oom_killed"]
+
+
+def test_every_replica_must_be_ready() -> None:
+    seen = tracker(replicas=2)
+    healthy = [replace(RUNNING, id=str(n), health="healthy") for n in range(2)]
+    seen.observe(healthy[:1], 0.0)
+    assert state_of(seen, 0.0) == ("waiting", "scaling")
+    seen.observe(healthy, 1.0)
+    assert state_of(seen, 1.0) == ("ready", "healthy")
+
+
+def test_a_recreated_container_is_judged_by_its_successor() -> None:
+    seen = Tracker({"a": ServiceNeed("a")})
+    seen.observe([replace(RUNNING, health="unhealthy")], 0.0)
+    seen.feed(ContainerEvent("1", "a", "destroy"), 1.0)
+    seen.update(ContainerState("2", "a", "running", health="healthy"), 2.0)
+    assert state_of(seen, 2.0) == ("ready", "healthy")
+
+
+_ACTIONS = st.sampled_from(["die", "start", "oom", "health_status", "destroy"])
+_STATES = st.builds(
+    ContainerState,
+    id=st.just("1"),
+    service=st.just("a"),
+    status=st.sampled_from(["created", "running", "restarting", "exited", "paused", "dead"]),
+    health=st.sampled_from([None, "starting", "healthy", "unhealthy"]),
+    exit_code=st.integers(0, 255),
+    oom_killed=st.booleans(),
+    restart_count=st.integers(0, 10),
+    restarts=st.booleans(),
+)
+
+
+@given(st.lists(st.one_of(_ACTIONS, _STATES)), st.booleans())
+def test_ready_is_said_only_of_what_runs_or_completed(steps: list[object], one_shot: bool) -> None:
+    seen = tracker(one_shot=one_shot)
+    for now, step in enumerate(steps):
+        if isinstance(step, ContainerState):
+            seen.observe([step], float(now))
+        else:
+            seen.feed(ContainerEvent("1", "a", str(step), exit_code=1, health="unhealthy"), float(now))
+        word = seen.words(float(now))[0]
+        if word.word is Word.READY:
+            last = seen._seen["1"].state
+            assert last.status == ("running" if word.state in {"running", "healthy"} else "exited")
+            assert last.health in {None, "healthy"} or one_shot
+        assert (word.kind is not None) == (word.word is Word.NEVER)
