@@ -1,0 +1,103 @@
+"""What the Engine says of itself and of what runs on it; read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+HASH_LABEL = "com.docker.compose.config-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of the host that a container publishes."""
+
+    ip: str
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFact:
+    """A container on the Engine; `project` and `service` are None where Compose did not make it."""
+
+    id: str
+    name: str
+    project: str | None
+    service: str | None
+    status: str
+    state: str
+    image: str
+    config_hash: str
+    published: tuple[PublishedPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """The Engine: versions, drivers, and everything on it. Bytes in names; None means that it did not say."""
+
+    host: str
+    version: str
+    api_version: str
+    storage_driver: str
+    root: str
+    memory_bytes: int
+    cpus: int
+    containers: tuple[ContainerFact, ...]
+    images: frozenset[str]
+    volumes: tuple[str, ...]
+    """Names of the volumes that carry the asked project's label."""
+
+
+def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFacts:
+    """Ask the Engine; `volumes` are those of this project.
+
+    Raises:
+        requests.exceptions.RequestException, docker.errors.DockerException: it does not answer.
+    """
+    info: dict[str, Any] = client.api.info()
+    tags = (tag for image in client.api.images() for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+    volumes = client.api.volumes(filters={"label": [f"{PROJECT_LABEL}={project}"]})["Volumes"] or []
+    return EngineFacts(
+        host=host,
+        version=info["ServerVersion"],
+        api_version=client.api.api_version,
+        storage_driver=info["Driver"],
+        root=info["DockerRootDir"],
+        memory_bytes=info["MemTotal"],
+        cpus=info["NCPU"],
+        containers=read_container_facts(client),
+        images=frozenset(tags),
+        volumes=tuple(sorted(volume["Name"] for volume in volumes)),
+    )
+
+
+def read_container_facts(client: DockerClient, project: str | None = None) -> tuple[ContainerFact, ...]:
+    """Every container there is, running or not, one-off ones left out; of one project where it is named."""
+    filters = {"label": [f"{PROJECT_LABEL}={project}"]} if project else {}
+    return tuple(
+        _container(entry)
+        for entry in client.api.containers(all=True, filters=filters)
+        if (entry.get("Labels") or {}).get(ONE_OFF_LABEL) != "True"
+    )
+
+
+def _container(entry: dict[str, Any]) -> ContainerFact:
+    labels: dict[str, str] = entry.get("Labels") or {}
+    ports = entry.get("Ports") or []
+    return ContainerFact(
+        id=entry["Id"],
+        name=(entry.get("Names") or ["?"])[0].lstrip("/"),
+        project=labels.get(PROJECT_LABEL),
+        service=labels.get(SERVICE_LABEL),
+        status=entry["Status"],
+        state=entry["State"],
+        image=entry["Image"],
+        config_hash=labels.get(HASH_LABEL, ""),
+        published=tuple(PublishedPort(p.get("IP", ""), p["PublicPort"], p["Type"]) for p in ports if "PublicPort" in p),
+    )

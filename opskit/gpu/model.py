@@ -1,0 +1,171 @@
+"""What is known of the GPUs and their links, as frozen values: units in names, None where it is not known."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from opskit.errors import ConfigError
+
+SCHEMA = 1
+"""Version of the JSON form; a change of a field's meaning counts it up."""
+
+NOMINAL_LINK_GB_S = (
+    (re.compile(r"RTX 3090|RTX A6000"), 14.0625),
+    (re.compile(r"\b(V100|A100|H100)\b"), 25.0),
+)
+"""GB/s of one NVLink in one direction by GPU name.
+
+Source: GA102 whitepaper (4 links, 56.25), nccl-tests#149 (V100, A100: 25 line rate), nccl#1264 (H100: 18 links, 450).
+"""
+
+LinkState = Literal["inactive", "active", "sleep", "unknown"]
+RemoteKind = Literal["gpu", "npu", "switch", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU.
+
+    Attributes:
+        pci_bus_id: as sysfs writes it, `0000:21:00.0`.
+        memory_used_bytes: without what the driver reserves, where that is known apart.
+        pcie_generation: now; it drops when the GPU idles, so judge by the maximum.
+        numa_node: the host's node nearest to it.
+        cpu_affinity: CPU list such as `0-7,16-23`.
+        mig: whether it is split into instances.
+        processes: (pid on the host, bytes used); None where the processes cannot be read.
+    """
+
+    index: int
+    uuid: str | None = None
+    name: str | None = None
+    pci_bus_id: str | None = None
+    memory_total_bytes: int | None = None
+    memory_reserved_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    utilization_percent: int | None = None
+    power_mw: int | None = None
+    power_limit_mw: int | None = None
+    temperature_c: int | None = None
+    pcie_generation: int | None = None
+    pcie_generation_max: int | None = None
+    pcie_width: int | None = None
+    pcie_width_max: int | None = None
+    numa_node: int | None = None
+    cpu_affinity: str | None = None
+    mig: bool | None = None
+    processes: tuple[tuple[int, int | None], ...] | None = None
+
+    @property
+    def device_id(self) -> str:
+        """What Compose calls it: the UUID, which is stable, or else the index."""
+        return self.uuid or str(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class NvLink:
+    """One NVLink of one GPU, seen from that GPU. `speed_mb_s` is one direction; a sleeping link is usable."""
+
+    gpu: int
+    link: int
+    state: LinkState
+    speed_mb_s: int | None = None
+    remote_bus_id: str | None = None
+    remote_kind: RemoteKind = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two GPUs, `a` < `b` by index.
+
+    Attributes:
+        pcie: PIX, PXB, PHB, NODE, SYS, SOC or INTERNAL; `nvidia-smi topo -m` hides it where there is NVLink.
+        nvlinks: usable NVLinks between the two, 0 where there are none.
+        bandwidth_gb_s: of all their NVLinks together, in one direction.
+        p2p_read: OK, or why not: CNS, GNS, TNS, DR, NS, U.
+    """
+
+    a: int
+    b: int
+    pcie: str | None = None
+    nvlinks: int | None = None
+    bandwidth_gb_s: float | None = None
+    bandwidth_source: Literal["nvml", "nominal"] | None = None
+    p2p_read: str | None = None
+    p2p_write: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All GPUs of a machine, by index, with their links; `notes` says what could not be read and why."""
+
+    driver: str | None
+    nvml: str | None
+    cuda: tuple[int, int] | None
+    gpus: tuple[Gpu, ...]
+    links: tuple[NvLink, ...]
+    pairs: tuple[Pair, ...]
+    source: Literal["nvml", "smi", "recorded"]
+    notes: tuple[str, ...] = ()
+
+    def pair(self, a: int, b: int) -> Pair:
+        """The pair of two GPU indexes in either order; one of which nothing is known where it was not read."""
+        low, high = sorted((a, b))
+        return next((p for p in self.pairs if (p.a, p.b) == (low, high)), Pair(low, high))
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUnavailable:
+    """The GPUs cannot be read: an answer about this machine, not an error of opskit."""
+
+    reason: str
+    remedy: str
+
+
+def nominal_bandwidth_gb_s(name: str | None, nvlinks: int) -> float | None:
+    """GB/s of so many NVLinks in one direction by the data sheet; None where the GPU is not in the table."""
+    per_link = next((speed for pattern, speed in NOMINAL_LINK_GB_S if pattern.search(name or "")), None)
+    return per_link * nvlinks if per_link and nvlinks else None
+
+
+def format_cpu_list(cpus: Iterable[int]) -> str | None:
+    """CPU numbers as the kernel lists them, `0-7,16-23`; None for none at all."""
+    runs: list[list[int]] = []
+    for cpu in sorted(set(cpus)):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1][1] = cpu
+        else:
+            runs.append([cpu, cpu])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs) or None
+
+
+def to_json(inventory: Inventory) -> str:
+    """Write an inventory as one JSON object, field by field, with its schema version."""
+    return json.dumps({"schema": SCHEMA, **asdict(inventory)}, indent=1)
+
+
+def inventory_from_json(text: str) -> Inventory:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ConfigError: another schema, or it is no inventory; every fault is in the message.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  kept out of the cost of importing opskit.gpu
+
+    try:
+        data: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"inventory: found no JSON: {error}; wanted what opskit.gpu.model.to_json wrote") from None
+    found = data.pop("schema", None) if isinstance(data, dict) else None
+    if found != SCHEMA:
+        raise ConfigError(f"inventory: found schema {found}; wanted {SCHEMA}; record it anew with this opskit")
+    try:
+        return TypeAdapter(Inventory).validate_json(json.dumps(data), strict=True, extra="forbid")
+    except ValidationError as error:
+        faults = [f"inventory: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise ConfigError("\n".join(faults)) from None

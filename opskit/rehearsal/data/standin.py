@@ -1,0 +1,196 @@
+"""Rehearsal stand-ins: a small HTTP server in the place of a program that no package provides.
+
+Runs inside a rehearsal image: `standin.py SERVICE [the command of the compose file]`. Each one does what the stack uses of
+the real program, and says in every answer what it is.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+SERVICE = sys.argv[1]
+ARGUMENTS = sys.argv[2:]
+TEXT = "rehearsal stand-in for %s" % SERVICE
+STORE = {}
+PAGE = "<!doctype html><title>%s</title><h1>REHEARSAL</h1><p>%s" % (TEXT, TEXT)
+
+
+class Answer(Exception):
+    def __init__(self, status, body=b"", kind="application/json"):
+        self.status, self.kind = status, kind
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def page(_):
+    raise Answer(200, PAGE.encode(), "text/html; charset=utf-8")
+
+
+def fine(_):
+    raise Answer(200, {"status": "ok", "stand_in": TEXT})
+
+
+def metrics(_):
+    raise Answer(200, b"# HELP opskit_stand_in 1 where a stand-in runs\nopskit_stand_in 1\n", "text/plain")
+
+
+def reaches(host, port):
+    """A readiness that is true: the neighbour it needs takes a connection."""
+
+    def check(_):
+        try:
+            socket.create_connection((host, port), 2).close()
+        except OSError as error:
+            raise Answer(503, {"status": "not ready", "needs": "%s:%d" % (host, port), "error": str(error)})
+        fine(_)
+
+    return check
+
+
+def guarded(name):
+    def check(request):
+        if request.headers.get("Authorization") != "Bearer " + os.environ.get(name, ""):
+            raise Answer(401, {"error": {"message": "wrong or missing API key", "type": "auth_error"}})
+
+    return check
+
+
+def served_name():
+    for flag in ("--served-model-name", "--model"):
+        if flag in ARGUMENTS:
+            return ARGUMENTS[ARGUMENTS.index(flag) + 1]
+    return "stand-in"
+
+
+def models(request):
+    guarded("VLLM_API_KEY")(request)
+    raise Answer(200, {"object": "list", "data": [{"id": served_name(), "object": "model"}]})
+
+
+def complete(request):
+    guarded("VLLM_API_KEY")(request)
+    asked = json.loads(request.body or b"{}")
+    words = "%s: %s" % (TEXT, (asked.get("messages") or [{"content": asked.get("prompt", "")}])[-1]["content"])
+    if asked.get("stream"):
+        parts = [{"choices": [{"index": 0, "delta": {"content": word + " "}}]} for word in words.split()]
+        lines = ["data: %s\n\n" % json.dumps(part) for part in parts] + ["data: [DONE]\n\n"]
+        raise Answer(200, "".join(lines).encode(), "text/event-stream")
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": words}, "text": words}
+    raise Answer(200, {"id": "stand-in", "object": "chat.completion", "model": served_name(), "choices": [choice]})
+
+
+def forward(request):
+    """LiteLLM's part: its own key in, the model server's key out."""
+    guarded("LITELLM_MASTER_KEY")(request)
+    link = http.client.HTTPConnection("vllm", 8000, timeout=30)
+    try:
+        headers = {"Authorization": "Bearer " + os.environ.get("VLLM_API_KEY", ""), "Content-Type": "application/json"}
+        link.request(request.command, request.path, request.body, headers)
+        reply = link.getresponse()
+        raise Answer(reply.status, reply.read(), reply.getheader("Content-Type", "application/json"))
+    except OSError as error:
+        raise Answer(502, {"error": {"message": "vllm does not answer: %s" % error}})
+    finally:
+        link.close()
+
+
+def stored(request):
+    """A store of bytes by path, as a bucket or a collection is."""
+    if request.command == "PUT":
+        STORE[request.path] = request.body
+        raise Answer(200, {"result": True, "status": "ok"})
+    if request.command == "DELETE":
+        raise Answer(204 if STORE.pop(request.path, None) is not None else 404)
+    if request.path not in STORE:
+        raise Answer(404, {"status": "not found"})
+    raise Answer(200, STORE[request.path], "application/octet-stream")
+
+
+def collections(request):
+    if request.path.rstrip("/") == "/collections":
+        names = [{"name": path.split("/")[2]} for path in STORE if path.startswith("/collections/")]
+        raise Answer(200, {"result": {"collections": names}, "status": "ok"})
+    stored(request)
+
+
+# service -> port -> (path prefix, act); the first prefix that fits answers, "=" in front demands the whole path.
+ROUTES = {
+    "qdrant": {
+        6333: [
+            ("=/", fine),
+            ("/healthz", fine),
+            ("/readyz", fine),
+            ("/livez", fine),
+            ("/metrics", metrics),
+            ("/collections", collections),
+        ],
+        6334: [],
+    },
+    "minio": {9000: [("/minio/health/", fine), ("/minio/v2/metrics", metrics), ("/", stored)], 9001: [("/", page)]},
+    "vllm": {8000: [("/health", fine), ("/metrics", metrics), ("/v1/models", models), ("/v1/", complete)]},
+    "litellm": {
+        4000: [
+            ("/health/liveliness", fine),
+            ("/health/readiness", reaches("postgres", 5432)),
+            ("/v1/", forward),
+            ("=/", page),
+        ]
+    },
+    "multimodal-worker": {8001: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
+    "retrieval-proxy": {8002: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
+    "openwebui": {8080: [("/health", fine), ("/ready", reaches("litellm", 4000)), ("=/", page)]},
+    "n8n": {
+        5678: [
+            ("/healthz/readiness", reaches("postgres", 5432)),
+            ("/healthz", fine),
+            ("/metrics", metrics),
+            ("=/", page),
+        ]
+    },
+}
+QUIET = ("/health", "/ready", "/minio/health", "/livez", "/metrics")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "opskit-rehearsal"
+
+    def answer(self):
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            for prefix, act in ROUTES[SERVICE][self.server.server_port]:
+                if self.path == prefix[1:] if prefix[0] == "=" else self.path.startswith(prefix):
+                    act(self)
+            raise Answer(404, {"error": "%s has no %s" % (TEXT, self.path)})
+        except Answer as said:
+            self.send_response(said.status)
+            self.send_header("Content-Type", said.kind)
+            self.send_header("Content-Length", str(len(said.body)))
+            self.send_header("X-Opskit", "REHEARSAL stand-in")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(said.body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
+
+    def log_message(self, form, *words):
+        if not self.path.startswith(QUIET):
+            print("%s %s" % (self.address_string(), form % words), flush=True)
+
+
+def main():
+    servers = [ThreadingHTTPServer(("", port), Handler) for port in ROUTES[SERVICE]]
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    print("%s, ports %s" % (TEXT, sorted(ROUTES[SERVICE])), flush=True)
+    ended.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Which secrets there are, how each is made, and whether it can ever be changed; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRule:
+    """How one secret is made.
+
+    Attributes:
+        length: characters of the URL-safe alphabet `A-Za-z0-9_-` after the prefix; 6 bits each.
+        prefix: what its program demands in front.
+        permanent: changing it makes data unreadable for ever; it is never rotated.
+    """
+
+    name: str
+    length: int = 43
+    prefix: str = ""
+    permanent: bool = False
+
+
+RULES: tuple[SecretRule, ...] = (
+    SecretRule("POSTGRES_PASSWORD"),
+    SecretRule("MULTIMODAL_DB_PASSWORD"),
+    SecretRule("LITELLM_DB_PASSWORD"),
+    SecretRule("N8N_DB_PASSWORD"),
+    SecretRule("REDIS_PASSWORD"),
+    SecretRule("QDRANT_API_KEY"),
+    SecretRule("MINIO_ROOT_PASSWORD"),
+    SecretRule("VLLM_API_KEY"),
+    SecretRule("LITELLM_MASTER_KEY", prefix="sk-"),
+    SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True),
+    SecretRule("WEBUI_SECRET_KEY", permanent=True),
+    SecretRule("N8N_ENCRYPTION_KEY", permanent=True),
+    SecretRule("GRAFANA_PASSWORD"),
+    SecretRule("ELASTIC_PASSWORD"),
+    SecretRule("KIBANA_PASSWORD"),
+    SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True),
+    SecretRule("ALLURE_PASSWORD"),
+)
+
+NAMES: frozenset[str] = frozenset(rule.name for rule in RULES)
+
+
+def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:
+    """The rules of those demanded variables that are secrets, in the order of the table."""
+    names = frozenset(demanded)
+    return tuple(rule for rule in RULES if rule.name in names)
