@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import string
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+ALPHABET = string.ascii_letters + string.digits + "_-"
+"""URL-safe, and nothing that a shell, YAML or Compose's interpolation would take for its own; 6 bits a character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,7 @@ class SecretRule:
     """How one secret is made.
 
     Attributes:
-        length: characters of the URL-safe alphabet `A-Za-z0-9_-` after the prefix; 6 bits each.
+        length: characters of ALPHABET after the prefix; the 43 of the default hold 258 bits.
         prefix: what its program demands in front.
         permanent: changing it makes data unreadable for ever; it is never rotated.
     """
@@ -42,7 +46,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("ALLURE_PASSWORD"),
 )
 
-NAMES: frozenset[str] = frozenset(rule.name for rule in RULES)
+BY_NAME: Mapping[str, SecretRule] = {rule.name: rule for rule in RULES}
 
 
 def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from opskit.errors import ConfigError
-from opskit.secrets.policy import SecretRule
+from opskit.errors import ConfigError, LockHeldError
+from opskit.secrets.envfile import parse_lines, values_of
+from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule
 from opskit.secrets.value import Secret
 
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _MODE = 0o600
 _LOCK_S = 30.0
 _HEADER = "# Secrets of one environment, made by opskit. A value is never changed by it: data would be locked out.\n"
@@ -28,48 +27,37 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
     Raises:
         ConfigError: a line cannot be read, a name comes twice, or a value is empty; all such lines are named.
     """
-    if not path.exists():
-        return {}
-    values: dict[str, Secret] = {}
-    faults = []
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        found = _LINE.fullmatch(text)
-        place = f"{path}:{number}"
-        if found is None:
-            faults.append(f"{place}: found a line that is no NAME=value; wanted one; mend or remove it")
-        elif found[1] in values:
-            faults.append(f"{place}: {found[1]} comes twice; remove one, the one the data was made with stays")
-        elif not (value := _unquote(found[2].strip())):
-            faults.append(f"{place}: {found[1]} is empty; put its value back, or remove the line to have one made")
-        else:
-            values[found[1]] = Secret(found[1], value)
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return values
+    text = _read(path)
+    try:
+        values = values_of(parse_lines(text or ""), str(path), BY_NAME)
+    except ValueError as faults:
+        raise ConfigError(str(faults)) from None
+    return {name: Secret(name, value) for name, value in values.items()}
 
 
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     """Add those of the rules' secrets that the file lacks; what is there stays byte for byte.
 
-    The file comes whole or not at all (temporary file, fsync, rename) and is for its owner alone (0600). A lock keeps
-    two processes from making two values of one secret.
+    The file comes whole or not at all (temporary file, fsync, rename) and is for its owner alone (0600). A lock beside
+    it keeps two processes from making two values of one secret.
 
     Returns:
         The names added, in the order of the rules.
 
     Raises:
-        ConfigError: the file is damaged; nothing was written.
+        ConfigError: the file is damaged or cannot be written; it is as it was.
+        LockHeldError: another process keeps the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_S, mode=_MODE):
+    path = path.resolve()  # a link stays a link: what it leads to is written
+    with _written(path), _locked(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         there = read_secrets(path)
         missing = [rule for rule in rules if rule.name not in there]
         if missing:
-            before = _read(path) if path.exists() else _HEADER
-            if not before.endswith("\n"):
+            before = _read(path)
+            if before is None:
+                before = _HEADER
+            elif before and not before.endswith("\n"):
                 before += "\n"
             _write(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
         elif path.exists() and path.stat().st_mode & 0o077:
@@ -77,31 +65,63 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     return tuple(rule.name for rule in missing)
 
 
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"writing {path}: {error.strerror or error}; wanted a folder this user may write to. Remedy: look at "
+            f"`ls -ld {path.parent}` and `ls -l {path}*`; the file is as it was."
+        ) from None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_S, mode=0o666)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockHeldError(
+            f"writing {path}: another process held {lock.lock_file} for {_LOCK_S:g} s. Wait for its end, or end it "
+            f"(`fuser -v {lock.lock_file}`); the file is as it was."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _make(rule: SecretRule) -> str:
-    return rule.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(rule.length))
+    return rule.prefix + "".join(secrets.choice(ALPHABET) for _ in range(rule.length))
 
 
-def _unquote(text: str) -> str:
-    for quote in "'\"":
-        if text.startswith(quote):
-            return text[1:].partition(quote)[0]
-    return re.split(r"\s#", text, maxsplit=1)[0].strip()
-
-
-def _read(path: Path) -> str:
+def _read(path: Path) -> str | None:
+    """The file's text, line ends as they are; None where there is no file."""
     try:
         return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}; wanted a readable UTF-8 file") from None
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; wanted a UTF-8 text file; restore it") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; wanted a file that this user may read") from None
 
 
 def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f"{path.name}.", delete=False) as sink:
-        os.fchmod(sink.fileno(), _MODE)
-        sink.write(text.encode())
-        sink.flush()
-        os.fsync(sink.fileno())
-    Path(sink.name).replace(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # made with mode 0600
+    try:
+        with os.fdopen(handle, "wb") as sink:
+            if path.exists() and os.geteuid() == 0:  # root adding a line must not take the file from its owner
+                os.fchown(sink.fileno(), path.stat().st_uid, path.stat().st_gid)
+            sink.write(text.encode())
+            sink.flush()
+            os.fsync(sink.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

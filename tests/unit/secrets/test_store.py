@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opskit.errors import ConfigError, LockHeldError
+from opskit.secrets import store
+from opskit.secrets.policy import ALPHABET, RULES, SecretRule
+from opskit.secrets.store import ensure_secrets, read_secrets
+
+A, B = SecretRule("A_PASSWORD"), SecretRule("B_KEY", length=50, prefix="sk-")
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_new_file_holds_every_secret_and_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    assert ensure_secrets(path, [A, B]) == ("A_PASSWORD", "B_KEY")
+    values = {name: secret.reveal() for name, secret in read_secrets(path).items()}
+    assert mode(path) == 0o600
+    assert len(values["A_PASSWORD"]) == 43
+    assert len(values["B_KEY"]) == 53
+    assert values["B_KEY"].startswith("sk-")
+    assert set("".join(values.values())) <= set(ALPHABET)
+
+
+def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    ensure_secrets(path, RULES)
+    before, written = path.read_bytes(), path.stat().st_mtime_ns
+    assert ensure_secrets(path, RULES) == ()
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, written)
+
+
+def test_a_missing_one_is_added_after_lines_that_stay_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    before = "\ufeff# mine\r\n\r\nexport A_PASSWORD = 'old $value'  # kept\r\nOTHER=x y".encode()
+    path.write_bytes(before)
+    assert ensure_secrets(path, [A, B]) == ("B_KEY",)
+    assert path.read_bytes().startswith(before + b"\nB_KEY=sk-")
+    assert read_secrets(path)["A_PASSWORD"].reveal() == "old $value"
+
+
+def test_an_empty_file_is_filled(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    path.touch()
+    assert ensure_secrets(path, [A]) == ("A_PASSWORD",)
+
+
+@pytest.mark.parametrize("loose", [0o644, 0o640, 0o660, 0o604])
+def test_a_looser_mode_is_tightened_whether_something_is_missing_or_not(tmp_path: Path, loose: int) -> None:
+    path = tmp_path / ".env.development"
+    for rules in ([A], [A], [A, B]):
+        ensure_secrets(path, rules)
+        assert mode(path) == 0o600
+        path.chmod(loose)
+
+
+@pytest.mark.parametrize("line", ["A_PASSWORD=", "A_PASSWORD=''", "junk", "B_KEY=1\nB_KEY=2", "REDIS_PASSWORD=x$y"])
+def test_a_damaged_file_is_refused_with_its_place_and_left_alone(tmp_path: Path, line: str) -> None:
+    path = tmp_path / ".env.development"
+    path.write_text(f"# mine\n{line}\n")
+    with pytest.raises(ConfigError, match=rf"{path}:[23]: "):
+        ensure_secrets(path, [A, B])
+    assert path.read_text() == f"# mine\n{line}\n"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [path.name, f"{path.name}.lock"]
+
+
+def test_no_fault_tells_a_value(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    path.write_text("A_PASSWORD=hunter2\nA_PASSWORD=hunter2\nhunter2\nREDIS_PASSWORD=hunter2$x\nB='hunter2\n")
+    with pytest.raises(ConfigError) as caught:
+        read_secrets(path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_file_has_no_secrets_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    assert read_secrets(path) == {}
+    path.write_bytes(b"A=\xff\n")
+    with pytest.raises(ConfigError, match="byte 2 is not UTF-8"):
+        read_secrets(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_secrets(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_answer_not_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="wanted a folder this user may write to"):
+        ensure_secrets(tmp_path / "file" / ".env.development", [A])
+
+
+def test_what_fails_half_way_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".env.development"
+    path.write_text("A_PASSWORD=old\n")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        ensure_secrets(path, [A, B])
+    assert path.read_text() == "A_PASSWORD=old\n"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [path.name, f"{path.name}.lock"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    link = tmp_path / ".env.development"
+    link.symlink_to(kept)
+    ensure_secrets(link, [A])
+    assert link.is_symlink()
+    assert list(read_secrets(kept)) == ["A_PASSWORD"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_does_not_take_the_file_from_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    path.write_text("A_PASSWORD=old\n")
+    os.chown(path, 12345, 23456)
+    ensure_secrets(path, [A, B])
+    assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (12345, 23456, 0o600)
+
+
+def test_a_held_lock_is_named_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".env.development"
+    monkeypatch.setattr(store, "_LOCK_S", 0.05)
+    with FileLock(tmp_path / f"{path.name}.lock"), pytest.raises(LockHeldError, match=r"\.env\.development\.lock"):
+        ensure_secrets(path, [A])
+    assert not path.exists()
+
+
+names = st.from_regex(r"[A-Z][A-Z0-9_]{0,12}", fullmatch=True)
+rules = st.lists(
+    st.builds(SecretRule, names, st.integers(1, 64), st.sampled_from(["", "sk-"])), unique_by=lambda rule: rule.name
+)
+settings = st.dictionaries(
+    names, st.text("abc'\"=: #é\u2028", min_size=1).map(str.strip).filter(lambda v: v[:1].isalpha())
+)
+
+
+@given(settings, rules, st.booleans())
+def test_what_is_written_reads_back_and_what_was_there_stays(
+    before: dict[str, str], asked: list[SecretRule], ends: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / ".env.x"
+        text = "\n".join(["# mine", *(f"{name}={value}" for name, value in before.items())]) + "\n" * ends
+        path.write_text(text)
+        old = dict(read_secrets(path))
+        added = ensure_secrets(path, asked)
+        new = read_secrets(path)
+        assert path.read_text().startswith(text)
+        assert set(added) == {rule.name for rule in asked} - set(before)
+        assert {name: new[name] for name in old} == old
+        assert all(
+            len(new[rule.name].reveal()) == len(rule.prefix) + rule.length for rule in asked if rule.name in added
+        )
+        assert ensure_secrets(path, asked) == ()
