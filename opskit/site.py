@@ -5,32 +5,43 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import requests
+
 from opskit.audit.journal import Journal
-from opskit.compose.cli import Project, find_compose
+from opskit.compose.cli import Compose, Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
+from opskit.compose.variables import read_demanded
 from opskit.engine.client import connect, resolve_host
+from opskit.engine.facts import EngineFacts, read_engine_facts
 from opskit.environments import Environment
-from opskit.errors import EngineUnavailableError
+from opskit.errors import ComposeMissingError, EngineUnavailableError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
 from opskit.paths import COMPOSE, ROOT, STATE
-from opskit.rehearsal.stage import Stage, set_stage
-from opskit.secrets.policy import rules_for
+from opskit.preflight import checks_engine, checks_host, checks_stack
+from opskit.preflight.finding import Check, Report, judge
+from opskit.preflight.host import HostFacts, read_host_facts
+from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
+from opskit.rehearsal.gpus import recorded_inventory
+from opskit.rehearsal.images import ensure_images
+from opskit.rehearsal.stage import NEED_BYTES, UNNAMED, write_overlay
+from opskit.secrets.policy import NAMES, rules_for
 from opskit.secrets.store import ensure_secrets, read_secrets
 from opskit.secrets.value import Secret
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_STAND_IN = "not-made-yet"
-"""The value a missing secret has while the model is only looked at."""
+_UNMADE = "not-made-yet"
+"""The value of a missing secret while the model is only looked at."""
+
+_GIB = 1024**3
 
 
 @contextlib.contextmanager
@@ -46,46 +57,215 @@ def phase(journal: Journal, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a start is decided on.
+    """What a start is decided on. Where the world does not answer, the field holds the sentence or fault that says why.
 
     Attributes:
-        client: the Engine; where it does not answer, the error that says why.
-        project: the Compose project, its files chosen by environment and GPU mode.
-        stack: the resolved model; where Compose cannot resolve it, the fault.
-        demanded: variables the files demand that neither the environment, the env file nor a secret rule gives.
+        client: the connection; None where the Engine does not answer.
+        demanded: variables the files demand beside secrets, and whether each has a value.
         unmade: names of secrets that are not in the env file yet.
-        stage: the rehearsal's engine and images; None for the real thing.
     """
 
     environment: Environment
-    client: DockerClient | EngineUnavailableError
+    rehearsal: RehearsalEngine | None
+    client: DockerClient | None
+    engine: EngineFacts | str
+    compose: Compose | str
     project: Project
     stack: Stack | Failure
     inventory: Inventory | GpuUnavailable
     placement: Placement
-    demanded: tuple[str, ...] = ()
-    unmade: tuple[str, ...] = ()
-    stage: Stage | None = None
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    host: HostFacts
+    demanded: Mapping[str, bool]
+    secrets: Mapping[str, Secret]
+    unmade: tuple[str, ...]
+
+    @property
+    def need_bytes(self) -> int:
+        """Memory the host must have for this environment; little for a rehearsal."""
+        return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * _GIB)
+
+    def versions(self) -> dict[str, str]:
+        """Versions for the record, of what answers."""
+        said = {"compose": str(self.compose), "engine": "none"}
+        if isinstance(self.engine, EngineFacts):
+            said["engine"] = f"{self.engine.version} (API {self.engine.api_version})"
+        if isinstance(self.inventory, Inventory) and self.inventory.driver:
+            said["nvidia driver"] = self.inventory.driver
+        return said
+
+    def check(self, *, accept: Iterable[str], who: str) -> Report:
+        """Run every check that applies; a check changes nothing and looks at nothing but these facts."""
+        return judge(self._checks(), accept=accept, who=who)
+
+    def _checks(self) -> list[Check]:
+        checks: list[Check] = [
+            lambda: checks_engine.check_engine_reachable(self.engine),
+            lambda: checks_engine.check_compose_version(self.compose),
+            lambda: checks_stack.check_variable_set(self.demanded),
+            lambda: checks_stack.check_config_valid(self.stack),
+            lambda: checks_host.check_gpu_present(self.placement, self.inventory, self.environment.gpu),
+            lambda: checks_host.check_gpu_link(self.placement, self.inventory),
+            lambda: checks_host.check_memory_total(self.host.memory_total_bytes, self.need_bytes),
+            lambda: checks_host.check_disk_free(self.host.disk_free_bytes),
+        ]
+        if isinstance(self.engine, EngineFacts):
+            checks += self._engine_checks(self.engine)
+        if isinstance(self.stack, Stack):
+            stack = self.stack
+            containers = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
+            checks += [
+                lambda: checks_stack.check_file_present(stack.bind_sources, self.host.files),
+                lambda: checks_host.check_port_free(stack, self.host.holders, containers),
+            ]
+        return checks
+
+    def _engine_checks(self, engine: EngineFacts) -> list[Check]:
+        running = any(c.project == self.project.name and c.state == "running" for c in engine.containers)
+        checks: list[Check] = [
+            lambda: checks_engine.check_engine_storage(engine),
+            lambda: checks_host.check_memory_available(
+                self.host.memory_available_bytes, self.need_bytes, running=running
+            ),
+            lambda: checks_stack.check_secret_data(self.unmade, engine.volumes, self.environment.env_file),
+        ]
+        if isinstance(self.stack, Stack):
+            stack = self.stack
+            offline = self.rehearsal is not None
+            checks.append(lambda: checks_stack.check_image_present(stack, engine.images, offline=offline))
+        return checks
+
+    def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
+        """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
+        if not self.environment.secrets:
+            return self, ()
+        path = ROOT / self.environment.env_file
+        added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
+        project = replace(self.project, env_file=path, environ=_less(self.project.environ, NAMES))
+        site = replace(self, project=project, secrets=read_secrets(path), unmade=())
+        return (replace(site, stack=project.read_stack()) if added else site), added
 
 
 def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Journal) -> Site:
-    """Look at everything once; a rehearsal gets its engine and images first.
+    """Look at everything once. A rehearsal gets its engine and its images here: they are what it looks at.
 
     Raises:
-        ComposeMissingError: there is no Compose to ask.
+        EngineUnavailableError: a rehearsal can get no Engine.
+        ConfigError: the env file is damaged.
     """
-    stage = set_stage(STATE, environment, journal) if rehearse else None
-    host = resolve_host(stage.host if stage else None)
-    client = _connect(host)
+    rehearsal = None
+    if rehearse:
+        with phase(journal, "rehearsal engine"):
+            rehearsal = ensure_engine(STATE, say=_say(journal))
+    host = resolve_host(rehearsal.host if rehearsal else None)
     with phase(journal, "gpus"):
-        inventory = stage.inventory if stage else read_inventory()
-        placement = place(gpu, inventory, environment.gpu.overlays)
-    names = [*environment.compose_files, *([placement.overlay] if placement.overlay else [])]
-    project = Project(
-        compose=find_compose(),
-        name=environment.project,
-        files=(*(COMPOSE / name for name in names), *((stage.overlay,) if stage else ())),
-        environ={**placement.environ, **(stage.environ if stage else {})},
-        engine_host=host,
+        inventory = recorded_inventory() if rehearse else read_inventory()
+        placement = place(gpu, inventory, {str(mode): file for mode, file in environment.gpu.items()})
+    client, reason = _connect(host)
+    compose = _find_compose()
+    with phase(journal, "model"):
+        project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearse=rehearse)
+        stack = _resolve(project, compose)
+    if rehearsal and client is not None and isinstance(stack, Stack):
+        with phase(journal, "images"):
+            project = _set_stage(project, stack, client, rehearsal, _say(journal))
+        stack = project.read_stack()
+    with phase(journal, "facts"):
+        engine = _read_engine(client, host, environment.project) if client is not None else reason
+        root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)
+        files = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
+        facts = read_host_facts(files=files, disks=[root])
+    return Site(
+        environment=environment,
+        rehearsal=rehearsal,
+        client=client,
+        engine=engine,
+        compose=compose,
+        project=project,
+        stack=stack,
+        inventory=inventory,
+        placement=placement,
+        host=facts,
+        demanded=demanded,
+        secrets=secrets,
+        unmade=unmade,
     )
+
+
+def _project(
+    environment: Environment, placement: Placement, compose: Compose | str, host: str, *, rehearse: bool
+) -> tuple[Project, Mapping[str, bool], Mapping[str, Secret], tuple[str, ...]]:
+    names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
+    files = tuple(COMPOSE / name for name in names)
+    env_file = ROOT / environment.env_file
+    secrets = read_secrets(env_file)
+    demanded = read_demanded(files)
+    unmade = tuple(sorted((demanded & NAMES) - secrets.keys()))
+    own = UNNAMED if rehearse else {}
+    there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - NAMES}
+    environ = {
+        "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
+        **placement.environ,
+        **own,
+        **dict.fromkeys(unmade, _UNMADE),
+        **{name: "not-set" for name, given in there.items() if not given},
+    }
+    project = Project(
+        compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),
+        name=environment.project,
+        files=files,
+        env_file=env_file if env_file.exists() else None,
+        environ=environ,
+        engine_host=host,
+        withheld=NAMES,
+    )
+    return project, there, secrets, unmade
+
+
+def _set_stage(
+    project: Project, stack: Stack, client: DockerClient, engine: RehearsalEngine, say: Callable[[str], None]
+) -> Project:
+    services = [service.name for service in stack.services]
+    images = ensure_images(client, services, cache=STATE / "cache", say=say)
+    gpus = [service.name for service in stack.services if service.devices]
+    path = STATE / f"{project.name}.rehearsal.yml"
+    stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=engine.private)
+    return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
+
+
+def _resolve(project: Project, compose: Compose | str) -> Stack | Failure:
+    if isinstance(compose, str):
+        return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
+    return project.read_stack()
+
+
+def _connect(host: str) -> tuple[DockerClient | None, str]:
+    try:
+        return connect(host), ""
+    except EngineUnavailableError as error:
+        return None, str(error)
+
+
+def _find_compose() -> Compose | str:
+    try:
+        return find_compose()
+    except ComposeMissingError as error:
+        return str(error)
+
+
+def _read_engine(client: DockerClient, host: str, project: str) -> EngineFacts | str:
+    try:
+        return read_engine_facts(client, host, project)
+    except requests.exceptions.RequestException as error:
+        return f"Docker Engine at {host}: it went away ({error}). Remedy: `systemctl status docker`."
+
+
+def _say(journal: Journal) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        journal.write("note", text=text)
+        print(text, flush=True)  # noqa: T201  a step that takes time is told while it is taken
+
+    return say
+
+
+def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name not in names}

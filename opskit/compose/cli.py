@@ -89,14 +89,6 @@ class Project:
         own = {"COMPOSE_ANSI": "never", "COMPOSE_MENU": "false"}
         return {**dict.fromkeys(self.withheld), **self.environ, **host, **own}
 
-    def read_variables(self) -> frozenset[str] | Failure:
-        """Names of the variables the files demand (`${NAME:?…}`), those of extended files included."""
-        words = self.words("config", "--no-interpolate", "--format", "json")
-        done = process.run(words, timeout_s=_CONFIG_S, env=self.environment)
-        if done.rc != 0:
-            return failure_of(_last_words(done.stderr), project=self.name)
-        return frozenset(re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*):\?", done.stdout))
-
     def read_hashes(self) -> Mapping[str, str]:
         """Configuration hash by service, as Compose labels its containers with it; empty where it cannot say."""
         done = process.run(self.words("config", "--hash", "*"), timeout_s=_CONFIG_S, env=self.environment)

@@ -62,7 +62,6 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
     """
     info: dict[str, Any] = client.api.info()
     tags = (tag for image in client.api.images() for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
-    volumes = client.api.volumes(filters={"label": [f"{PROJECT_LABEL}={project}"]})["Volumes"] or []
     return EngineFacts(
         host=host,
         version=info["ServerVersion"],
@@ -73,8 +72,14 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
         cpus=info["NCPU"],
         containers=read_container_facts(client),
         images=frozenset(tags),
-        volumes=tuple(sorted(volume["Name"] for volume in volumes)),
+        volumes=read_volumes(client, project),
     )
+
+
+def read_volumes(client: DockerClient, project: str) -> tuple[str, ...]:
+    """Names of the project's volumes, by its label."""
+    found = client.api.volumes(filters={"label": [f"{PROJECT_LABEL}={project}"]})["Volumes"] or []
+    return tuple(sorted(volume["Name"] for volume in found))
 
 
 def read_container_facts(client: DockerClient, project: str | None = None) -> tuple[ContainerFact, ...]:

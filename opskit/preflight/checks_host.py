@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from opskit.compose.model import Port, Stack
 from opskit.engine.facts import ContainerFact
+from opskit.environments import GpuMode
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
 from opskit.preflight.finding import Finding, Verdict
@@ -89,7 +90,7 @@ def check_port_free(
 def _port(port: Port, stack: Stack, holders: tuple[PortHolder, ...], containers: tuple[ContainerFact, ...]) -> Finding:
     where = f"{port.service} {port.host_ip}:{port.published}/{port.protocol}"
     wanted = "free"
-    move = f"end it, or move the port with its variable (*_PORT), or choose another; `ss -ltnp 'sport = :{port.published}'`"
+    move = f"end it (`ss -ltnp 'sport = :{port.published}'`), or move the port with its *_PORT variable"
     for other in stack.ports:
         same = other.published == port.published and other.protocol == port.protocol
         if same and other.service != port.service and _overlap(other.host_ip, port.host_ip):
@@ -124,32 +125,25 @@ def _overlap(a: str, b: str) -> bool:
     return mapped[0] == mapped[1] or first.is_unspecified or second.is_unspecified
 
 
-def check_gpu_present(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
-    """The GPUs that the mode takes are there."""
-    need = placement.gpus_needed
-    wanted = f"{need} GPU(s) for mode {placement.mode}"
-    if placement.mode == "none":
-        return (Finding("gpu-present", Verdict.PASS, "GPUs", "none needed", wanted),)
-    if isinstance(inventory, GpuUnavailable):
-        verdict = Verdict.FAIL if need else Verdict.PASS
-        return (Finding("gpu-present", verdict, "GPUs", inventory.reason, wanted, inventory.remedy if need else ""),)
-    count = len(inventory.gpus)
-    names = ", ".join(sorted({gpu.name or "unknown" for gpu in inventory.gpus}))
-    good = count >= need
-    remedy = "" if good else "choose gpu=single or gpu=auto, or look for the missing card with `nvidia-smi -L`"
-    verdict = Verdict.PASS if good else Verdict.FAIL
-    return (Finding("gpu-present", verdict, "GPUs", f"{count} ({names or 'none'})", wanted, remedy),)
-
-
-def check_gpu_overlay(placement: Placement) -> tuple[Finding, ...]:
-    """There is a Compose file for the GPU mode."""
-    if placement.mode == "none":
+def check_gpu_present(
+    placement: Placement, inventory: Inventory | GpuUnavailable, overlays: Mapping[GpuMode, str]
+) -> tuple[Finding, ...]:
+    """The GPUs that the mode takes are there, and so is its Compose file; nothing is said where none is needed."""
+    if not overlays:
         return ()
-    wanted = f"a Compose file for mode {placement.mode}"
+    need = {"dual": 2, "single": 1}.get(placement.mode, 0)
+    wanted = f"{need} GPU(s) for mode {placement.mode}"
+    if isinstance(inventory, GpuUnavailable):
+        found, count, remedy = inventory.reason, 0, inventory.remedy
+    else:
+        names = ", ".join(sorted({gpu.name or "unknown" for gpu in inventory.gpus}))
+        found, count = f"{len(inventory.gpus)} ({names or 'none'})", len(inventory.gpus)
+        remedy = "choose gpu=auto, or look for the missing card with `nvidia-smi -L`"
     if placement.overlay is None:
-        remedy = "choose gpu=dual or gpu=single on a host with GPUs, or rehearse=True anywhere"
-        return (Finding("gpu-overlay", Verdict.FAIL, "GPU mode", "there is none", wanted, remedy),)
-    return (Finding("gpu-overlay", Verdict.PASS, "GPU mode", placement.overlay, wanted),)
+        found += f"; no Compose file for mode {placement.mode}"
+    good = count >= need and placement.overlay is not None
+    verdict = Verdict.PASS if good else Verdict.FAIL
+    return (Finding("gpu-present", verdict, "GPUs", found, wanted, "" if good else remedy),)
 
 
 def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
@@ -158,6 +152,7 @@ def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) 
         return ()
     best = max(inventory.pairs, key=lambda pair: pair.nvlinks or 0)
     good = bool(best.nvlinks)
-    found = f"GPU {best.a} and GPU {best.b}: {best.relation}"
+    link = f"NV{best.nvlinks}" if good else f"no NVLink ({best.pcie or 'unknown'})"
     remedy = "" if good else "check the bridge with `nvidia-smi nvlink -s`; it runs without, with slower prefill"
+    found = f"GPU {best.a} and GPU {best.b}: {link}"
     return (Finding("gpu-link", Verdict.PASS if good else Verdict.WARN, "GPU link", found, "NVLink", remedy),)

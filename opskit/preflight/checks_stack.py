@@ -51,8 +51,7 @@ def _file(owner: str, path: str, found: str) -> Finding:
     if good:
         return Finding("file-present", Verdict.PASS, owner, f"{path}: {found}", meant)
     remedy = {
-        "missing": f"restore it (`git checkout -- {path}` if it is the project's own), or `mkdir -p` a folder; Docker would "
-        "make an empty folder in its place",
+        "missing": f"`git checkout -- {path}`" if meant == "file" else f"`mkdir -p {path}`",
         "directory": "remove the folder (Docker made it where the file was missing) and restore the file",
         "unreadable": "let this user read it",
     }[found]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from opskit.errors import GateClosedError
+from opskit.errors import GateClosedError, UsageError
 
 
 class Verdict(IntEnum):
@@ -73,16 +74,42 @@ class Report:
         raise GateClosedError("\n".join(lines))
 
 
-def report(findings: Iterable[Finding], *, accept: Iterable[str] = (), who: str = "") -> Report:
-    """Order the findings and lower accepted faults to WARN.
+def judge(checks: Iterable[Check], *, accept: Iterable[str] = (), who: str = "") -> Report:
+    """Run every check, order the findings worst first, and lower accepted faults to WARN.
 
     Args:
-        findings: in any order.
-        accept: check ids a person takes responsibility for; unknown ids are the caller's to refuse.
+        checks: one that raises becomes a finding of its own, and the others still run.
+        accept: check ids a person takes responsibility for.
         who: the person, kept in the record.
+
+    Raises:
+        UsageError: an accepted id is none of these checks'.
     """
-    accepted = set(accept)
+    findings = [finding for check in checks for finding in _run(check)]
+    accepted, known = set(accept), {finding.check for finding in findings}
+    for word in sorted(accepted - known):
+        near = difflib.get_close_matches(word, known, n=1)
+        raise UsageError(
+            f"accept: found {word!r}, which no check here is called{f'; did you mean {near[0]}?' if near else ''}. "
+            f"Wanted some of: {', '.join(sorted(known))}."
+        )
     judged = [
         replace(f, verdict=Verdict.WARN, accepted_by=who) if f.stops and f.check in accepted else f for f in findings
     ]
     return Report(tuple(sorted(judged, key=lambda f: (-f.verdict, f.check, f.subject))))
+
+
+def _run(check: Check) -> tuple[Finding, ...]:
+    try:
+        return tuple(check())
+    except Exception as error:  # noqa: BLE001  whatever it was, it is shown and the other checks still run
+        return (
+            Finding(
+                "check-crashed",
+                Verdict.FAIL,
+                "a check of opskit",
+                f"{type(error).__name__}: {error}",
+                "an answer",
+                "report it with this line; accept check-crashed to start all the same",
+            ),
+        )
