@@ -31,7 +31,7 @@ from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import recorded_inventory
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, UNNAMED, write_overlay
-from opskit.secrets.policy import NAMES, rules_for
+from opskit.secrets.policy import BY_NAME, rules_for
 from opskit.secrets.store import ensure_secrets, read_secrets
 from opskit.secrets.value import Secret
 
@@ -42,6 +42,7 @@ _UNMADE = "not-made-yet"
 """The value of a missing secret while the model is only looked at."""
 
 _GIB = 1024**3
+_SECRETS = frozenset(BY_NAME)
 
 
 @contextlib.contextmanager
@@ -140,7 +141,7 @@ class Site:
             return self, ()
         path = ROOT / self.environment.env_file
         added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
-        project = replace(self.project, env_file=path, environ=_less(self.project.environ, NAMES))
+        project = replace(self.project, env_file=path, environ=_less(self.project.environ, _SECRETS))
         site = replace(self, project=project, secrets=read_secrets(path), unmade=())
         return (replace(site, stack=project.read_stack()) if added else site), added
 
@@ -199,9 +200,9 @@ def _project(
     env_file = ROOT / environment.env_file
     secrets = read_secrets(env_file)
     demanded = read_demanded(files)
-    unmade = tuple(sorted((demanded & NAMES) - secrets.keys()))
+    unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
     own = UNNAMED if rehearse else {}
-    there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - NAMES}
+    there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
     environ = {
         "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
         **placement.environ,
@@ -216,7 +217,7 @@ def _project(
         env_file=env_file if env_file.exists() else None,
         environ=environ,
         engine_host=host,
-        withheld=NAMES,
+        withheld=_SECRETS,
     )
     return project, there, secrets, unmade
 

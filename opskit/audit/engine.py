@@ -26,12 +26,16 @@ import click
 import nbformat
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder, read_journal
 from opskit.audit.parameters import check_parameters, declared_parameters
 from opskit.audit.record import compose_record
 from opskit.errors import UsageError
 from opskit.paths import AUDIT
+
+_ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
+"""ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -128,6 +132,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
             try:
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
+                rest.setdefault("config", _ENCRYPTED)
                 cls.execute_managed_notebook(manager, kernel_name, **rest)
             except BaseException as caught:  # noqa: BLE001  recorded below, and raised again
                 error = caught

@@ -79,24 +79,24 @@ class _Launch:
     error: str | None = None
     created: set[str] = field(default_factory=set)
     compose_seconds: float | None = None
+    running: Running | None = None
 
     def run(self) -> Outcome:
         self.began = self.clock()
         tracker = Tracker(needs_of(self.stack))
         pump = EventPump(self.client, self.project.name)
-        running: Running | None = None
         try:
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
-            running = self.project.start_up()
-            return self._wait(tracker, pump, running)
+            self.running = self.project.start_up()
+            return self._wait(tracker, pump, self.running)
         except KeyboardInterrupt:
             return self._outcome((_cancelled(self.project.name),))
         except (requests.exceptions.RequestException, OSError) as error:
             return self._outcome((_engine_lost(error),))
         finally:
             pump.close()
-            if running is not None and running.poll() is None:
-                running.cancel(grace_s=_CANCEL_S)
+            if self.running is not None and self.running.poll() is None:
+                self.running.cancel(grace_s=_CANCEL_S)
 
     def _wait(self, tracker: Tracker, pump: EventPump, running: Running) -> Outcome:
         looked = self.clock()
@@ -114,8 +114,13 @@ class _Launch:
                 return self._outcome(self._diagnose(never, now))
             if self.compose_seconds is not None:
                 if running.poll():
-                    return self._outcome((self._compose_failure(),))
-                if all(word.word is Word.READY for word in words):
+                    failure = self._compose_failure()
+                    if failure.kind != "dependency_failed":
+                        return self._outcome((failure,))
+                    # Compose gives a dependency up at its first restart; the Engine has not. Go on where it stopped.
+                    self.compose_seconds = self.error = None
+                    running = self.running = self.project.start_up()
+                elif all(word.word is Word.READY for word in words):
                     return self._outcome(())
             if now - self.began >= self.deadline_s:
                 return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
@@ -157,6 +162,8 @@ class _Launch:
     def _tell(self, words: tuple[ServiceWord, ...], now: float) -> None:
         for word in words:
             before = self.last.get(word.service)
+            if before is None and word.state == "absent":
+                continue
             if before is None or (before.word, before.state) != (word.word.value, word.state):
                 change = ServiceChanged(word.service, word.word.value, word.state, round(now - self.began, 2))
                 self.last[word.service] = change
