@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
 
 from opskit.audit.journal import Journal
-from opskit.compose.cli import Compose, Project, find_compose
+from opskit.compose.cli import MINIMUM, Compose, Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.variables import read_demanded
@@ -24,7 +25,7 @@ from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
 from opskit.paths import COMPOSE, ROOT, STATE
-from opskit.preflight import checks_engine, checks_host, checks_stack
+from opskit.preflight import checks as preflight
 from opskit.preflight.finding import Check, Report, judge
 from opskit.preflight.host import HostFacts, read_host_facts
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
@@ -96,18 +97,19 @@ class Site:
 
     def check(self, *, accept: Iterable[str], who: str) -> Report:
         """Run every check that applies; a check changes nothing and looks at nothing but these facts."""
+        preflight.refuse_unknown(accept)
         return judge(self._checks(), accept=accept, who=who)
 
     def _checks(self) -> list[Check]:
         checks: list[Check] = [
-            lambda: checks_engine.check_engine_reachable(self.engine),
-            lambda: checks_engine.check_compose_version(self.compose),
-            lambda: checks_stack.check_variable_set(self.demanded),
-            lambda: checks_stack.check_config_valid(self.stack),
-            lambda: checks_host.check_gpu_present(self.placement, self.inventory, self.environment.gpu),
-            lambda: checks_host.check_gpu_link(self.placement, self.inventory),
-            lambda: checks_host.check_memory_total(self.host.memory_total_bytes, self.need_bytes),
-            lambda: checks_host.check_disk_free(self.host.disk_free_bytes),
+            partial(preflight.check_engine_reachable, self.engine),
+            partial(preflight.check_compose_version, self.compose, MINIMUM),
+            partial(preflight.check_variable_set, self.demanded, self.environment.env_file),
+            partial(preflight.check_config_valid, self.stack),
+            partial(preflight.check_gpu_present, self.placement, self.inventory, self.environment.gpu),
+            partial(preflight.check_gpu_link, self.placement, self.inventory),
+            partial(preflight.check_memory_total, self.host.memory_total_bytes, self.need_bytes),
+            partial(preflight.check_disk_free, self.host.disk_free_bytes),
         ]
         if isinstance(self.engine, EngineFacts):
             checks += self._engine_checks(self.engine)
@@ -115,24 +117,25 @@ class Site:
             stack = self.stack
             containers = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
             checks += [
-                lambda: checks_stack.check_file_present(stack.bind_sources, self.host.files),
-                lambda: checks_host.check_port_free(stack, self.host.holders, containers),
+                partial(preflight.check_file_present, stack, self.host.files),
+                partial(preflight.check_port_unique, stack),
+                partial(preflight.check_port_free, stack, self.host.holders, containers),
             ]
         return checks
 
     def _engine_checks(self, engine: EngineFacts) -> list[Check]:
         running = any(c.project == self.project.name and c.state == "running" for c in engine.containers)
         checks: list[Check] = [
-            lambda: checks_engine.check_engine_storage(engine),
-            lambda: checks_host.check_memory_available(
-                self.host.memory_available_bytes, self.need_bytes, running=running
+            partial(preflight.check_engine_storage, engine),
+            partial(
+                preflight.check_memory_available, self.host.memory_available_bytes, self.need_bytes, running=running
             ),
-            lambda: checks_stack.check_secret_data(self.unmade, engine.volumes, self.environment.env_file),
+            partial(preflight.check_secret_data, self.unmade, engine.volumes, self.environment.env_file),
         ]
         if isinstance(self.stack, Stack):
             stack = self.stack
             offline = self.rehearsal is not None
-            checks.append(lambda: checks_stack.check_image_present(stack, engine.images, offline=offline))
+            checks.append(partial(preflight.check_image_present, stack, engine.images, offline=offline))
         return checks
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:

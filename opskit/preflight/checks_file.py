@@ -1,0 +1,64 @@
+"""Checks of the files and folders that are mounted; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from opskit.compose.model import Stack
+from opskit.preflight.finding import Finding, Verdict
+
+
+class _Source(NamedTuple):
+    owner: str
+    path: str
+    file: bool
+    """Whether a file is meant, as far as its name tells."""
+    made: bool
+    """Whether the Engine makes a folder where nothing is (`create_host_path`, the default of the short form)."""
+
+
+def check_file_present(stack: Stack, files: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Every bind mount, config file and secret file is there, and is a file where a file is meant.
+
+    Args:
+        stack: the resolved model.
+        files: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
+    """
+    return tuple(_judge(source, files.get(source.path, "unreadable")) for source in _sources(stack))
+
+
+def _sources(stack: Stack) -> Iterator[_Source]:
+    for service in stack.services:
+        for mount in service.raw.get("volumes") or ():
+            if mount["type"] == "bind":
+                made = bool((mount.get("bind") or {}).get("create_host_path"))
+                yield _Source(service.name, mount["source"], _is_file(mount["source"], mount["target"]), made)
+    for section in ("configs", "secrets"):
+        for name, entry in (stack.raw.get(section) or {}).items():
+            if "file" in entry:
+                yield _Source(f"{section}/{name}", entry["file"], file=True, made=False)
+
+
+def _is_file(source: str, target: str) -> bool:
+    """`nginx.conf` mounted on `nginx.conf` is meant as a file; `conf.d`, or a name without suffix, may be either."""
+    suffix = PurePosixPath(source).suffix
+    return bool(suffix) and suffix == PurePosixPath(target).suffix and suffix != ".d"
+
+
+def _judge(source: _Source, found: str) -> Finding:
+    wanted = "a file" if source.file else "a file or folder"
+    restore = f"put it there (`git restore {source.path}` where it is the project's own), or correct the path"
+    verdict, remedy = Verdict.PASS, ""
+    if found == "unreadable":
+        verdict, remedy = Verdict.SKIP, f"look with `sudo ls -ld {source.path}`"
+    elif found == "directory" and source.file:
+        verdict = Verdict.FAIL
+        remedy = f"`rmdir {source.path}` (an Engine makes a folder where the file was missing), then {restore}"
+    elif found == "missing" and source.made and not source.file:
+        verdict, remedy = Verdict.WARN, f"`mkdir -p {source.path}`; the Engine makes it otherwise, owned by root"
+    elif found == "missing":
+        verdict, remedy = Verdict.FAIL, restore
+    said = f"{source.path}: {found}"
+    return Finding("file-present", verdict, source.owner, said, wanted, remedy, required=False)

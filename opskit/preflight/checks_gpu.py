@@ -1,0 +1,58 @@
+"""Checks of the GPUs against the mode that was chosen; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opskit.environments import GpuMode
+from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.placement import Placement
+from opskit.preflight.finding import Finding, Verdict
+
+_PAIR = 2
+
+
+def check_gpu_present(
+    placement: Placement, inventory: Inventory | GpuUnavailable, overlays: Mapping[GpuMode, str]
+) -> tuple[Finding, ...]:
+    """The GPUs that the mode takes are there (two for dual, one for single), and so is its Compose file.
+
+    Args:
+        placement: the mode that was chosen, and the GPUs it got.
+        inventory: what the host has.
+        overlays: the environment's Compose file by mode; empty where it needs no GPU, and then nothing is said.
+    """
+    if not overlays:
+        return ()
+    wanted = f"{placement.gpus_needed} GPU(s) for mode {placement.mode}"
+    if isinstance(inventory, GpuUnavailable):
+        found, remedy = inventory.reason, inventory.remedy
+    else:
+        names = [gpu.name or f"GPU {gpu.index}" for gpu in inventory.gpus]
+        listed = ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names)) or "none"
+        found = f"{listed} ({inventory.source})"
+        remedy = "launch with gpu=auto, or look for the missing card with `nvidia-smi -L`"
+    if placement.overlay is None:
+        wanted = f"a GPU mode this environment has a Compose file for ({', '.join(sorted(overlays))})"
+        found = f"mode {placement.mode}; {found}"
+    elif len(placement.device_ids) >= placement.gpus_needed:
+        return (Finding("gpu-present", Verdict.PASS, "GPUs", found, wanted),)
+    return (Finding("gpu-present", Verdict.FAIL, "GPUs", found, wanted, remedy),)
+
+
+def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """Two GPUs that share a model are joined by NVLink; without it they work, slower."""
+    if placement.mode != "dual" or isinstance(inventory, GpuUnavailable):
+        return ()
+    taken = [gpu.index for gpu in inventory.gpus if gpu.device_id in placement.device_ids]
+    if len(taken) != _PAIR:
+        return ()
+    pair = inventory.pair(taken[0], taken[1])
+    subject, wanted = f"GPU {taken[0]} and GPU {taken[1]}", "NVLink between them"
+    if pair.nvlinks:
+        return (Finding("gpu-link", Verdict.PASS, subject, f"{pair.nvlinks} NVLinks", wanted),)
+    remedy = "look at the bridge with `nvidia-smi nvlink -s`; without it they work, with slower answers"
+    if pair.nvlinks is None:
+        return (Finding("gpu-link", Verdict.SKIP, subject, "cannot be read", wanted, remedy, required=False),)
+    found = f"no NVLink ({pair.pcie or 'PCIe'})"
+    return (Finding("gpu-link", Verdict.WARN, subject, found, wanted, remedy),)

@@ -1,0 +1,125 @@
+"""Checks of the published ports; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from opskit.compose.model import Port, Stack
+from opskit.preflight.finding import Finding, Verdict
+
+if TYPE_CHECKING:
+    from opskit.engine.facts import ContainerFact
+    from opskit.preflight.host import PortHolder
+
+_ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
+
+
+def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
+    """No two services of the stack publish one port, nor two replicas of one service."""
+    wanted = "one service a port"
+    twice = [
+        Finding("port-unique", Verdict.FAIL, _where(b), f"{a.service} publishes it too", wanted, _move(b))
+        for a, b in combinations(stack.ports, 2)
+        if (a.published, a.protocol) == (b.published, b.protocol) and _exclude(a.host_ip, b.host_ip)
+    ]
+    many = [
+        Finding(
+            "port-unique",
+            Verdict.FAIL,
+            _where(port),
+            f"{stack.service(port.service).replicas} replicas publish it",
+            wanted,
+            "give the service one replica, or no published port and a proxy before it",
+        )
+        for port in stack.ports
+        if stack.service(port.service).replicas > 1
+    ]
+    if twice or many:
+        return (*twice, *many)
+    count = f"{len(stack.ports)} published ports, all different"
+    return (Finding("port-unique", Verdict.PASS, "published ports", count, wanted),)
+
+
+def check_port_free(
+    stack: Stack, holders: Iterable[PortHolder] | None, containers: Iterable[ContainerFact]
+) -> tuple[Finding, ...]:
+    """Every published port is free, or held by this very service already; a foreign owner is named.
+
+    Args:
+        stack: its published ports are looked at, the published side of each.
+        holders: listening sockets of the host; None where they cannot be read.
+        containers: those on the Engine; a port they publish may hold no socket (userland-proxy off).
+    """
+    there = tuple(containers)
+    if holders is not None:
+        sockets = tuple(holders)
+        return tuple(_port(port, stack, sockets, there) for port in stack.ports)
+    reason, remedy = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
+    unread = Finding("port-free", Verdict.SKIP, "ports", reason, "the owner of each", remedy, required=False)
+    return (*(_port(port, stack, (), there) for port in stack.ports), unread)
+
+
+def _port(port: Port, stack: Stack, holders: tuple[PortHolder, ...], containers: tuple[ContainerFact, ...]) -> Finding:
+    for container in containers:
+        for held in container.published:
+            if (held.port, held.protocol) == (port.published, port.protocol) and _exclude(held.ip, port.host_ip):
+                return _held_by_container(port, stack, container)
+    for holder in holders:
+        if (holder.port, holder.protocol) == (port.published, port.protocol) and _blocks(holder.ip, port.host_ip):
+            return _held_by_process(port, holder)
+    return Finding("port-free", Verdict.PASS, _where(port), "free", "free")
+
+
+def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Finding:
+    where, wanted = _where(port), f"free, or held by {port.service}"
+    if container.project == stack.project and container.service == port.service:
+        return Finding("port-free", Verdict.PASS, where, "already ours", wanted)
+    if container.project == stack.project:
+        found = f"held by {container.service} of this same environment"
+        remedy = f"`docker rm -f {container.name}`; the launch makes it anew where it still belongs to the stack"
+        moves = any(service.name == container.service for service in stack.services)
+        return Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy)
+    owner = f"held by container {container.name}" + (f" of project {container.project}" if container.project else "")
+    return Finding("port-free", Verdict.FAIL, where, owner, wanted, f"`docker stop {container.name}`, or {_move(port)}")
+
+
+def _held_by_process(port: Port, holder: PortHolder) -> Finding:
+    if holder.pid is None:
+        owner, end = "a process of another user", f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it"
+    elif holder.name in _ENGINE_PROXIES:
+        owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
+        end = "stop that container with its own Engine (`docker context ls`)"
+    else:
+        owner, end = f"{holder.name or 'a process'} (pid {holder.pid})", f"end it (`kill {holder.pid}`)"
+    return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", f"{end}, or {_move(port)}")
+
+
+def _where(port: Port) -> str:
+    host = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    return f"{port.service} {host}:{port.published}/{port.protocol}"
+
+
+def _move(port: Port) -> str:
+    return f"publish {port.service} on another port with its *_PORT variable"
+
+
+def _exclude(a: str, b: str) -> bool:
+    """Whether two addresses published by an Engine exclude each other; its `::` is IPv6 alone."""
+    first, second = _address(a), _address(b)
+    if first.version != second.version:
+        return False
+    return first == second or first.is_unspecified or second.is_unspecified
+
+
+def _blocks(held: str, wanted: str) -> bool:
+    """Whether a process's socket keeps the Engine from an address; a `::` of a process mostly takes IPv4 too."""
+    address = _address(held)
+    return _exclude(held, wanted) or (address.version == 6 and address.is_unspecified)  # noqa: PLR2004  IPv6
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text.partition("%")[0] or "0.0.0.0")  # noqa: S104  an absent one means any
+    return getattr(address, "ipv4_mapped", None) or address

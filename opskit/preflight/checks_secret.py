@@ -1,0 +1,28 @@
+"""Checks of the secrets against the data made with them; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opskit.preflight.finding import Finding, Verdict
+
+
+def check_secret_data(unmade: Iterable[str], volumes: Iterable[str], env_file: str) -> tuple[Finding, ...]:
+    """No secret is to be made anew while data made with an earlier one is there: that locks everybody out.
+
+    Args:
+        unmade: secrets the environment needs that the env file does not hold.
+        volumes: the project's volumes on the Engine.
+        env_file: where the secrets are.
+    """
+    missing, data = sorted(unmade), sorted(volumes)
+    wanted = "secrets and data that belong together"
+    if not (missing and data):
+        found = f"{len(missing)} to be made, no data yet" if missing else "complete"
+        return (Finding("secret-data", Verdict.PASS, env_file, found, wanted),)
+    found = f"{', '.join(missing)} missing, while there is data in {', '.join(data)}"
+    remedy = (
+        f"restore {env_file} from where it was kept; only where the data may go, `docker volume rm {' '.join(data)}`. "
+        "Accept secret-data only for a secret that is new in this version"
+    )
+    return (Finding("secret-data", Verdict.FAIL, env_file, found, wanted, remedy),)
