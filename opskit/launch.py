@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,16 +50,17 @@ def launch_project(
     paths = (files,) if isinstance(files, str | Path) else tuple(files)
     try:
         host = resolve_host(engine_host)
+        compose = find_compose()
         client = connect(host)
         resolved = Project(
-            compose=find_compose(),
+            compose=compose,
             name=project,
             files=tuple(Path(file) for file in paths),
             env_file=Path(env_file) if env_file is not None else None,
             environ=dict(environ or {}),
             engine_host=host,
         )
-        with hold_project(project):
+        with contextlib.closing(client), hold_project(project):
             stack = resolved.read_stack()
             if isinstance(stack, Failure):
                 return failed(project, stack)

@@ -129,3 +129,4 @@ class EventPump:
         self._closed.set()
         with contextlib.suppress(Exception):  # docker-py cannot close an ssh:// stream
             self._stream.close()
+            self._thread.join(2.0)
