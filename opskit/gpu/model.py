@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -12,15 +11,6 @@ from opskit.errors import ConfigError
 
 SCHEMA = 1
 """Version of the JSON form; a change of a field's meaning counts it up."""
-
-NOMINAL_LINK_GB_S = (
-    (re.compile(r"RTX 3090|RTX A6000"), 14.0625),
-    (re.compile(r"\b(V100|A100|H100)\b"), 25.0),
-)
-"""GB/s of one NVLink in one direction by GPU name.
-
-Source: GA102 whitepaper (4 links, 56.25), nccl-tests#149 (V100, A100: 25 line rate), nccl#1264 (H100: 18 links, 450).
-"""
 
 LinkState = Literal["inactive", "active", "sleep", "unknown"]
 RemoteKind = Literal["gpu", "npu", "switch", "unknown"]
@@ -125,12 +115,6 @@ class GpuUnavailable:
 
     reason: str
     remedy: str
-
-
-def nominal_bandwidth_gb_s(name: str | None, nvlinks: int) -> float | None:
-    """GB/s of so many NVLinks in one direction by the data sheet; None where the GPU is not in the table."""
-    per_link = next((speed for pattern, speed in NOMINAL_LINK_GB_S if pattern.search(name or "")), None)
-    return per_link * nvlinks if per_link and nvlinks else None
 
 
 def format_cpu_list(cpus: Iterable[int]) -> str | None:

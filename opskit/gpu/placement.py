@@ -1,113 +1,158 @@
-"""Which GPUs an environment takes: dual with NVLink, dual without, single or CPU, with the reason; pure."""
+"""Decides on which GPUs an environment runs: dual, single or CPU, with the overlay, the settings and the reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.errors import UsageError
+from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
 
-Mode = Literal["auto", "dual", "single", "cpu"]
+Mode = Literal["dual", "single", "cpu", "none"]
+"""What was chosen; none where the environment needs no GPU at all."""
 
-_PAIR = 2
-_NO_PEER = {"NCCL_P2P_DISABLE": "1", "NCCL_P2P_LEVEL": "LOC"}
-_NVLINK = {"NCCL_P2P_DISABLE": "0", "NCCL_P2P_LEVEL": "NVL"}
+_MODES: Mapping[str, Mode | None] = {"auto": None, "dual": "dual", "single": "single", "cpu": "cpu"}
+_GPUS: Mapping[Mode, int] = {"dual": 2, "single": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The choice: a mode, its overlay file, the devices (UUIDs where known) and variables, with a reason for each."""
+    """Where an environment's GPU services run.
 
-    mode: Literal["dual", "single", "cpu", "none"]
+    Attributes:
+        overlay: the Compose file to merge last; None where the environment has none for the mode.
+        device_ids: UUIDs, or indexes where no UUID is known; fewer than the mode wants where the machine has fewer.
+        tensor_parallel: how many GPUs vLLM splits a layer over, as the mode wants it; 1 on the CPU.
+        environ: variables for Compose's interpolation.
+        reasons: why each value is what it is, one sentence each.
+    """
+
+    mode: Mode
     overlay: str | None
     device_ids: tuple[str, ...]
+    tensor_parallel: int
     environ: Mapping[str, str]
     reasons: tuple[str, ...]
 
     @property
     def gpus_needed(self) -> int:
-        """GPUs that this mode takes."""
-        return {"dual": 2, "single": 1}.get(self.mode, 0)
+        """How many GPUs the mode takes."""
+        return _GPUS.get(self.mode, 0)
 
 
 def place(mode: str, inventory: Inventory | GpuUnavailable, overlays: Mapping[str, str]) -> Placement:
-    """Choose. A mode that was asked for is kept even where the host cannot serve it: a check says so.
+    """Choose GPUs and settings.
+
+    A mode that was asked for is kept even where the GPUs cannot satisfy it: the reason says so and preflight judges.
 
     Args:
         mode: auto, dual, single or cpu.
-        inventory: what is there.
-        overlays: Compose file by mode; without any the environment needs no GPU.
+        inventory: what the machine has.
+        overlays: the environment's overlay file by mode; none at all means that it needs no GPU.
+
+    Raises:
+        UsageError: the mode is unknown.
     """
+    if mode not in _MODES:
+        raise UsageError(f"gpu: found {mode!r}; wanted one of {', '.join(_MODES)}")
     if not overlays:
-        return Placement("none", None, (), {}, ("this environment needs no GPU",))
-    gpus = inventory.gpus if isinstance(inventory, Inventory) else ()
-    if mode == "auto":
-        chosen, why = _choose(inventory, gpus, overlays)
-    else:
-        chosen, why = mode, f"gpu={mode} was asked for"
+        return Placement("none", None, (), 1, {}, ("this environment needs no GPU",))
+    reasons: list[str] = []
+    gpus = _usable(inventory, reasons)
+    chosen = _choose(mode, gpus, overlays, reasons)
+    if chosen not in overlays:
+        reasons.append(f"no overlay: this environment has none for {chosen}")
+    taken: Sequence[Gpu] = ()
+    nccl: Mapping[str, str] = {}
     if chosen == "dual":
-        return _dual(inventory, gpus, overlays, why)
-    if chosen == "single":
-        gpu = max(gpus, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index), default=None)
-        ids = _ids((gpu,) if gpu else ())
-        which = (
-            f"GPU {gpu.index} has the most free memory" if gpu and len(gpus) > 1 else "no tensor parallelism on one GPU"
-        )
-        return Placement("single", overlays.get("single"), ids, _devices(ids, 1), (why, which))
-    return Placement("cpu", overlays.get("cpu"), (), {"TENSOR_PARALLEL_SIZE": "1"}, (why,))
+        taken, nccl = _dual(inventory, gpus, reasons)
+    elif chosen == "single":
+        taken = _single(gpus, reasons)
+    ids = tuple(gpu.device_id for gpu in taken)
+    tensor_parallel = 2 if chosen == "dual" else 1
+    environ = {"TENSOR_PARALLEL_SIZE": str(tensor_parallel), **nccl}
+    return Placement(
+        mode=chosen,
+        overlay=overlays.get(chosen),
+        device_ids=ids,
+        tensor_parallel=tensor_parallel,
+        environ={**{f"GPU_ID_{at}": device for at, device in enumerate(ids)}, **environ},
+        reasons=tuple(reasons),
+    )
 
 
-def _choose(
-    inventory: Inventory | GpuUnavailable, gpus: tuple[Gpu, ...], overlays: Mapping[str, str]
-) -> tuple[str, str]:
+def _usable(inventory: Inventory | GpuUnavailable, reasons: list[str]) -> Sequence[Gpu]:
     if isinstance(inventory, GpuUnavailable):
-        return "cpu", f"no GPU can be used: {inventory.reason}"
-    if len(gpus) < _PAIR or "dual" not in overlays:
-        return ("single", "there is one GPU") if gpus else ("cpu", "the driver sees no GPU")
-    if any(gpu.mig for gpu in gpus[:_PAIR]):
-        return "single", "a GPU is in MIG mode, which tensor parallelism cannot use"
-    best = _best_pair(inventory)
-    if gpus[best[0]].name != gpus[best[1]].name:
-        return (
-            "single",
-            f"the two GPUs differ ({gpus[best[0]].name}, {gpus[best[1]].name}); the smaller would bound both",
-        )
-    return "dual", f"there are {len(gpus)} GPUs of one model"
+        reasons.append(f"no GPU: {inventory.reason}")
+        return ()
+    split = [f"GPU {gpu.index}" for gpu in inventory.gpus if gpu.mig]
+    if split:
+        reasons.append(f"{', '.join(split)} left out: MIG is on, which rules out a whole GPU")
+    reasons += [note for note in inventory.notes if "is left out" in note]
+    return [gpu for gpu in inventory.gpus if not gpu.mig]
 
 
-def _best_pair(inventory: Inventory) -> tuple[int, int]:
-    best = max(inventory.pairs, key=lambda p: (p.nvlinks or 0, -p.a, -p.b))
-    return best.a, best.b
+def _choose(mode: str, gpus: Sequence[Gpu], overlays: Mapping[str, str], reasons: list[str]) -> Mode:
+    asked = _MODES[mode]
+    if asked is not None:
+        reasons.append(f"{mode}: it was asked for")
+        return asked
+    count = f"{len(gpus)} usable GPU{'' if len(gpus) == 1 else 's'}"
+    if "dual" in overlays and any(_equal(a, b) for a, b in combinations(gpus, 2)):
+        reasons.append(f"dual: {count}, two of them equal")
+        return "dual"
+    if "single" in overlays and gpus:
+        unequal = ", no two of them equal" if "dual" in overlays and len(gpus) > 1 else ""
+        reasons.append(f"single: {count}{unequal}")
+        return "single"
+    reasons.append(f"cpu: {count}")
+    return "cpu"
+
+
+def _equal(a: Gpu, b: Gpu) -> bool:
+    return a.name is not None and (a.name, a.memory_total_bytes) == (b.name, b.memory_total_bytes)
 
 
 def _dual(
-    inventory: Inventory | GpuUnavailable, gpus: tuple[Gpu, ...], overlays: Mapping[str, str], why: str
-) -> Placement:
-    if not isinstance(inventory, Inventory) or len(gpus) < _PAIR:
-        return Placement("dual", overlays.get("dual"), (), _devices((), 2), (why,))
-    a, b = _best_pair(inventory)
-    pair = inventory.pair(a, b)
-    ids = _ids((gpus[a], gpus[b]))
-    reasons = [why, f"tensor parallelism 2, on GPU {a} and GPU {b}"]
-    if pair is not None and pair.nvlinks:
-        speed = f", {pair.bandwidth_gb_s:.4g} GB/s per direction" if pair.bandwidth_gb_s else ""
-        reasons.append(f"NCCL uses NVLink (NCCL_P2P_LEVEL=NVL): {pair.nvlinks} links join them{speed}")
-        link = _NVLINK
-    else:
-        seen = pair.relation if pair is not None else "nothing"
-        reasons.append(
-            f"NCCL does without peer access (NCCL_P2P_DISABLE=1): no NVLink joins them ({seen}); peer access over PCIe "
-            "hangs or gives wrong data on GeForce. Prefill is slower so"
-        )
-        link = _NO_PEER
-    return Placement("dual", overlays.get("dual"), ids, {**_devices(ids, 2), **link}, tuple(reasons))
+    inventory: Inventory | GpuUnavailable, gpus: Sequence[Gpu], reasons: list[str]
+) -> tuple[Sequence[Gpu], Mapping[str, str]]:
+    if isinstance(inventory, GpuUnavailable) or len(gpus) < _GPUS["dual"]:
+        reasons.append(f"dual wants 2 GPUs, found {len(gpus)}")
+        return gpus, {}
+    first, second = max(combinations(gpus, 2), key=lambda two: _worth(inventory, *two))
+    pair = inventory.pair(first.index, second.index)
+    names = f"GPU {first.index} and GPU {second.index}"
+    if not _equal(first, second):
+        reasons.append(f"{names} are not equal: the smaller and slower one sets the pace of both")
+    if pair.nvlinks:
+        reasons.append(f"{names}: {_bandwidth(pair)}; NCCL uses peer-to-peer over NVLink")
+        return (first, second), {"NCCL_P2P_LEVEL": "NVL", "NCCL_P2P_DISABLE": "0"}
+    what = "NVLink unknown" if pair.nvlinks is None else "no NVLink"
+    distance = "" if pair.pcie is None else f" ({pair.pcie})"
+    reasons.append(f"{names}: {what}{distance}; NCCL_P2P_DISABLE=1, so NCCL goes through shared memory")
+    if pair.p2p_read == "OK":
+        reasons.append("peer-to-peer over PCIe is offered but not used: on GeForce it has hung and corrupted data")
+    return (first, second), {"NCCL_P2P_LEVEL": "LOC", "NCCL_P2P_DISABLE": "1"}
 
 
-def _ids(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
-    """UUIDs: they stay when a card is added or the order changes."""
-    return tuple(gpu.uuid or str(gpu.index) for gpu in gpus)
+def _worth(inventory: Inventory, a: Gpu, b: Gpu) -> tuple[bool, float, int, int]:
+    pair = inventory.pair(a.index, b.index)
+    free = min(gpu.memory_free_bytes or 0 for gpu in (a, b))
+    return _equal(a, b), pair.bandwidth_gb_s or pair.nvlinks or 0, free, -a.index - b.index
 
 
-def _devices(ids: tuple[str, ...], parallel: int) -> dict[str, str]:
-    return {"TENSOR_PARALLEL_SIZE": str(parallel), **{f"GPU_ID_{n}": identity for n, identity in enumerate(ids)}}
+def _bandwidth(pair: Pair) -> str:
+    speed = "" if pair.bandwidth_gb_s is None else f", {pair.bandwidth_gb_s:.2f} GB/s per direction"
+    return f"{pair.nvlinks} NVLinks{speed}{' (nominal)' if pair.bandwidth_source == 'nominal' else ''}"
+
+
+def _single(gpus: Sequence[Gpu], reasons: list[str]) -> Sequence[Gpu]:
+    if not gpus:
+        reasons.append("single wants 1 GPU, found 0")
+        return ()
+    best = max(gpus, key=lambda gpu: (gpu.memory_total_bytes or 0, gpu.memory_free_bytes or 0, -gpu.index))
+    if len(gpus) > 1:
+        reasons.append(f"GPU {best.index}: the most memory, then the most of it free, then the lowest index")
+    return (best,)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from opskit.errors import OpskitError
-from opskit.gpu.model import Gpu, Inventory, Pair, nominal_bandwidth_gb_s
+from opskit.gpu.bandwidth import nominal_gb_s
+from opskit.gpu.model import Gpu, Inventory, Pair
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\[[0-9;]*m")  # some pastes kept the sequence and lost its ESC
 _GPU = re.compile(r"GPU\d+")
@@ -101,8 +102,10 @@ def _read_header(line: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     head, *tail = re.split(r"(?=CPU\s+Affinity)", line, maxsplit=1)
     devices = tuple(name for token in head.split() for name in _GLUED.split(token))
     for name in devices:
-        if _relation_kind(name) or devices.count(name) > 1:
-            raise ParseError("wanted a device name, each once", row="header", column=name)
+        # No NIC is called so: it is a GPU's name with damage.
+        damaged = not _GPU.fullmatch(name) and ("G" in name or "PU" in name)
+        if damaged or _relation_kind(name) or devices.count(name) > 1:
+            raise ParseError("wanted the name of a GPU or NIC, each once", row="header", column=name)
     said = _squeeze(*tail)
     columns = next((_COLUMNS[:count] for count in range(4) if _squeeze(*_COLUMNS[:count]) == said), None)
     if columns is None:
@@ -176,7 +179,7 @@ def _demand_soundness(relations: Mapping[tuple[str, str], str]) -> None:
 def inventory_from_topology(
     topology: Topology,
     *,
-    names: Sequence[str | None],
+    name: str | None,
     memory_total_bytes: int | None,
     source: Literal["smi", "recorded"],
 ) -> Inventory:
@@ -184,19 +187,19 @@ def inventory_from_topology(
 
     Args:
         topology: of `topo -m`; of `topo -p2p` it would know no link.
-        names: of the GPUs in order, as nvidia-smi names them; they decide the nominal bandwidth.
+        name: model of the GPUs as nvidia-smi writes it; it decides the nominal bandwidth.
         memory_total_bytes: of each GPU.
         source: smi for this machine's output, recorded for another's.
-
-    Raises:
-        ParseError: as many names as GPUs are wanted.
     """
-    if len(names) != len(topology.gpus):
-        raise ParseError(f"found {len(names)} names, wanted one for each of {len(topology.gpus)} GPUs")
-    indexes = [int(gpu.removeprefix("GPU")) for gpu in topology.gpus]
     gpus = tuple(
-        Gpu(index, name=name, memory_total_bytes=memory_total_bytes, numa_node=_node(numa), cpu_affinity=cpu)
-        for index, name, numa, cpu in zip(indexes, names, topology.numa_affinity, topology.cpu_affinity, strict=True)
+        Gpu(
+            index=int(gpu.removeprefix("GPU")),
+            name=name,
+            memory_total_bytes=memory_total_bytes,
+            numa_node=int(numa) if numa is not None and numa.isdecimal() else None,
+            cpu_affinity=cpu,
+        )
+        for gpu, numa, cpu in zip(topology.gpus, topology.numa_affinity, topology.cpu_affinity, strict=True)
     )
     pairs = tuple(
         _pair(a, b, topology.relation(f"GPU{a.index}", f"GPU{b.index}"))
@@ -206,16 +209,12 @@ def inventory_from_topology(
     return Inventory(None, None, None, gpus, (), pairs, source)
 
 
-def _node(numa: str | None) -> int | None:
-    return int(numa) if numa is not None and numa.isdecimal() else None
-
-
 def _pair(a: Gpu, b: Gpu, relation: str) -> Pair:
     bonded = _NVLINK.fullmatch(relation)
     if not bonded:
         return Pair(a.index, b.index, pcie=relation, nvlinks=0)
     nvlinks = int(bonded[1])
-    bandwidth = nominal_bandwidth_gb_s(a.name, nvlinks)
+    bandwidth = nominal_gb_s(a.name, nvlinks)
     return Pair(
         a.index,
         b.index,
