@@ -88,7 +88,10 @@ def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Fi
 
 def _held_by_process(port: Port, holder: PortHolder) -> Finding:
     if holder.pid is None:
-        owner, end = "a process of another user", f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it"
+        owner, end = (
+            "a process that this user may not see",
+            f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it",
+        )
     elif holder.name in _ENGINE_PROXIES:
         owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
         end = "stop that container with its own Engine (`docker context ls`)"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
+from opskit.gpu.placement import place
+from opskit.preflight.checks_gpu import check_gpu_link, check_gpu_present
+from opskit.preflight.finding import Finding, Verdict
+
+OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
+NONE = GpuUnavailable("no NVIDIA driver answers", "install the driver")
+
+
+def inventory(count: int, nvlinks: int | None = 4) -> Inventory:
+    gpus = tuple(Gpu(index, uuid=f"GPU-{index}", name="RTX 3090", memory_total_bytes=24) for index in range(count))
+    pairs = tuple(Pair(a, b, "PHB", nvlinks) for a in range(count) for b in range(a + 1, count))
+    return Inventory("550.1", None, None, gpus, (), pairs, "recorded")
+
+
+def present(mode: str, there: Inventory | GpuUnavailable) -> Finding:
+    (finding,) = check_gpu_present(place(mode, there, OVERLAYS), there, OVERLAYS)  # type: ignore[arg-type]
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("mode", "count", "verdict"),
+    [
+        ("dual", 2, Verdict.PASS),
+        ("dual", 1, Verdict.FAIL),
+        ("single", 1, Verdict.PASS),
+        ("single", 0, Verdict.FAIL),
+        ("auto", 2, Verdict.PASS),
+        ("auto", 1, Verdict.PASS),
+        ("auto", 0, Verdict.FAIL),
+    ],
+)
+def test_dual_wants_two_gpus_and_single_one(mode: str, count: int, verdict: Verdict) -> None:
+    finding = present(mode, inventory(count))
+    assert finding.verdict is verdict
+    assert bool(finding.remedy) is (verdict is Verdict.FAIL)
+
+
+def test_what_was_found_is_named_with_its_source() -> None:
+    assert present("dual", inventory(2)).found == "2 x RTX 3090 (recorded)"
+
+
+def test_no_driver_fails_with_its_reason_and_remedy() -> None:
+    finding = present("dual", NONE)
+    assert (finding.verdict, finding.found, finding.remedy) == (Verdict.FAIL, NONE.reason, NONE.remedy)
+
+
+@pytest.mark.parametrize("mode", ["auto", "cpu"])
+def test_a_mode_without_a_compose_file_fails_and_the_modes_with_one_are_named(mode: str) -> None:
+    finding = present(mode, NONE)
+    assert (finding.verdict, finding.found) == (Verdict.FAIL, "mode cpu; no NVIDIA driver answers")
+    assert "(dual, single)" in finding.wanted
+
+
+def test_nothing_is_said_where_no_gpu_is_needed() -> None:
+    assert check_gpu_present(place("auto", NONE, {}), NONE, {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("nvlinks", "verdict", "found"),
+    [(4, Verdict.PASS, "4 NVLinks"), (1, Verdict.PASS, "1 NVLinks"), (0, Verdict.WARN, "no NVLink (PHB)"), (None, Verdict.SKIP, "cannot be read")],
+)  # fmt: skip
+def test_two_gpus_without_nvlink_are_a_warning(nvlinks: int | None, verdict: Verdict, found: str) -> None:
+    there = inventory(2, nvlinks)
+    (finding,) = check_gpu_link(place("dual", there, OVERLAYS), there)
+    assert (finding.verdict, finding.found, finding.stops) == (verdict, found, False)
+
+
+@pytest.mark.parametrize(("mode", "there"), [("single", inventory(2)), ("dual", inventory(1)), ("dual", NONE)])
+def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | GpuUnavailable) -> None:
+    assert check_gpu_link(place(mode, there, OVERLAYS), there) == ()

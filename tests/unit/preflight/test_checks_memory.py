@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from opskit.preflight.checks_disk import check_disk_free
+from opskit.preflight.checks_memory import check_memory_available, check_memory_total
+from opskit.preflight.finding import Verdict
+from opskit.preflight.quantity import gib
+
+GIB = 1024**3
+ENOUGH = 19 * GIB  # 20 GiB less 5 %
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"), [(ENOUGH - 1, Verdict.FAIL), (ENOUGH, Verdict.PASS), (20 * GIB, Verdict.PASS)]
+)
+def test_the_host_has_the_need_less_what_the_kernel_keeps(found: int, verdict: Verdict) -> None:
+    (finding,) = check_memory_total(found, 20 * GIB)
+    assert (finding.check, finding.verdict) == ("memory-total", verdict)
+
+
+def test_a_host_of_24_gib_as_linux_reports_it_is_enough_for_24() -> None:
+    (finding,) = check_memory_total(25_274_793_984, 24 * GIB)
+    assert (finding.verdict, finding.found) == (Verdict.PASS, "23.5 GiB")
+
+
+@pytest.mark.parametrize(("found", "verdict"), [(ENOUGH - 1, Verdict.WARN), (ENOUGH, Verdict.PASS)])
+def test_too_little_free_memory_is_a_warning(found: int, verdict: Verdict) -> None:
+    (finding,) = check_memory_available(found, 20 * GIB, running=False)
+    assert (finding.check, finding.verdict) == ("memory-available", verdict)
+    assert bool(finding.remedy) is (verdict is Verdict.WARN)
+
+
+def test_free_memory_is_not_judged_while_the_environment_holds_it() -> None:
+    (finding,) = check_memory_available(1, 20 * GIB, running=True)
+    assert finding.verdict is Verdict.PASS
+
+
+def test_memory_that_cannot_be_read_is_a_skip_that_stops_nothing() -> None:
+    (total,) = check_memory_total(None, GIB)
+    (free,) = check_memory_available(None, GIB, running=False)
+    assert [(f.verdict, f.stops) for f in (total, free)] == [(Verdict.SKIP, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"),
+    [(2 * GIB - 1, Verdict.FAIL), (2 * GIB, Verdict.WARN), (20 * GIB - 1, Verdict.WARN), (20 * GIB, Verdict.PASS)],
+)
+def test_disk_below_two_gib_fails_and_below_twenty_warns(free: int, verdict: Verdict) -> None:
+    (finding,) = check_disk_free({"/var/lib/docker": free})
+    assert (finding.verdict, finding.subject) == (verdict, "/var/lib/docker")
+
+
+def test_each_path_is_judged_and_one_that_cannot_be_read_stops_nothing() -> None:
+    unread, full = check_disk_free({"/a": None, "/b": 5}, need_bytes=6, ease_bytes=7)
+    assert (unread.verdict, unread.stops, full.verdict) == (Verdict.SKIP, False, Verdict.FAIL)
+
+
+def test_one_byte_short_never_reads_as_enough() -> None:
+    assert [gib(count) for count in (20 * GIB, 20 * GIB - 1, 0)] == ["20.0 GiB", "19.9 GiB", "0.0 GiB"]

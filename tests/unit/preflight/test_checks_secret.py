@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from opskit.preflight.checks_secret import check_secret_data
+from opskit.preflight.finding import Verdict
+
+
+@pytest.mark.parametrize(("unmade", "volumes"), [([], []), ([], ["pg"]), (["REDIS_PASSWORD"], [])])
+def test_new_secrets_without_data_and_old_ones_with_it_are_fine(unmade: list[str], volumes: list[str]) -> None:
+    (finding,) = check_secret_data(unmade, volumes, ".env.development")
+    assert finding.verdict is Verdict.PASS
+
+
+def test_a_new_secret_for_old_data_fails_and_names_both() -> None:
+    (finding,) = check_secret_data(["B_KEY", "A_KEY"], ["redis", "pg"], ".env.development")
+    assert finding.verdict is Verdict.FAIL
+    assert finding.found == "A_KEY, B_KEY missing, while there is data in pg, redis"
+    assert "docker volume rm pg redis" in finding.remedy
