@@ -29,7 +29,7 @@ def _image(service: Service, there: Collection[str], *, offline: bool) -> Findin
         return Finding("image-present", Verdict.PASS, service.name, "Compose builds it", wanted)
     if _full_name(service.image) in there:
         return Finding("image-present", Verdict.PASS, service.name, service.image, wanted)
-    found = f"{service.image} is not"
+    found = f"{service.image} is not here"
     if offline or service.raw.get("pull_policy") == "never":
         remedy = f"`docker pull {service.image}` where a registry is, `docker save` it, and `docker load` it here"
         return Finding("image-present", Verdict.FAIL, service.name, found, wanted, remedy)

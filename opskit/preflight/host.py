@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import socket
 from collections.abc import Iterable, Mapping
@@ -52,13 +53,20 @@ def read_host_facts(*, files: Iterable[str], disks: Iterable[str]) -> HostFacts:
     memory = psutil.virtual_memory()
     return HostFacts(
         hostname=socket.gethostname(),
-        user=getpass.getuser(),
+        user=_user(),
         memory_total_bytes=memory.total,
         memory_available_bytes=memory.available,
         disk_free_bytes={path: _free(path) for path in disks},
         files={path: _kind(Path(path)) for path in files},
         holders=_holders(),
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as some containers have
+        return str(os.getuid())
 
 
 def _free(path: str) -> int | None:
@@ -78,7 +86,7 @@ def _kind(path: Path) -> str:
 def _holders() -> tuple[PortHolder, ...] | None:
     try:
         connections = psutil.net_connections(kind="inet")
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return None
     return tuple(
         PortHolder(c.laddr.ip, c.laddr.port, "udp" if c.type == socket.SOCK_DGRAM else "tcp", c.pid, _name(c.pid))

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from opskit.preflight.finding import Report, Verdict
+from opskit.preflight.finding import Finding, Report, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import RenderableType
+    from rich.table import Table as RichTable
 
-_WIDTH = 140
+_WIDTH = 120
+"""Columns of text where nobody says how wide the terminal is."""
 
-# Colours that stay apart for colour-blind readers and on both themes; the word is always there too.
-_COLOURS = {Verdict.PASS: "#009e73", Verdict.SKIP: "#999999", Verdict.WARN: "#e69f00", Verdict.FAIL: "#d55e00"}
-_TERMINAL = {Verdict.PASS: "green", Verdict.SKIP: "bright_black", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
-_CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;white-space:normal;overflow-wrap:anywhere"
-_BADGE = (
-    '<span style="background:#e69f00;color:#000;font-weight:bold;padding:1px 6px;border-radius:3px">REHEARSAL</span> '
-)
+# A badge brings its own ground, so that it reads on a light and on a dark theme; the word is always there.
+_BADGES = {
+    "FAIL": ("#b3261e", "#ffffff"),
+    "WARN": ("#ffb300", "#000000"),
+    "SKIP": ("#616161", "#ffffff"),
+    "PASS": ("#1b7f4b", "#ffffff"),
+    "REHEARSAL": ("#ffb300", "#000000"),
+}
+_STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.SKIP: "cyan", Verdict.PASS: "green"}
+_CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0;white-space:normal;overflow-wrap:anywhere"
+_CODE = re.compile(r"`([^`]+)`")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """A titled table of text; a rehearsal's says so."""
 
@@ -40,110 +48,143 @@ class Table:
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in self.columns)
-        body = "".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in self.rows)
-        badge = _BADGE if self.rehearsal else ""
-        return (
-            f"<div>{badge}<b>{html.escape(self.title)}</b></div>"
-            f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        body = (
+            _html_table(self.columns, (map(_html_text, row) for row in self.rows)) if self.rows else "<div>none</div>"
         )
+        return f"<div>{_html_title(self.title, self.rehearsal)}{body}</div>"
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group  # noqa: PLC0415  only where a terminal shows it
+        from rich.text import Text  # noqa: PLC0415
+
+        table = _rich_table(self.columns)
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        return Group(_rich_title(self.title, self.rehearsal), table if self.rows else Text("none"))
 
     def __str__(self) -> str:
-        from rich.table import Table as RichTable  # noqa: PLC0415  only where a terminal shows it
-
-        table = RichTable(*self.columns, title=_title(self.title, self.rehearsal), title_justify="left")
-        for row in self.rows:
-            table.add_row(*(_plain(cell) for cell in row))
-        return _render(table)
+        return _plain(self)
 
     __repr__ = __str__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FindingsTable:
-    """A preflight report: one line that sums it up, then every finding, worst first, passes folded."""
+    """A preflight report: one line that sums it up, then every finding, worst first; in HTML the passes are folded."""
 
     report: Report
     rehearsal: bool = False
 
     @property
     def summary(self) -> str:
-        """How many of each verdict, the worst first."""
-        counts = {verdict: sum(f.verdict is verdict for f in self.report.findings) for verdict in reversed(Verdict)}
-        said = ", ".join(f"{count} {verdict.name}" for verdict, count in counts.items() if count)
-        gate = f"the gate is closed by {len(self.report.stopping)}" if self.report.stopping else "the gate is open"
-        return f"Preflight: {said}; {gate}"
+        """How many of each verdict, the worst first, and whether a start may go on."""
+        said = [f.verdict for f in self.report.findings]
+        counts = ", ".join(f"{said.count(v)} {v.name}" for v in sorted(set(said), reverse=True)) or "nothing to check"
+        stopping = len(self.report.stopping)
+        gate = f"the gate is closed by {stopping}" if stopping else "the gate is open"
+        return f"Preflight: {counts}; {gate}"
 
     def to_frame(self) -> pd.DataFrame:
-        """The findings as a pandas DataFrame, one row a finding, worst first."""
-        return Table("", _COLUMNS, [_row(f) for f in self.report.findings]).to_frame()
+        """The findings as a pandas DataFrame, a row each, worst first, a column for each field of Finding."""
+        import pandas as pd  # noqa: PLC0415  a second of import that only this needs
+
+        columns = [field.name for field in fields(Finding)]
+        frame = pd.DataFrame([astuple(f) for f in self.report.findings], columns=columns)
+        return frame.assign(verdict=[f.verdict.name for f in self.report.findings])
 
     def _repr_html_(self) -> str:
         loud = [f for f in self.report.findings if f.verdict is not Verdict.PASS]
         quiet = [f for f in self.report.findings if f.verdict is Verdict.PASS]
-        badge = _BADGE if self.rehearsal else ""
-        parts = [f"<div>{badge}<b>{html.escape(self.summary)}</b></div>"]
+        parts = [_html_title(self.summary, self.rehearsal)]
         if loud:
             parts.append(_html_findings(loud))
         if quiet:
             parts.append(f"<details><summary>{len(quiet)} passed</summary>{_html_findings(quiet)}</details>")
-        return "".join(parts)
+        return f"<div>{''.join(parts)}</div>"
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group  # noqa: PLC0415  only where a terminal shows it
+        from rich.text import Text  # noqa: PLC0415
+
+        table = _rich_table(("verdict", "check", "subject", "found, wanted, remedy"))
+        for finding in self.report.findings:
+            verdict = Text(finding.verdict.name, style=_STYLES[finding.verdict])
+            table.add_row(verdict, Text(finding.check), Text(finding.subject), Text("\n".join(_said(finding))))
+        return Group(_rich_title(self.summary, self.rehearsal), table if self.report.findings else Text("none"))
 
     def __str__(self) -> str:
-        from rich.table import Table as RichTable  # noqa: PLC0415  only where a terminal shows it
-
-        table = RichTable(*_COLUMNS, title=_title(self.summary, self.rehearsal), title_justify="left")
-        for finding in self.report.findings:
-            first, *rest = _row(finding)
-            table.add_row(f"[{_TERMINAL[finding.verdict]}]{first}[/]", *(_plain(cell) for cell in rest))
-        return _render(table)
+        return _plain(self)
 
     __repr__ = __str__
 
 
-_COLUMNS = ("verdict", "check", "subject", "found", "wanted", "remedy")
+def _said(finding: Finding) -> Iterable[str]:
+    """What a terminal shows of a finding, line by line: of a pass only what was found."""
+    yield finding.found
+    if finding.verdict is not Verdict.PASS:
+        yield f"wanted: {finding.wanted}"
+        yield f"remedy: {_remedy(finding)}"
 
 
-def _row(finding: object) -> tuple[str, ...]:
-    return tuple(
-        value.name if isinstance(value, Verdict) else str(value)
-        for value in (getattr(finding, column) for column in _COLUMNS)
+def _remedy(finding: Finding) -> str:
+    return f"accepted by {finding.accepted_by}; {finding.remedy}" if finding.accepted_by is not None else finding.remedy
+
+
+def _html_findings(findings: Iterable[Finding]) -> str:
+    rows = (
+        (_badge(f.verdict.name), *map(_html_text, (f.check, f.subject, f.found, f.wanted, _remedy(f))))
+        for f in findings
     )
+    return _html_table(("verdict", "check", "subject", "found", "wanted", "remedy"), rows)
 
 
-def _html_findings(findings: Sequence[object]) -> str:
-    head = "".join(f'<th style="{_CELL}">{column}</th>' for column in _COLUMNS)
-    lines = []
-    for finding in findings:
-        verdict, *rest = _row(finding)
-        colour = _COLOURS[Verdict[verdict]]
-        word = f'<td style="{_CELL};color:{colour};font-weight:bold">{verdict}</td>'
-        lines.append(f"<tr>{word}{''.join(map(_html_cell, rest))}</tr>")
+def _html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
+    lines = ("".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
-        f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+        '<table style="border-collapse:collapse;margin:4px 0">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _html_cell(text: str) -> str:
+def _html_title(title: str, rehearsal: bool) -> str:
+    return f"<div>{_badge('REHEARSAL') + ' ' if rehearsal else ''}<b>{html.escape(title)}</b></div>"
+
+
+def _html_text(text: str) -> str:
+    """Text as HTML: an address is a link, what stands in backticks is code."""
     shown = html.escape(text)
     if text.startswith(("http://", "https://")):
-        shown = f'<a href="{shown}" target="_blank" rel="noopener">{shown}</a>'
-    return f'<td style="{_CELL}">{shown}</td>'
+        return f'<a href="{shown}" target="_blank" rel="noopener">{shown}</a>'
+    return _CODE.sub(r"<code>\1</code>", shown)
 
 
-def _title(title: str, rehearsal: bool) -> str:
-    return f"{'REHEARSAL  ' if rehearsal else ''}{_plain(title)}"
+def _badge(word: str) -> str:
+    ground, letters = _BADGES[word]
+    style = f"background-color:{ground};color:{letters};font-weight:bold;padding:1px 6px;border-radius:3px"
+    return f'<span style="{style}">{word}</span>'
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape  # noqa: PLC0415  as above
+def _rich_table(columns: Iterable[str]) -> RichTable:
+    from rich import box  # noqa: PLC0415  as above
+    from rich.table import Table as RichTable  # noqa: PLC0415
 
-    return escape(text)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a command that is cut is no remedy
+    return table
 
 
-def _render(table: object) -> str:
+def _rich_title(title: str, rehearsal: bool) -> RenderableType:
+    from rich.text import Text  # noqa: PLC0415  as above
+
+    return Text.assemble(("REHEARSAL", "black on yellow"), "  ", title) if rehearsal else Text(title)
+
+
+def _plain(shown: RenderableType) -> str:
     from rich.console import Console  # noqa: PLC0415  as above
 
     sink = io.StringIO()
-    Console(file=sink, width=_WIDTH, force_terminal=False).print(table)
-    return sink.getvalue()
+    Console(file=sink, width=_WIDTH, color_system=None).print(shown)
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
