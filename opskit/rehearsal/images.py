@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-import os
-import shutil
+import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from opskit import process
 from opskit.errors import EngineUnavailableError
-from opskit.rehearsal.engine import install_packages
+from opskit.rehearsal.tree import TREE, ensure_tree
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 _DATA = Path(__file__).with_name("data")
-_PACKAGES = "postgresql,redis-server,nginx-light,prometheus,python3-minimal,libpython3-stdlib,curl,busybox"
-_LEFT_OUT = (
-    "/usr/share/man/*",
-    "/usr/share/doc/*",
-    "/usr/share/locale/*",
-    "/usr/share/i18n/*",
-    "/usr/share/javascript/*",
-    "/usr/lib/*/libLLVM-*",
-    "/usr/lib/*/libz3.so*",
-    "/usr/bin/promtool",
-)
-"""What no rehearsal runs; LLVM serves PostgreSQL's JIT, which is off."""
-
 _ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
-_REAL: Mapping[str, tuple[str, list[str], list[str] | None]] = {
-    # service: (Debian package whose version is the tag, entrypoint, the image's own command)
-    "postgres": ("postgresql", [_ENTRYPOINT], ["postgres"]),
-    "redis": ("redis-server", [_ENTRYPOINT], ["redis-server"]),
-    "nginx": ("nginx-light", [], ["nginx", "-g", "daemon off;"]),
-    "prometheus": ("prometheus", ["/usr/bin/prometheus"], None),
+_REAL: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    # service: (a pattern of the Debian package whose version is the tag, what the image says, as upstream's does)
+    "postgres": (r"postgresql-\d+", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["postgres"], "StopSignal": "SIGINT"}),
+    "redis": (r"redis-server", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["redis-server"], "WorkingDir": "/data"}),
+    "nginx": (r"nginx-light", {"Entrypoint": [], "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
+    "prometheus": (
+        r"prometheus",
+        {
+            "Entrypoint": ["/usr/bin/prometheus"],
+            "Cmd": ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
+            "User": "nobody",
+            "WorkingDir": "/prometheus",
+        },
+    ),
 }
 _SCRIPTS = {"docker-entrypoint.sh": _ENTRYPOINT, "silo": "/usr/bin/silo", "standin.py": "/usr/local/bin/standin.py"}
-_BASE = "opskit-rehearsal/debian"
-_BUILD_S = 1200.0
+_PREFIX = "opskit-rehearsal/"
+_BASE = f"{_PREFIX}debian"
 
 
 def ensure_images(
@@ -56,86 +50,77 @@ def ensure_images(
     stand-in, and its tag says so. The tree is made once by mmdebstrap and kept as a tar in `cache`.
 
     Raises:
-        EngineUnavailableError: mmdebstrap cannot be installed or failed.
+        EngineUnavailableError: mmdebstrap cannot be installed or failed, or the Engine failed on the way.
     """
+    from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    try:
+        return _ensure(client, list(services), cache, say)
+    except (DockerException, RequestException) as error:
+        raise EngineUnavailableError(
+            f"rehearsal: the Docker Engine failed while the images were made: {error}. Remedy: look at its log and at "
+            "the free disk space (`df -h`), then try again; what is made already is kept."
+        ) from None
+
+
+def _ensure(client: DockerClient, wanted: list[str], cache: Path, say: Callable[[str], None]) -> Mapping[str, str]:
     recipe = _recipe()
-    there = {tag for image in client.images.list(filters={"label": f"opskit.recipe={recipe}"}) for tag in image.tags}
-    by_service = {tag.split("/")[1].split(":")[0]: tag for tag in there}
-    missing = [service for service in services if service not in by_service]
-    if missing:
+    there = _read_images(client, recipe)
+    if not there.keys() >= set(wanted):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "images.lock"):
+            there = _read_images(client, recipe)  # another may have made them meanwhile
             base = _ensure_base(client, recipe, cache, say)
-            for service in missing:
-                by_service[service] = _make(client, base, recipe, service)
-    return {service: by_service[service] for service in services}
+            for service in wanted:
+                if service not in there:
+                    there[service] = _make(client, base, recipe, service)
+            _remove_old(client, recipe)
+    return {service: there[service] for service in wanted}
+
+
+def parse_version(status: str, package: str) -> str:
+    """The upstream version of a package by dpkg's status text, without epoch, repacking mark and revision.
+
+    Args:
+        status: what /var/lib/dpkg/status holds.
+        package: a regular expression for the whole name.
+
+    Source: deb-version(7).
+    """
+    found = re.search(rf"^Package: {package}\n(?:.+\n)*?Version: (?:\d+:)?([0-9][0-9.]*)", status, re.MULTILINE)
+    return found[1] if found else "unknown"
 
 
 def _recipe() -> str:
     """Changes when anything that goes into an image does."""
-    parts = [_PACKAGES, *_LEFT_OUT, *(f"{name}{(_DATA / name).read_text()}" for name in _SCRIPTS), repr(_REAL)]
+    parts = [*TREE, *(f"{name}{(_DATA / name).read_text()}" for name in _SCRIPTS), repr(_REAL)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _read_images(client: DockerClient, recipe: str) -> dict[str, str]:
+    tags = [tag for image in client.images.list(filters={"label": f"opskit.recipe={recipe}"}) for tag in image.tags]
+    return {tag.removeprefix(_PREFIX).split(":")[0]: tag for tag in tags if tag.startswith(_PREFIX)}
 
 
 def _ensure_base(client: DockerClient, recipe: str, cache: Path, say: Callable[[str], None]) -> str:
     reference = f"{_BASE}:{recipe}"
     if client.images.list(name=reference):
         return reference
-    tree = cache / f"debian-{hashlib.sha256((_PACKAGES + ''.join(_LEFT_OUT)).encode()).hexdigest()[:16]}.tar"
-    if not tree.exists():
-        say("building the rehearsal's images from the distribution's packages (a minute or two, once)")
-        _build_tree(tree, say)
+    tree = ensure_tree(cache, say)
     say("importing the rehearsal's images")
-    client.api.import_image_from_file(str(tree), repository=_BASE, tag=f"{recipe}-tree")
-    box = client.api.create_container(f"{_BASE}:{recipe}-tree", command=["true"])["Id"]
-    try:
-        client.api.put_archive(box, "/", _scripts())
-        client.api.commit(box, repository=_BASE, tag=recipe, conf={"Labels": {"opskit.rehearsal": "true"}})
-    finally:
-        client.api.remove_container(box)
+    label = ["LABEL opskit.rehearsal=true"]
+    client.api.import_image_from_file(str(tree), repository=_BASE, tag=f"{recipe}-tree", changes=label)
+    with _container(client, f"{reference}-tree") as box:
+        client.api.put_archive(box, "/", _pack_scripts())
+        conf = {"Labels": {"opskit.rehearsal": "true", "opskit.recipe": recipe}}
+        client.api.commit(box, repository=_BASE, tag=recipe, conf=conf)
+    client.api.remove_image(f"{reference}-tree")  # the name; the layer is the base's
     return reference
 
 
-def _build_tree(tree: Path, say: Callable[[str], None]) -> None:
-    if shutil.which("mmdebstrap") is None:
-        install_packages(["mmdebstrap"], say)
-    sources = sorted(map(str, Path("/etc/apt/sources.list.d").glob("*.sources")))
-    one_line = Path("/etc/apt/sources.list")
-    if one_line.is_file() and one_line.stat().st_size:
-        sources.append(str(one_line))
-    made = tree.with_suffix(f".{os.getpid()}.tar")
-    words = (
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--include={_PACKAGES}",
-        "--aptopt=APT::Install-Recommends false",
-        *(f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT),
-        # Debian's own cluster is not wanted: the entrypoint makes one in the volume.
-        "--essential-hook=mkdir -p $1/etc/postgresql-common",
-        "--essential-hook=echo create_main_cluster=false > $1/etc/postgresql-common/createcluster.conf",
-        "--customize-hook=ln -s busybox $1/usr/bin/wget",
-        _suite(),
-        str(made),
-        *sources,
-    )
-    done = process.run(words, timeout_s=_BUILD_S)
-    if done.rc != 0:
-        made.unlink(missing_ok=True)
-        last = "\n  ".join(done.stderr.splitlines()[-12:])
-        raise EngineUnavailableError(
-            f"rehearsal: building the images from Debian's packages failed:\n  {last}\nRemedy: check that `apt-get "
-            "update` works here, then try again."
-        )
-    made.replace(tree)
-
-
-def _suite() -> str:
-    fields = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
-    return fields.get("VERSION_CODENAME", "bookworm").strip('"')
-
-
-def _scripts() -> bytes:
-    """The scripts as a tar, made the same whoever makes it."""
+def _pack_scripts() -> bytes:
+    """The scripts as a tar, the same whoever makes it."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
         for name, target in _SCRIPTS.items():
@@ -148,22 +133,41 @@ def _scripts() -> bytes:
 
 def _make(client: DockerClient, base: str, recipe: str, service: str) -> str:
     """Commit the base under the service's own name; the layers are shared."""
-    real = _REAL.get(service)
-    box = client.api.create_container(base, command=["true"])["Id"]
+    conf: dict[str, Any] = {"Labels": {"opskit.rehearsal": "true", "opskit.recipe": recipe}}
+    with _container(client, base) as box:
+        if service in _REAL:
+            package, said = _REAL[service]
+            conf.update(said)
+            tag = parse_version(_read_file(client, box, "/var/lib/dpkg/status"), package)
+        else:
+            conf["Entrypoint"] = ["python3", "/usr/local/bin/standin.py", service]
+            tag = "stand-in"
+        client.api.commit(box, repository=f"{_PREFIX}{service}", tag=tag, conf=conf)
+    return f"{_PREFIX}{service}:{tag}"
+
+
+@contextlib.contextmanager
+def _container(client: DockerClient, image: str) -> Iterator[str]:
+    """A container that is never started: something to commit."""
+    box: str = client.api.create_container(image, command=["true"])["Id"]
     try:
-        tag = _version(client, base, real[0]) if real else "stand-in"
-        conf: dict[str, Any] = {
-            "Labels": {"opskit.rehearsal": "true", "opskit.recipe": recipe},
-            "Entrypoint": real[1] if real else ["python3", "/usr/local/bin/standin.py", service],
-            "Cmd": real[2] if real else None,
-        }
-        client.api.commit(box, repository=f"opskit-rehearsal/{service}", tag=tag, conf=conf)
+        yield box
     finally:
         client.api.remove_container(box)
-    return f"opskit-rehearsal/{service}:{tag}"
 
 
-def _version(client: DockerClient, base: str, package: str) -> str:
-    words = ["dpkg-query", "-W", "-f", "${Version}\\n", package]
-    said = client.containers.run(base, words, remove=True, network_mode="none").decode()
-    return said.strip().split(":")[-1].split("+")[0].split("-")[0].replace("~", "-")
+def _read_file(client: DockerClient, box: str, path: str) -> str:
+    stream, _ = client.api.get_archive(box, path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
+        content = tar.extractfile(tar.next() or Path(path).name)
+        return content.read().decode() if content else ""
+
+
+def _remove_old(client: DockerClient, recipe: str) -> None:
+    """Remove images of earlier recipes that no container uses."""
+    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
+
+    for image in client.images.list(filters={"label": "opskit.rehearsal=true"}):
+        if image.labels.get("opskit.recipe") != recipe:
+            with contextlib.suppress(APIError):  # in use, or the parent of one in use
+                client.images.remove(str(image.id))

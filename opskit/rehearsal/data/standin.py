@@ -52,8 +52,11 @@ def reaches(host, port):
 
 
 def guarded(name):
+    """Asks for the key that the service was given, as the real one does; one without a key is open."""
+
     def check(request):
-        if request.headers.get("Authorization") != "Bearer " + os.environ.get(name, ""):
+        key = os.environ.get(name)
+        if key and request.headers.get("Authorization") != "Bearer " + key:
             raise Answer(401, {"error": {"message": "wrong or missing API key", "type": "auth_error"}})
 
     return check
@@ -73,8 +76,12 @@ def models(request):
 
 def complete(request):
     guarded("VLLM_API_KEY")(request)
-    asked = json.loads(request.body or b"{}")
-    words = "%s: %s" % (TEXT, (asked.get("messages") or [{"content": asked.get("prompt", "")}])[-1]["content"])
+    try:
+        asked = json.loads(request.body or b"{}")
+        said = (asked.get("messages") or [{"content": asked.get("prompt", "")}])[-1]["content"]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise Answer(400, {"error": {"message": "not a completion request: %r" % error}})
+    words = "%s: %s" % (TEXT, said)
     if asked.get("stream"):
         parts = [{"choices": [{"index": 0, "delta": {"content": word + " "}}]} for word in words.split()]
         lines = ["data: %s\n\n" % json.dumps(part) for part in parts] + ["data: [DONE]\n\n"]
@@ -162,15 +169,19 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
+            if "chunked" in self.headers.get("Transfer-Encoding", ""):
+                self.close_connection = True
+                raise Answer(411, {"error": "%s wants a Content-Length" % TEXT})
+            path = self.path.split("?")[0]
             for prefix, act in ROUTES[SERVICE][self.server.server_port]:
-                if self.path == prefix[1:] if prefix[0] == "=" else self.path.startswith(prefix):
+                if path == prefix[1:] if prefix[0] == "=" else path.startswith(prefix):
                     act(self)
             raise Answer(404, {"error": "%s has no %s" % (TEXT, self.path)})
         except Answer as said:
             self.send_response(said.status)
             self.send_header("Content-Type", said.kind)
             self.send_header("Content-Length", str(len(said.body)))
-            self.send_header("X-Opskit", "REHEARSAL stand-in")
+            self.send_header("X-Opskit", "rehearsal stand-in")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(said.body)
@@ -178,12 +189,16 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
 
     def log_message(self, form, *words):
-        if not self.path.startswith(QUIET):
+        if not getattr(self, "path", "").startswith(QUIET):
             print("%s %s" % (self.address_string(), form % words), flush=True)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 def main():
-    servers = [ThreadingHTTPServer(("", port), Handler) for port in ROUTES[SERVICE]]
+    servers = [Server(("", port), Handler) for port in ROUTES[SERVICE]]
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     for server in servers:
