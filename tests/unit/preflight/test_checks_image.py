@@ -11,7 +11,7 @@ from opskit.preflight.finding import Finding, Verdict
 DIGEST = "sha256:" + "0" * 64
 
 
-def judged(image: str | None, images: set[str], *, offline: bool = False, **more: Any) -> Finding:  # noqa: ANN401  raw Compose
+def judged(image: str | None, images: set[str], *, offline: bool = False, **more: Any) -> Finding:
     service = {**({"image": image} if image else {}), **more}
     (finding,) = check_image_present(parse_stack({"name": "p", "services": {"a": service}}), images, offline=offline)
     return finding
