@@ -133,9 +133,10 @@ class Start:
         self.gate()
         client, stack = self._open()
         project = self.site.project
-        with phase(self.journal, "plan"):
-            present = [_present(fact) for fact in read_container_facts(client, project.name)]
-            steps = plan_launch(stack, present, project.read_hashes())
+        with phase(self.journal, "compose config"):
+            hashes = project.read_hashes()
+        present = [_present(fact) for fact in read_container_facts(client, project.name)]
+        steps = plan_launch(stack, present, hashes)
         self.journal.write("plan", steps=steps)
         rows = [(s.service, s.act, s.reason, s.image, str(s.replicas)) for s in steps]
         return Table(f"Plan for {project.name}", ("service", "act", "why", "image", "replicas"), rows, self.rehearse)

@@ -166,13 +166,14 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         placement = place(gpu, inventory, {str(mode): file for mode, file in environment.gpu.items()})
     client, reason = _connect(host)
     compose = _find_compose()
-    with phase(journal, "model"):
+    with phase(journal, "compose config"):
         project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearse=rehearse)
         stack = _resolve(project, compose)
     if rehearsal and client is not None and isinstance(stack, Stack):
         with phase(journal, "images"):
             project = _set_stage(project, stack, client, rehearsal, _say(journal))
-        stack = project.read_stack()
+        with phase(journal, "compose config"):
+            stack = project.read_stack()
     with phase(journal, "facts"):
         engine = _read_engine(client, host, environment.project) if client is not None else reason
         root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)

@@ -14,6 +14,7 @@ import os
 import platform
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -61,7 +62,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         self.journal = journal
         self.interrupted = False
         self.ended_by: str | None = None
-        self._began = time.monotonic()
+        self._began = self._last = time.monotonic()
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Stop here if an interrupt came between two cells; note how long the kernel took to be there."""
@@ -71,13 +72,21 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
             self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._began, 3))
         super().cell_start(cell, cell_index, **kwargs)
 
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
+        """Call a cell that an exception ends failed; note when the last one ended: the kernel's own end comes after."""
+        if sys.exc_info()[0] is not None:
+            cell.metadata.papermill["status"] = self.FAILED
+        super().cell_complete(cell, cell_index, **kwargs)
+        self._last = time.monotonic()
+
+    def note_kernel_end(self) -> None:
+        """Tell the journal how long the kernel took to end."""
+        self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._last, 3))
+
     def notebook_complete(self, **kwargs: Any) -> None:  # noqa: ANN401
         """Mark what never ran as such before papermill would call it completed."""
         for cell in self.nb.cells:
-            status = cell.metadata.papermill["status"]
-            if self.ended_by and status == self.RUNNING:
-                cell.metadata.papermill["status"] = self.FAILED
-            elif status == self.PENDING:
+            if cell.metadata.papermill["status"] == self.PENDING:
                 cell.metadata.papermill["status"] = self.NOT_RUN
         if self.ended_by:
             self.nb.metadata.papermill["exception"] = True
@@ -134,14 +143,17 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
                 rest.setdefault("config", _ENCRYPTED)
                 cls.execute_managed_notebook(manager, kernel_name, **rest)
+                manager.note_kernel_end()
             except BaseException as caught:  # noqa: BLE001  recorded below, and raised again
                 error = caught
                 manager.ended_by = type(caught).__name__
         manager.cleanup_pbar()
         manager.notebook_complete()
         message = _mark_errors(manager, output_path)
+        if message:
+            manager.journal.write("failure", message=message)
         _write_record(folder, start, ended_by=manager.ended_by)
-        if error is not None:
+        if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
         if message:

@@ -1,0 +1,112 @@
+"""papermill itself, run as an operator runs it: what is refused, what is recorded, what is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def papermill(*words: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The papermill command; its record goes to `folder`, and no Engine is in its reach."""
+    env = {
+        **os.environ,
+        "OPSKIT_RUN_FOLDER": str(folder),
+        "DOCKER_HOST": f"unix://{folder}/no.sock",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        **variables,
+    }
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *words]
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-p", "evn", "dev"], "unknown parameter 'evn'; did you mean env?"),
+        (["-p", "env", "dev", "-p", "rehearse", "false"], "rehearse: found 'false' (str), wanted True or False"),
+        (["-p", "env", "7"], "env: found 7 (int), wanted str"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_refused_before_anything_starts(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    done = papermill(str(ROOT / "notebooks/start.ipynb"), str(tmp_path / "out.ipynb"), *words, folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "No environment was given; wanted one of"),
+        (["-p", "env", "prodction"], "Did you mean production?"),
+        (["-p", "env", "dev", "-p", "gpu", "triple"], "gpu: found 'triple'"),
+        (["-p", "env", "first-run"], "is an act on development"),
+        (["-p", "env", "dev", "-p", "accept", "gpu-presnt"], "Did you mean gpu-present?"),
+        (["-p", "env", "dev"], "[engine-reachable]"),
+    ],
+)
+def test_a_failure_is_one_message_an_honest_record_and_no_traceback(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    out = tmp_path / "out.ipynb"
+    done = papermill(str(ROOT / "notebooks/start.ipynb"), str(out), *words, folder=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["ok"] is False
+    assert said in record["failure"]["message"]
+    for path in (out, tmp_path / "start.ipynb"):
+        cells = nbformat.read(path, as_version=4)["cells"]  # type: ignore[no-untyped-call]
+        states = [cell["metadata"]["papermill"]["status"] for cell in cells if "papermill" in cell["metadata"]]
+        assert states.count("failed") == 1
+        assert states[-1] == "not-run"
+        assert said in json.dumps([c.get("outputs") for c in cells], ensure_ascii=False)
+
+
+def test_another_notebook_is_left_alone(tmp_path: Path) -> None:
+    plain = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell("x = 1\nx")],  # type: ignore[no-untyped-call]
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    source = tmp_path / "in.ipynb"
+    nbformat.write(plain, source)  # type: ignore[no-untyped-call]
+    done = papermill(str(source), str(tmp_path / "out.ipynb"), "-p", "y", "1", folder=tmp_path / "record")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "record").exists()
+
+
+def test_a_killed_kernel_is_recorded_as_such(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[
+            nbformat.v4.new_code_cell("import os, signal"),  # type: ignore[no-untyped-call]
+            nbformat.v4.new_code_cell("os.kill(os.getpid(), signal.SIGKILL)"),  # type: ignore[no-untyped-call]
+            nbformat.v4.new_code_cell("1"),  # type: ignore[no-untyped-call]
+        ],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "opskit": {"act": "status"},
+        },
+    )
+    source = tmp_path / "in.ipynb"
+    nbformat.write(notebook, source)  # type: ignore[no-untyped-call]
+    done = papermill(str(source), str(tmp_path / "out.ipynb"), folder=tmp_path)
+    assert done.returncode == 1
+    assert "DeadKernelError" in done.stderr
+    assert "Traceback" not in done.stderr
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["ok"], record["ended_by"]) == (False, "DeadKernelError")
+    cells = nbformat.read(tmp_path / "status.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
+    states = [cell["metadata"]["papermill"]["status"] for cell in cells]
+    assert states == ["completed", "failed", "not-run"]
