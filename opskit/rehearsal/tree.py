@@ -63,9 +63,16 @@ def ensure_tree(cache: Path, say: Callable[[str], None]) -> Path:
 
 
 def _build(tree: Path, suite: str) -> None:
+    text = read_sources(suite)
+    if not text:
+        raise EngineUnavailableError(
+            f"rehearsal: this machine's apt has no package source for {suite}, from which the images would be built. "
+            f"Remedy: add one to /etc/apt/sources.list (`deb http://deb.debian.org/debian {suite} main` on Debian)."
+        )
     made = tree.with_suffix(f".{os.getpid()}.tar")
-    with tempfile.NamedTemporaryFile("w", suffix=".sources") as sources:
-        sources.write(read_sources(suite))
+    form = ".list" if text.startswith("deb") else ".sources"  # apt goes by the name's end, not by the content
+    with tempfile.NamedTemporaryFile("w", suffix=form) as sources:
+        sources.write(text)
         sources.flush()
         proxies = (f"--aptopt={line}" for line in read_proxies())
         done = process.run(("mmdebstrap", *TREE, *proxies, suite, str(made), sources.name), timeout_s=_BUILD_S)
