@@ -24,6 +24,7 @@ class Environment(BaseModel):
         memory_gib: memory the host must have, in GiB.
         secrets: whether it has an env file of generated secrets.
         act_on: the environment this one is an act on; it has no stack of its own then.
+        prefix: the file's `project_prefix`: what the Compose project's name begins with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,7 @@ class Environment(BaseModel):
     memory_gib: float = Field(default=0, ge=0)
     secrets: bool = False
     act_on: str | None = None
+    prefix: str = "multimodal"
 
     @model_validator(mode="after")
     def _has_a_stack(self) -> Environment:
@@ -46,7 +48,7 @@ class Environment(BaseModel):
     @property
     def project(self) -> str:
         """The Compose project: one per environment, with its own volumes and network."""
-        return f"multimodal-{self.name}"
+        return f"{self.prefix}-{self.name}"
 
     @property
     def env_file(self) -> str:
@@ -56,6 +58,7 @@ class Environment(BaseModel):
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+    project_prefix: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
     environments: dict[str, Environment]
 
 
@@ -71,7 +74,8 @@ def read_environments(path: Path) -> Mapping[str, Environment]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     entries = data.get("environments") if isinstance(data, dict) else None
     if isinstance(entries, dict):
-        named = {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()}
+        given = {"prefix": data.get("project_prefix")}
+        named = {k: {**entry, **given, "name": k} if isinstance(entry, dict) else entry for k, entry in entries.items()}
         data = {**data, "environments": named}
     try:
         environments = _File.model_validate(data).environments

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from opskit.errors import LockHeldError
+from opskit.paths import login
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def hold_project(project: str) -> Iterator[None]:
     try:
         with contextlib.suppress(PermissionError):
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            holder.write_text(json.dumps({"pid": os.getpid(), "user": getpass.getuser(), "since": now}))
+            holder.write_text(json.dumps({"pid": os.getpid(), "user": login(), "since": now}))
         yield
     finally:
         lock.release()

@@ -1,7 +1,8 @@
-"""Where the project's own files lie."""
+"""Where the project's own files lie, and who is at work."""
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 
@@ -14,3 +15,11 @@ NOTEBOOKS = ROOT / "notebooks"
 AUDIT = ROOT / "audit"
 STATE = ROOT / ".opskit"
 """What opskit keeps and may lose: the rehearsal's engine and images, its overlay."""
+
+
+def login() -> str:
+    """Who runs this: the person behind sudo, else the user's name, else the number a container may have instead."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -23,9 +22,11 @@ from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged
 from opskit.health.probe import endpoints_of, read_answers
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS, STATE
+from opskit.paths import ENVIRONMENTS, STATE, login
+from opskit.preflight.checks import refuse_unknown
 from opskit.preflight.finding import Report
 from opskit.rehearsal.engine import ensure_engine, find_engine
+from opskit.secrets.policy import is_secret
 from opskit.show.tables import FindingsTable, Table
 from opskit.site import Site, phase, read_site
 
@@ -56,6 +57,7 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     if gpu not in GPU_MODES:
         raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
     accepted = tuple(word.strip() for word in accept.split(",") if word.strip())
+    refuse_unknown(accepted)
     return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
 
 
@@ -111,7 +113,7 @@ class Start:
     def _report(self) -> Report:
         site = self.site
         with phase(self.journal, "preflight"):
-            report = site.check(accept=self.accept, who=getpass.getuser())
+            report = site.check(accept=self.accept, who=login())
         self.journal.write("findings", findings=report.findings)
         return report
 
@@ -156,7 +158,7 @@ class Start:
                 self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
             client, stack = self._open()
             outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
-        redact = make_redact({name: secret.reveal() for name, secret in self.site.secrets.items()})
+        redact = make_redact({name: s.reveal() for name, s in self.site.secrets.items() if is_secret(name)})
         outcome = replace(outcome, failures=tuple(_redacted(failure, redact) for failure in outcome.failures))
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))

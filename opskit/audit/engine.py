@@ -8,7 +8,6 @@ a kernel dies or a run is interrupted (papermill 2.7), so the statuses are put r
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import platform
@@ -33,7 +32,7 @@ from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder, read_jour
 from opskit.audit.parameters import check_parameters, declared_parameters
 from opskit.audit.record import compose_record
 from opskit.errors import UsageError
-from opskit.paths import AUDIT
+from opskit.paths import AUDIT, login
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 """ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
@@ -170,12 +169,11 @@ def _folder(act: str, parameters: dict[str, Any]) -> Path:
 
 def _start(act: str, parameters: dict[str, Any]) -> dict[str, Any]:
     packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
-    login = os.environ.get("SUDO_USER") or getpass.getuser()
     now = time.time()
     return {
         "act": act,
         "environment": parameters.get("env"),
-        "who": login,
+        "who": login(),
         "host": socket.gethostname(),
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "started": round(now, 3),

@@ -53,3 +53,8 @@ def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:
     """The rules of those demanded variables that are secrets, in the order of the table."""
     names = frozenset(demanded)
     return tuple(rule for rule in RULES if rule.name in names)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's value must never be shown: one of the table, or one whose name says so."""
+    return name in BY_NAME or name.endswith(("_PASSWORD", "_TOKEN", "_KEY", "_SECRET"))

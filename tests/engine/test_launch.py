@@ -40,7 +40,7 @@ def launch(tmp_path: Path, project: str, engine: DockerClient, engine_host: str,
         return launch_project(file, project, deadline_s=deadline_s, engine_host=engine_host, **more)  # type: ignore[arg-type]
 
     yield run
-    label = {"label": f"com.docker.compose.project={project}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={project}"}
     for container in engine.containers.list(all=True, filters=label):
         container.remove(force=True, v=True)
     for network in engine.networks.list(filters=label):

@@ -34,13 +34,13 @@ class Nvml:
     def __post_init__(self) -> None:
         self.links = tuple(self.links)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         if not name.startswith("nvml") or name == "nvmlMemory_v2":
             return getattr(pynvml, name)
         getattr(pynvml, name)  # the real module has a function of that name
         return lambda *arguments: self._answer(name, arguments)
 
-    def _answer(self, name: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    def _answer(self, name: str, arguments: tuple[Any, ...]) -> Any:
         self.calls.append(name)
         for key in (name, (name, arguments[0]) if arguments else name):
             if key in self.faults:
@@ -135,7 +135,7 @@ class Nvml:
     def _nvmlDeviceGetNvLinkRemoteDeviceType(self, gpu: int, link: int) -> int:  # noqa: N802
         return 2 if self._peer(gpu, link) == "switch" else 0
 
-    def _nvmlDeviceGetFieldValues(self, _gpu: int, fields: list[Any]) -> Any:  # noqa: ANN401, N802
+    def _nvmlDeviceGetFieldValues(self, _gpu: int, fields: list[Any]) -> Any:  # noqa: N802
         values = (pynvml.c_nvmlFieldValue_t * len(fields))()
         values[0].nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
         values[1].valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT

@@ -1,0 +1,283 @@
+"""The whole way on a real Engine: the notebook is run, containers start, a record is left. A rehearsal, in a copy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from opskit.secrets.store import read_secrets
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+PORTS = "POSTGRES REDIS QDRANT QDRANT_GRPC MINIO MINIO_CONSOLE VLLM LITELLM MULTIMODAL_WORKER RETRIEVAL_PROXY OPENWEBUI N8N NGINX"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of what a start reads, with a project name, ports and records of its own."""
+
+    root: Path
+    prefix: str
+    engine: DockerClient
+    environ: dict[str, str]
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "opskit", "run", *words]
+        return subprocess.run(
+            command,
+            env={**self.environ, **more},
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.run("start", "-p", "env", "dev", "-p", "rehearse", "true", *words, **more)
+
+    def last(self) -> tuple[Path, dict[str, Any]]:
+        folder = max(self.root.glob("audit/*/*/*"), key=lambda path: path.stat().st_mtime_ns)
+        return folder, json.loads((folder / "record.json").read_text())
+
+    def containers(self) -> dict[str, Container]:
+        label = f"com.docker.compose.project={self.prefix}-development"
+        found = self.engine.containers.list(all=True, filters={"label": label})
+        return {container.labels["com.docker.compose.service"]: container for container in found}
+
+    def events(self) -> list[dict[str, Any]]:
+        folder, _ = self.last()
+        return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def free_ports(count: int) -> list[int]:
+    holders = [socket.socket() for _ in range(count)]
+    for holder in holders:
+        holder.bind(("127.0.0.1", 0))
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, engine: DockerClient, engine_host: str) -> Iterator[Checkout]:
+    root = tmp_path_factory.mktemp("checkout")
+    for name in ("compose", "configs", "sql", "notebooks", "models"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    prefix = f"opskit-test-{uuid.uuid4().hex[:8]}"
+    environments = root / "configs/environments.yaml"
+    environments.write_text(environments.read_text().replace("project_prefix: multimodal", f"project_prefix: {prefix}"))
+    names = PORTS.split()
+    ports = {f"{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    environ = {
+        **os.environ,
+        **ports,
+        "OPSKIT_ROOT": str(root),
+        "DOCKER_HOST": engine_host,
+        "POSTGRES_PASSWORD": "shell",
+    }
+    environ.pop("OPSKIT_RUN_FOLDER", None)
+    made = Checkout(root, prefix, engine, environ)
+    yield made
+    for container in made.containers().values():
+        container.remove(force=True, v=True)
+    label = {"label": f"com.docker.compose.project={prefix}-development"}
+    for network in engine.networks.list(filters=label):
+        network.remove()
+    for volume in engine.volumes.list(filters=label):
+        volume.remove()
+
+
+@pytest.fixture(scope="module")
+def first(checkout: Checkout) -> subprocess.CompletedProcess[str]:
+    return checkout.start()
+
+
+def test_a_first_start_comes_to_ready_and_every_address_answers(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "READY in" in first.stdout
+    states = {name: box.attrs["State"]["Health"]["Status"] for name, box in checkout.containers().items()}
+    assert states == dict.fromkeys(states, "healthy")
+    assert len(states) == 11
+    urls = [row["url"] for event in checkout.events() if event["kind"] == "endpoints" for row in event["rows"]]
+    http = [url for url in urls if url.startswith("http://")]
+    assert len(http) == 10
+    for url in http:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            assert reply.status == 200
+
+
+def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    query = "select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public'"
+    password = read_secrets(checkout.root / ".env.development")["MULTIMODAL_DB_PASSWORD"].reveal()
+    said = checkout.containers()["postgres"].exec_run(
+        ["psql", "-h", "127.0.0.1", "-U", "multimodal", "-d", "multimodal", "-tAc", query],
+        environment={"PGPASSWORD": password},
+    )
+    tables = "conversations documents images search_sessions text_chunks video_keyframes videos"
+    assert bytes(said.output).decode().strip() == tables
+
+
+def test_a_question_goes_through_the_gateway_to_the_model_server(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    key = read_secrets(checkout.root / ".env.development")["LITELLM_MASTER_KEY"].reveal()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{checkout.environ['NGINX_PORT']}/v1/chat/completions",
+        json.dumps({"model": "local-llm", "messages": [{"role": "user", "content": "hello"}]}).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert "hello" in json.load(reply)["choices"][0]["message"]["content"]
+
+
+def test_the_record_says_who_what_and_that_it_was_a_rehearsal(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    folder, record = checkout.last()
+    assert (record["ok"], record["rehearsal"], record["environment"]) == (True, True, "dev")
+    assert {"who", "host", "when", "parameters", "versions", "findings", "outcome", "seconds"} <= record.keys()
+    assert "REHEARSAL" in (folder / "start.ipynb").read_text()
+
+
+def test_no_secret_is_in_anything_a_run_leaves_or_says(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    secrets = read_secrets(checkout.root / ".env.development")
+    assert len(secrets) >= 12
+    assert secrets["POSTGRES_PASSWORD"].reveal() != "shell", "the shell's value must not become the secret"
+    folder, _ = checkout.last()
+    said = first.stdout + first.stderr + "".join(path.read_text() for path in folder.iterdir())
+    assert [name for name, secret in secrets.items() if secret.reveal() in said] == []
+    assert (checkout.root / ".env.development").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_start_changes_nothing(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    before = {name: box.id for name, box in checkout.containers().items()}
+    secrets = (checkout.root / ".env.development").read_bytes()
+    again = checkout.start()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing was recreated" in again.stdout
+    assert {name: box.id for name, box in checkout.containers().items()} == before
+    assert (checkout.root / ".env.development").read_bytes() == secrets
+    steps = next(event["steps"] for event in checkout.events() if event["kind"] == "plan")
+    assert {step["act"] for step in steps} == {"keep"}
+
+
+def test_a_second_start_at_once_names_the_one_in_progress(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"from opskit.lock import hold_project\nwith hold_project('{checkout.prefix}-development'):\n print('held', flush=True)\n input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        holder.stdout.readline()
+        refused = checkout.start()
+        holder.stdin.write("\n")
+    assert refused.returncode == 1
+    assert f"pid {holder.pid}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_port_held_by_a_process_closes_the_gate_and_names_it(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        refused = checkout.start(N8N_PORT=str(holder.getsockname()[1]))
+    assert refused.returncode == 1
+    assert "[port-free] n8n" in refused.stderr
+    assert f"pid {os.getpid()}" in refused.stderr
+    assert "nothing was started" in refused.stderr
+
+
+def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    kept, away = checkout.root / ".env.development", checkout.root / "kept"
+    kept.rename(away)
+    try:
+        refused = checkout.start()
+    finally:
+        made = kept.exists()
+        away.rename(kept)
+    assert refused.returncode == 1
+    assert "[secret-data]" in refused.stderr
+    assert not made, "no secret may be made while data made with the lost ones is there"
+
+
+def test_a_crash_loop_fails_the_run_with_its_exit_code_and_last_words(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    override = checkout.root / "compose/docker-compose.development.override.yml"
+    text = override.read_text()
+    override.write_text(text + '  nginx: {command: [sh, -c, "echo my last words; exit 9"]}\n')
+    try:
+        failed = checkout.start()
+    finally:
+        override.write_text(text)
+    assert failed.returncode == 1
+    for word in ("[crash_loop] nginx", "exit code 9", "my last words", "Remedy:"):
+        assert word in failed.stderr
+    assert "Traceback" not in failed.stderr
+    folder, record = checkout.last()
+    assert record["ok"] is False
+    assert record["outcome"]["failures"][0]["service"] == "nginx"
+    assert "my last words" in (folder / "start.ipynb").read_text()
+    mended = checkout.start()
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+
+
+def test_the_status_notebook_passes_nbval(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    words = ["-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "60"]
+    command = [sys.executable, "-m", "pytest", *words, str(checkout.root / "notebooks/status.ipynb")]
+    done = subprocess.run(command, env=checkout.environ, cwd=checkout.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_stop_takes_it_down_and_keeps_the_data(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    done = checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert checkout.containers() == {}
+    label = {"label": f"com.docker.compose.project={checkout.prefix}-development"}
+    assert len(checkout.engine.volumes.list(filters=label)) == 8
+    assert checkout.last()[1]["ok"] is True
