@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import shutil
 import socket
 from collections.abc import Iterable, Mapping
@@ -11,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from opskit.paths import login
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,13 @@ def read_host_facts(*, files: Iterable[str], disks: Iterable[str]) -> HostFacts:
     memory = psutil.virtual_memory()
     return HostFacts(
         hostname=socket.gethostname(),
-        user=_user(),
+        user=login(),
         memory_total_bytes=memory.total,
         memory_available_bytes=memory.available,
         disk_free_bytes={path: _free(path) for path in disks},
         files={path: _kind(Path(path)) for path in files},
         holders=_holders(),
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as some containers have
-        return str(os.getuid())
 
 
 def _free(path: str) -> int | None:

@@ -138,7 +138,7 @@ def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
         environment={"PGPASSWORD": password},
     )
     tables = "conversations documents images search_sessions text_chunks video_keyframes videos"
-    assert bytes(said.output).decode().strip() == tables
+    assert str(said.output, "utf-8").strip() == tables  # type: ignore[arg-type]  # a stream only where one is asked for
 
 
 def test_a_question_goes_through_the_gateway_to_the_model_server(

@@ -29,7 +29,7 @@ def test_memory_is_in_bytes_and_less_is_available_than_there_is() -> None:
 
 
 def test_a_user_id_without_a_name_is_a_user_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
-    assert read_host_facts(files=[], disks=[]).user == "4000000000"
+    assert read_host_facts(files=[], disks=[]).user == "uid 4000000000"
