@@ -15,7 +15,8 @@ import pytest
 
 from opskit.engine.client import answers, connect
 from opskit.errors import EngineUnavailableError
-from opskit.rehearsal.engine import Place, RehearsalEngine, ensure_engine, stop_engine
+from opskit.rehearsal.daemon import Place
+from opskit.rehearsal.engine import RehearsalEngine, ensure_engine, stop_engine
 from opskit.rehearsal.images import ensure_images
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ from opskit.rehearsal.engine import ensure_engine
 found = ensure_engine(Path(sys.argv[1]), say=lambda text: print(text, file=sys.stderr))
 print(found.host, found.private)
 """
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 
 @pytest.fixture
@@ -40,10 +43,16 @@ def other_state(tmp_path: Path) -> Iterator[Path]:
     stop_engine(state, grace_s=10)
 
 
+def start_one(state: Path) -> process.Completed:
+    """What a caller leaves who asks for an engine; the test's own answers under no address it knows."""
+    words = ("unshare", "--net", "--", sys.executable, "-c", START, str(state))
+    return process.run(words, timeout_s=90, env=NO_ENGINE)
+
+
 def start_two(state: Path) -> list[tuple[str, str]]:
     """What two callers at once print: the host and whether it is private, then what they said."""
     words = ("unshare", "--net", "--", sys.executable, "-c", START, str(state))
-    runs = [process.start(words, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"}) for _ in range(2)]
+    runs = [process.start(words, env=NO_ENGINE) for _ in range(2)]
     lines = [list(run.lines()) for run in runs]
     assert [run.poll() for run in runs] == [0, 0], lines
     by_stream = [{stream: [line for s, line in one if s == stream] for stream in ("stdout", "stderr")} for one in lines]
@@ -67,6 +76,16 @@ def test_two_callers_at_once_get_one_engine_and_stopping_it_stops_no_other(
     assert not stop_engine(other_state, grace_s=10)
 
 
+def test_a_daemon_that_was_killed_is_started_anew_and_its_folder_can_be_deleted(other_state: Path) -> None:
+    assert start_one(other_state).rc == 0
+    os.kill(int((other_state / "engine" / "docker.pid").read_text()), signal.SIGKILL)
+    again = start_one(other_state)
+    assert again.rc == 0, again.stderr
+    assert answers(again.stdout.split()[0])
+    assert stop_engine(other_state, grace_s=10)
+    shutil.rmtree(other_state)
+
+
 def test_nothing_is_stopped_where_nothing_was_started(tmp_path: Path) -> None:
     assert not stop_engine(tmp_path / "none", grace_s=1)
 
@@ -74,8 +93,7 @@ def test_nothing_is_stopped_where_nothing_was_started(tmp_path: Path) -> None:
 def test_a_daemon_that_dies_is_explained_by_its_log(other_state: Path) -> None:
     (other_state / "engine").mkdir(parents=True)
     (other_state / "engine" / "data").write_text("a file where the daemon wants a folder")
-    words = ("unshare", "--net", "--", sys.executable, "-c", START, str(other_state))
-    done = process.run(words, timeout_s=60, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+    done = start_one(other_state)
     assert done.rc != 0
     assert "EngineUnavailableError" in done.stderr
     assert str(other_state / "engine" / "data") in done.stderr.partition("Its log")[2]

@@ -133,13 +133,15 @@ def test_redis_takes_its_password_by_standard_input(start: Start, image_of: Imag
     assert said(box, "stat", "-c", "%U", "/proc/1", "/data/appendonlydir") == "redis\nredis"
 
 
-def test_nginx_serves_a_mounted_configuration(start: Start, image_of: ImageOf, ask: Ask, tmp_path: Path) -> None:
+def test_nginx_serves_a_mounted_configuration(
+    start: Start, image_of: ImageOf, ask: Ask, until: Until, tmp_path: Path
+) -> None:
     config = tmp_path / "nginx.conf"
     config.write_text("events {} http { server { listen 80; location = /nginx-health { return 200 'fine'; } } }")
     mounts = {str(config): {"bind": "/etc/nginx/nginx.conf", "mode": "ro"}}
     box = start(image_of("nginx"), ports=(80,), volumes=mounts)
     assert ask(box, 80, "/nginx-health") == (200, "", "fine")
-    assert "GET /nginx-health" in box.logs().decode()
+    until(lambda: "GET /nginx-health" in box.logs().decode())
 
 
 def test_prometheus_is_ready(start: Start, image_of: ImageOf, ask: Ask, until: Until) -> None:

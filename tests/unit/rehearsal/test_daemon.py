@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opskit.rehearsal.engine import Place
+from opskit.rehearsal.daemon import Place
 
 
 def folder(length: int) -> Path:
