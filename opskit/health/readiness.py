@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,6 +11,9 @@ from opskit.engine.model import ContainerEvent, ContainerState
 
 MAX_DEATHS = 3
 """Deaths since the launch began after which a service that restarts is called a crash loop."""
+
+GRACE_S = 60.0
+"""How long a container that was unhealthy before the launch may stay so once all it waits for was started."""
 
 STABLE_S = 4.0
 """How long a container without a health check must run before it is believed."""
@@ -65,6 +69,7 @@ class _Seen:
     unhealthy: bool = False
     stale: bool = False
     """It had ended or was unhealthy before the launch began; that says nothing until `up` is done with it."""
+    stale_until: float = math.inf
 
     @property
     def all_deaths(self) -> int:
@@ -113,10 +118,13 @@ class Tracker:
         seen.state = state
         seen.stale = seen.stale and _is_bad(state)
 
-    def settle(self) -> None:
-        """Take every container as it is: Compose is done and will start nothing more."""
+    def settle(self, now: float) -> None:
+        """Take every container as it is: Compose is done and will start nothing more.
+
+        One that was unhealthy for want of what has only now been started gets GRACE_S to find it.
+        """
         for seen in self._seen.values():
-            seen.stale = False
+            seen.stale_until = now + GRACE_S if seen.state.status == "running" else now
 
     def feed(self, event: ContainerEvent, now: float) -> None:
         """Take one event; of a container not yet seen it waits for the look that follows."""
@@ -169,7 +177,8 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float) -> ServiceWord:
         code = exit_code if deaths or state.status in {*_ENDED, "restarting"} else None
         return ServiceWord(need.service, word, text, kind, code, deaths, state.id)
 
-    if state.status in _ENDED and not (seen.stale or state.restarts):
+    stale = seen.stale and now < seen.stale_until
+    if state.status in _ENDED and not (stale or state.restarts):
         return _judge_end(seen, need, say)
     if deaths >= need.max_deaths:
         oom = seen.oom or state.oom_killed
@@ -194,7 +203,11 @@ def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> Ser
     if health == "healthy":
         return say(Word.READY, "healthy")
     if health == "unhealthy" or seen.unhealthy:
-        return say(Word.WAITING, "unhealthy") if seen.stale else say(Word.NEVER, "unhealthy", "unhealthy")
+        return (
+            say(Word.WAITING, "unhealthy")
+            if seen.stale and now < seen.stale_until
+            else say(Word.NEVER, "unhealthy", "unhealthy")
+        )
     if need.one_shot or health is not None:
         return say(Word.WAITING, "running" if need.one_shot else "starting")
     if now - seen.since >= need.stable_s:

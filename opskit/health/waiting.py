@@ -157,7 +157,7 @@ class _Launch:
         if self.compose_seconds is None and running.poll() is not None:
             self.compose_seconds = self.clock() - self.began
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
-            tracker.settle()
+            tracker.settle(self.clock())
 
     def _tell(self, words: tuple[ServiceWord, ...], now: float) -> None:
         for word in words:

@@ -186,5 +186,5 @@ def _plain(shown: RenderableType) -> str:
     from rich.console import Console  # noqa: PLC0415  as above
 
     sink = io.StringIO()
-    Console(file=sink, width=_WIDTH, color_system=None).print(shown)
+    Console(file=sink, force_jupyter=False, width=_WIDTH, color_system=None).print(shown)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())

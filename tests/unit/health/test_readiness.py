@@ -84,16 +84,25 @@ def test_what_ended_before_the_launch_waits_until_compose_is_done() -> None:
     seen = Tracker({"a": ServiceNeed("a")})
     seen.observe([ContainerState("1", "a", "exited", exit_code=1)], 0.0)
     assert state_of(seen, 1.0) == ("waiting", "exited")
-    seen.settle()
+    seen.settle(1.0)
     assert seen.words(1.0)[0].kind == "exited"
 
 
-def test_what_was_unhealthy_before_the_launch_waits_until_compose_is_done() -> None:
+def test_what_was_unhealthy_before_the_launch_has_a_grace_after_compose_is_done() -> None:
     seen = Tracker({"a": ServiceNeed("a")})
     seen.observe([replace(RUNNING, health="unhealthy")], 0.0)
-    assert state_of(seen, 1.0) == ("waiting", "unhealthy")
-    seen.settle()
-    assert seen.words(1.0)[0].kind == "unhealthy"
+    assert state_of(seen, 1000.0) == ("waiting", "unhealthy")
+    seen.settle(1000.0)
+    assert state_of(seen, 1059.9) == ("waiting", "unhealthy")
+    assert seen.words(1060.0)[0].kind == "unhealthy"
+
+
+def test_what_recovered_and_fails_again_has_no_grace() -> None:
+    seen = Tracker({"a": ServiceNeed("a")})
+    seen.observe([replace(RUNNING, health="unhealthy")], 0.0)
+    seen.update(replace(RUNNING, health="healthy"), 1.0)
+    seen.update(replace(RUNNING, health="unhealthy"), 2.0)
+    assert seen.words(2.0)[0].kind == "unhealthy"
 
 
 def test_unhealthy_is_never_by_event_and_by_inspect() -> None:
