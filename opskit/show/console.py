@@ -51,7 +51,7 @@ def _service(event: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
-    if not event["ok"]:
+    if not event["ok"] or "created" not in event:
         return ()
     what = f"{event['created']} container(s) created" if event["created"] else "nothing was recreated"
     return (f"READY in {event['seconds']:.1f} s ({what})",)

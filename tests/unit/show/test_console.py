@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+from opskit.show.console import Console, lines_of
+
+
+def test_an_event_nobody_draws_has_no_line() -> None:
+    assert list(lines_of({"kind": "phase", "phase": "x", "seconds": 1})) == []
+
+
+def test_a_start_says_how_long_and_what_was_made_and_a_stop_does_not() -> None:
+    assert lines_of({"kind": "outcome", "ok": True, "seconds": 1.25, "created": 0}) == (
+        "READY in 1.2 s (nothing was recreated)",
+    )
+    assert lines_of({"kind": "outcome", "ok": True, "failures": [], "volumes": ["v"]}) == ()
+
+
+def test_passes_are_counted_and_the_others_told_with_their_remedy() -> None:
+    passed = {"verdict": "PASS", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": ""}
+    failed = {**passed, "verdict": "FAIL", "remedy": "mend it"}
+    summary, told = lines_of({"kind": "findings", "findings": [failed, passed]})
+    assert summary == "preflight: 1 FAIL, 1 PASS"
+    assert told.split() == ["FAIL", "a-b", "s:", "found", "f;", "wanted", "w.", "mend", "it"]
+
+
+def test_it_prints_what_came_by_the_end_once() -> None:
+    events: list[dict[str, Any]] = [{"kind": "note", "text": str(n)} for n in range(3)]
+    out, ended = io.StringIO(), threading.Event()
+    ended.set()
+    console = Console(lambda seen: events[seen:], out)
+    console.follow(ended)
+    console.follow(ended)
+    assert out.getvalue() == "0\n1\n2\n"
