@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ def start_daemon(place: Place, say: Callable[[str], None]) -> None:
     deadline = time.monotonic() + _START_S
     while not answers(place.host):
         if time.monotonic() > deadline or not psutil.pid_exists(pid):
+            stop_daemon(place, grace_s=5.0)
             last = "\n  ".join(place.log.read_text(errors="replace").splitlines()[-8:])
             raise EngineUnavailableError(
                 f"rehearsal: the private Docker Engine did not come up. Its log, {place.log}, ends:\n  {last}\n"
@@ -112,6 +114,8 @@ def stop_daemon(place: Place, *, grace_s: float) -> bool:
     for part in sorted(psutil.disk_partitions(all=True), key=lambda part: part.mountpoint, reverse=True):
         if part.mountpoint.startswith((f"{place.root}/", f"{place.run}/")) and not _is_disk(part.mountpoint, place):
             process.run(("umount", part.mountpoint), timeout_s=10)
+    if place.run != place.root:
+        shutil.rmtree(place.run, ignore_errors=True)  # sockets only
     return bool(ours)
 
 
