@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
         if said.command == "engine":
             return _engine(said.act)
         return _run(said.notebook, dict(said.parameters))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was started", file=sys.stderr)
+        return 130
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2

@@ -92,6 +92,11 @@ def start(words: tuple[str, ...], *, env: Variables | None = None, cwd: Path | N
 
 def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Variables | None = None) -> int:
     """Start a command that outlives this process; both its streams go to `log`. Returns its pid."""
+    return start_detached(words, log=log, env=env).pid
+
+
+def start_detached(words: tuple[str, ...], *, log: Path, env: Variables | None = None) -> Detached:
+    """Start a command that outlives this process, and keep a hand on it; both its streams go to `log`."""
     with log.open("ab") as sink:
         process = subprocess.Popen(
             words,
@@ -102,7 +107,32 @@ def spawn_daemon(words: tuple[str, ...], *, log: Path, env: Variables | None = N
             start_new_session=True,
         )
     threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
-    return process.pid
+    return Detached(process, log)
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A command that goes on when this process ends."""
+
+    _process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        """Ask it to end, as Ctrl-C does, and leave the rest to it; its children are its own to end."""
+        self._process.send_signal(signal.SIGINT)
+
+    def tail(self, lines: int) -> tuple[str, ...]:
+        """The last lines it said."""
+        return tuple(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
 def _environment(changes: Variables | None) -> dict[str, str]:

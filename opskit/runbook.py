@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
-
-from opskit.audit.journal import Journal, plain
-from opskit.audit.redact import make_redact
-from opskit.compose.cli import Project, find_compose
-from opskit.compose.faults import Failure
-from opskit.compose.model import Stack
-from opskit.compose.plan import Present, plan_launch
+from opskit.acts.start import Start
+from opskit.acts.stop import Stop
+from opskit.audit.journal import Journal
+from opskit.audit.runner import is_interactive
 from opskit.engine.client import connect, resolve_host
-from opskit.engine.facts import ContainerFact, read_container_facts, read_volumes
-from opskit.environments import Environment, find_environment, read_environments
-from opskit.errors import LaunchFailedError, OpskitError, UsageError
-from opskit.gpu.model import GpuUnavailable
-from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged
-from opskit.health.probe import endpoints_of, read_answers
-from opskit.health.waiting import launch
-from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS, STATE, login
+from opskit.engine.facts import read_container_facts
+from opskit.environments import find_environment, read_environments
+from opskit.errors import UsageError
+from opskit.paths import ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
-from opskit.preflight.finding import Report
-from opskit.rehearsal.engine import ensure_engine, find_engine
-from opskit.secrets.policy import is_secret
-from opskit.show.tables import FindingsTable, Table
-from opskit.site import Site, phase, read_site
-
-if TYPE_CHECKING:
-    from docker import DockerClient
-    from matplotlib.figure import Figure
+from opskit.rehearsal.engine import find_engine
+from opskit.show.tables import Table
 
 GPU_MODES = ("auto", "dual", "single", "cpu")
-_DOWN_S = 300.0
 
 
 def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = False, deadline_s: float = 900) -> Start:
@@ -51,7 +31,8 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     Raises:
         UsageError: a parameter is missing or unknown; nothing was started.
     """
-    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    environments = read_environments(ENVIRONMENTS)
+    environment = find_environment(environments, env or ("development" if is_interactive() else ""))
     if environment.act_on:
         raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
     if gpu not in GPU_MODES:
@@ -59,170 +40,6 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     accepted = tuple(word.strip() for word in accept.split(",") if word.strip())
     refuse_unknown(accepted)
     return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
-
-
-class Start:
-    """A launch, act by act; each act's value is what the notebook shows."""
-
-    def __init__(
-        self, environment: Environment, gpu: str, accept: tuple[str, ...], *, rehearse: bool, deadline_s: float
-    ) -> None:
-        self.environment = environment
-        self.gpu = gpu
-        self.accept = accept
-        self.rehearse = rehearse
-        self.deadline_s = deadline_s
-        self.journal = Journal.of_this_run()
-
-    @cached_property
-    def site(self) -> Site:
-        """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, rehearse=self.rehearse, journal=self.journal)
-        self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
-        return site
-
-    def choose(self) -> Table:
-        """What was chosen, in words."""
-        chosen = self.environment
-        rows = [
-            ("environment", chosen.name, chosen.purpose),
-            ("Compose project", chosen.project, "its own containers, network and volumes"),
-            ("GPU mode", self.gpu, "decided below" if self.gpu == "auto" else "as asked for"),
-            ("accepted", ", ".join(self.accept) or "nothing", "check ids whose faults do not stop the start"),
-            ("deadline", f"{self.deadline_s:g} s", "a service that is not ready by then is called late"),
-        ]
-        return Table("Chosen", ("what", "value", "meaning"), rows, self.rehearse)
-
-    def topology(self) -> Figure | Table:
-        """The GPUs and their links as a picture; the reason in words where there are none to draw."""
-        inventory = self.site.inventory
-        if isinstance(inventory, GpuUnavailable):
-            return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
-        with phase(self.journal, "topology"):
-            from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
-
-            return draw_topology(inventory, rehearsal=self.rehearse)
-
-    def placement(self) -> Table:
-        """The GPU mode, and why."""
-        placement = self.site.placement
-        rows = [(reason,) for reason in placement.reasons]
-        return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
-
-    @cached_property
-    def _report(self) -> Report:
-        site = self.site
-        with phase(self.journal, "preflight"):
-            report = site.check(accept=self.accept, who=login())
-        self.journal.write("findings", findings=report.findings)
-        return report
-
-    def preflight(self) -> FindingsTable:
-        """Every check, worst first; `gate` stops on it."""
-        return FindingsTable(self._report, self.rehearse)
-
-    def gate(self) -> str:
-        """Stop here if preflight found what must be mended.
-
-        Raises:
-            GateClosedError: something must be mended; nothing was started.
-        """
-        self._report.gate()
-        return f"The gate is open: {len(self._report.findings)} findings, none of them stops a start."
-
-    def plan(self) -> Table:
-        """What the launch will do, service by service; nothing is done."""
-        self.gate()
-        client, stack = self._open()
-        project = self.site.project
-        with phase(self.journal, "compose config"):
-            hashes = project.read_hashes()
-        present = [_present(fact) for fact in read_container_facts(client, project.name)]
-        steps = plan_launch(stack, present, hashes)
-        self.journal.write("plan", steps=steps)
-        rows = [(s.service, s.act, s.reason, s.image, str(s.replicas)) for s in steps]
-        return Table(f"Plan for {project.name}", ("service", "act", "why", "image", "replicas"), rows, self.rehearse)
-
-    def launch(self) -> Table:
-        """Make missing secrets, start what is not running and wait until all of it is ready.
-
-        Raises:
-            LaunchFailedError: not everything came to ready; names each failure, its evidence and its remedy.
-            LockHeldError: another launch of the same environment is in progress.
-        """
-        self.gate()
-        with hold_project(self.site.project.name):
-            with phase(self.journal, "secrets"):
-                self.site, made = self.site.with_secrets()
-            if made:
-                self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
-            client, stack = self._open()
-            outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
-        redact = make_redact({name: s.reveal() for name, s in self.site.secrets.items() if is_secret(name)})
-        outcome = replace(outcome, failures=tuple(_redacted(failure, redact) for failure in outcome.failures))
-        self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
-        self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
-        self.journal.write("outcome", **plain(outcome))
-        if not outcome.ok:
-            raise LaunchFailedError(describe_failures(outcome))
-        rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]
-        return Table(f"{outcome.project} is ready", ("service", "state", "ready after (s)"), rows, self.rehearse)
-
-    def urls(self) -> Table:
-        """Where everything answers, each http address asked just now."""
-        _, stack = self._open()
-        with phase(self.journal, "verify"):
-            endpoints = read_answers(endpoints_of(stack))
-        self.journal.write("endpoints", rows=endpoints)
-        rows = [(e.title, e.url, e.answer or "", e.service) for e in endpoints]
-        return Table("Addresses", ("what", "address", "answer", "service"), rows, self.rehearse)
-
-    def commands(self) -> Table:
-        """What to type next: status, logs, stop."""
-        project, name = self.site.project, self.environment.name
-        host = f"DOCKER_HOST={project.engine_host} "
-        more = " -p rehearse true" if self.rehearse else ""
-        rows = [
-            ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
-            ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
-            ("stop (data is kept)", f"opskit run stop -p env {name}{more}"),
-        ]
-        return Table("What next", ("what", "command"), rows, self.rehearse)
-
-    def _open(self) -> tuple[DockerClient, Stack]:
-        """The Engine and the model, which an open gate vouches for."""
-        client, stack = self.site.client, self.site.stack
-        if client is None or isinstance(stack, Failure):
-            raise OpskitError(
-                f"{self.site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
-            )
-        return client, stack
-
-    def _tell(self, event: LaunchEvent) -> None:
-        if isinstance(event, ServiceChanged):
-            self.journal.write("service", **asdict(event))
-            print(f"{event.seconds:7.1f} s  {event.word:<7}  {event.service:<20} {event.state}", flush=True)  # noqa: T201
-        elif event.kind != "layer":
-            self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
-
-
-def describe_failures(outcome: Outcome) -> str:
-    """Every failure with what was seen and what to do; what is up stays up, and that is said too."""
-    lines = [f"{outcome.project} did not come to ready ({outcome.seconds:.0f} s):"]
-    for failure in outcome.failures:
-        lines += [f"[{failure.kind}] {failure.message}", *(f"    {line}" for line in failure.evidence)]
-        lines.append(f"    Remedy: {failure.remedy}")
-    ready = sum(service.word == "ready" for service in outcome.services)
-    lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
-    return "\n".join(lines)
-
-
-def _redacted(failure: Failure, redact: Callable[[str], str]) -> Failure:
-    return replace(failure, message=redact(failure.message), evidence=tuple(redact(line) for line in failure.evidence))
-
-
-def _present(fact: ContainerFact) -> Present:
-    return Present(fact.service or fact.name, fact.state, fact.config_hash, fact.image)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -238,52 +55,6 @@ def stop(*, env: str, rehearse: bool = False) -> Stop:
     return Stop(find_environment(read_environments(ENVIRONMENTS), env), rehearse=rehearse)
 
 
-class Stop:
-    """Takes the containers and networks of one environment down."""
-
-    def __init__(self, environment: Environment, *, rehearse: bool) -> None:
-        self.environment = environment
-        self.rehearse = rehearse
-        self.journal = Journal.of_this_run()
-        self.host = resolve_host(ensure_engine(STATE, say=print).host if rehearse else None)
-        self.client = connect(self.host)
-        self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=rehearse)
-
-    def containers(self) -> Table:
-        """What is there now."""
-        facts = read_container_facts(self.client, self.environment.project)
-        rows = [(fact.service or "?", fact.name, fact.status) for fact in facts]
-        return Table(
-            f"{self.environment.project}: {len(rows)} containers",
-            ("service", "container", "status"),
-            rows,
-            self.rehearse,
-        )
-
-    def take_down(self) -> Table:
-        """Take it down, and say what stays.
-
-        Raises:
-            LaunchFailedError: Compose failed, or a container is still there.
-            LockHeldError: a launch of it is in progress.
-        """
-        name = self.environment.project
-        project = Project(find_compose(), name, (), engine_host=self.host)
-        with hold_project(name), phase(self.journal, "compose"):
-            failure = project.take_down(timeout_s=_DOWN_S)
-        left = read_container_facts(self.client, name)
-        volumes = read_volumes(self.client, name)
-        failures = [failure] if failure else []
-        self.journal.write("outcome", ok=not (failure or left), failures=failures, volumes=volumes)
-        if failure:
-            raise LaunchFailedError(f"{name} was not taken down: {failure.message}\nRemedy: {failure.remedy}")
-        if left:
-            names = ", ".join(fact.name for fact in left)
-            raise LaunchFailedError(f"{name}: still there: {names}. Remedy: `docker rm -f {names.replace(',', '')}`")
-        rows = [("containers and networks", "gone"), *((volume, "kept") for volume in volumes)]
-        return Table(f"{name} is down", ("what", "now"), rows, self.rehearse)
-
-
 def status(*, rehearse: bool = False) -> Table:
     """Every environment's containers in the Engine's own words.
 
@@ -293,7 +64,8 @@ def status(*, rehearse: bool = False) -> Table:
     journal = Journal.of_this_run()
     engine = find_engine(STATE) if rehearse else None
     facts = read_container_facts(connect(resolve_host(engine.host if engine else None)))
-    names = {e.project: e.name for e in read_environments(ENVIRONMENTS).values()}
+    environments = read_environments(ENVIRONMENTS).values()
+    names = {(engine.project(e.project) if engine else e.project): e.name for e in environments}
     rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
     journal.write("outcome", ok=True, failures=[])
     return Table(

@@ -167,7 +167,7 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
     client, reason = _connect(host)
     compose = _find_compose()
     with phase(journal, "compose config"):
-        project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearse=rehearse)
+        project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearsal)
         stack = _resolve(project, compose)
     if rehearsal and client is not None and isinstance(stack, Stack):
         with phase(journal, "images"):
@@ -175,7 +175,7 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         with phase(journal, "compose config"):
             stack = project.read_stack()
     with phase(journal, "facts"):
-        engine = _read_engine(client, host, environment.project) if client is not None else reason
+        engine = _read_engine(client, host, project.name) if client is not None else reason
         root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)
         files = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
         facts = read_host_facts(files=files, disks=[root])
@@ -197,7 +197,11 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
 
 
 def _project(
-    environment: Environment, placement: Placement, compose: Compose | str, host: str, *, rehearse: bool
+    environment: Environment,
+    placement: Placement,
+    compose: Compose | str,
+    host: str,
+    rehearsal: RehearsalEngine | None,
 ) -> tuple[Project, Mapping[str, bool], Mapping[str, Secret], tuple[str, ...]]:
     names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
     files = tuple(COMPOSE / name for name in names)
@@ -205,7 +209,7 @@ def _project(
     secrets = read_secrets(env_file)
     demanded = read_demanded(files)
     unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
-    own = UNNAMED if rehearse else {}
+    own = UNNAMED if rehearsal else {}
     there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
     environ = {
         "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
@@ -216,7 +220,7 @@ def _project(
     }
     project = Project(
         compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),
-        name=environment.project,
+        name=rehearsal.project(environment.project) if rehearsal else environment.project,
         files=files,
         env_file=env_file if env_file.exists() else None,
         environ=environ,

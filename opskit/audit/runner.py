@@ -63,9 +63,20 @@ def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str 
     return None
 
 
-def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Running]:
-    """Start a run in a process of its own, as the panel does; its journal in the folder tells how it goes."""
+def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Detached]:
+    """Start a run in a process of its own, as the panel does; its journal in the folder tells how it goes.
+
+    It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed.
+    """
     folder = open_run_folder(AUDIT, environment=parameters.get("env", ""), act=name)
     words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
     command = (sys.executable, "-m", "opskit", "run", name, *words)
-    return folder, process.start(command, env={RUN_FOLDER: str(folder)})
+    return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
+
+
+def is_interactive() -> bool:
+    """Whether a person runs the current cell: JupyterLab allows input to its requests, papermill and nbval do not."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    parent = shell.get_parent() if shell is not None and hasattr(shell, "get_parent") else {}
+    return bool(parent.get("content", {}).get("allow_stdin"))

@@ -24,6 +24,10 @@ class RehearsalEngine:
     host: str
     private: bool
 
+    def project(self, name: str) -> str:
+        """The name a rehearsed project has here: on somebody's own Engine the real one may live, with its data."""
+        return name if self.private else f"{name}-rehearsal"
+
 
 def ensure_engine(state: Path, *, say: Callable[[str], None]) -> RehearsalEngine:
     """Find an Engine that answers, or start a private one; installs docker.io where there is no daemon to start.

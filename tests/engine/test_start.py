@@ -4,106 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opskit.secrets.store import read_secrets
-
-if TYPE_CHECKING:
-    from docker import DockerClient
-    from docker.models.containers import Container
+from tests.checkout import Checkout
 
 pytestmark = pytest.mark.engine
-
-ROOT = Path(__file__).parents[2]
-PORTS = "POSTGRES REDIS QDRANT QDRANT_GRPC MINIO MINIO_CONSOLE VLLM LITELLM MULTIMODAL_WORKER RETRIEVAL_PROXY OPENWEBUI N8N NGINX"
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of what a start reads, with a project name, ports and records of its own."""
-
-    root: Path
-    prefix: str
-    engine: DockerClient
-    environ: dict[str, str]
-
-    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "opskit", "run", *words]
-        return subprocess.run(
-            command,
-            env={**self.environ, **more},
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def start(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return self.run("start", "-p", "env", "dev", "-p", "rehearse", "true", *words, **more)
-
-    def last(self) -> tuple[Path, dict[str, Any]]:
-        folder = max(self.root.glob("audit/*/*/*"), key=lambda path: path.stat().st_mtime_ns)
-        return folder, json.loads((folder / "record.json").read_text())
-
-    def containers(self) -> dict[str, Container]:
-        label = f"com.docker.compose.project={self.prefix}-development"
-        found = self.engine.containers.list(all=True, filters={"label": label})
-        return {container.labels["com.docker.compose.service"]: container for container in found}
-
-    def events(self) -> list[dict[str, Any]]:
-        folder, _ = self.last()
-        return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-
-
-def free_ports(count: int) -> list[int]:
-    holders = [socket.socket() for _ in range(count)]
-    for holder in holders:
-        holder.bind(("127.0.0.1", 0))
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, engine: DockerClient, engine_host: str) -> Iterator[Checkout]:
-    root = tmp_path_factory.mktemp("checkout")
-    for name in ("compose", "configs", "sql", "notebooks", "models"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    prefix = f"opskit-test-{uuid.uuid4().hex[:8]}"
-    environments = root / "configs/environments.yaml"
-    environments.write_text(environments.read_text().replace("project_prefix: multimodal", f"project_prefix: {prefix}"))
-    names = PORTS.split()
-    ports = {f"{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
-    environ = {
-        **os.environ,
-        **ports,
-        "OPSKIT_ROOT": str(root),
-        "DOCKER_HOST": engine_host,
-        "POSTGRES_PASSWORD": "shell",
-    }
-    environ.pop("OPSKIT_RUN_FOLDER", None)
-    made = Checkout(root, prefix, engine, environ)
-    yield made
-    for container in made.containers().values():
-        container.remove(force=True, v=True)
-    label = {"label": f"com.docker.compose.project={prefix}-development"}
-    for network in engine.networks.list(filters=label):
-        network.remove()
-    for volume in engine.volumes.list(filters=label):
-        volume.remove()
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +109,7 @@ def test_a_second_start_at_once_names_the_one_in_progress(
         [
             sys.executable,
             "-c",
-            f"from opskit.lock import hold_project\nwith hold_project('{checkout.prefix}-development'):\n print('held', flush=True)\n input()",
+            f"from opskit.lock import hold_project\nwith hold_project('{checkout.project}'):\n print('held', flush=True)\n input()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -278,6 +189,6 @@ def test_stop_takes_it_down_and_keeps_the_data(checkout: Checkout, first: subpro
     done = checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.containers() == {}
-    label = {"label": f"com.docker.compose.project={checkout.prefix}-development"}
+    label = {"label": f"com.docker.compose.project={checkout.project}"}
     assert len(checkout.engine.volumes.list(filters=label)) == 8
     assert checkout.last()[1]["ok"] is True

@@ -1,0 +1,115 @@
+"""A run as a panel shows it: journal events reduce to a state, the state is drawn as HTML; pure."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+_COLOURS = {"ready": "#009e73", "waiting": "#e69f00", "never": "#d55e00"}
+_BADGE = '<b style="background:#e69f00;color:#000;padding:1px 6px;border-radius:3px">REHEARSAL</b> '
+_LINK = "color:var(--jp-content-link-color,#1976d2);text-decoration:underline"
+_CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top"
+_BOX = "font-family:var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,inherit);line-height:1.5"
+
+
+# kind of event -> field of the state, key of the event
+_FIELDS = {
+    "phase_started": ("phase", "phase"),
+    "facts": ("rehearsal", "rehearsal"),
+    "note": ("note", "text"),
+    "failure": ("failure", "message"),
+    "endpoints": ("endpoints", "rows"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What is known of a run from its journal so far.
+
+    Attributes:
+        began: Unix seconds of its first event; None before it.
+        now: Unix seconds of its last event, or of the clock while it runs.
+        services: state word and seconds by service, in the order they were first told.
+        ended: whether its process has ended.
+        output: the last lines of its process, for one that ended without an outcome.
+    """
+
+    act: str = "start"
+    phase: str = "kernel"
+    began: float | None = None
+    now: float | None = None
+    rehearsal: bool = False
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    outcome: Mapping[str, Any] | None = None
+    failure: str | None = None
+    endpoints: Sequence[Mapping[str, Any]] = ()
+    note: str = ""
+    ended: bool = False
+    output: tuple[str, ...] = ()
+    record: str = ""
+
+
+def reduce_run(state: RunState, event: Mapping[str, Any]) -> RunState:
+    """The state after one more event of the journal; an event it does not know moves only the clock."""
+    state = replace(state, began=state.began if state.began is not None else event["at"], now=event["at"])
+    kind = event["kind"]
+    if kind == "service":
+        return replace(state, phase="launch", services={**state.services, event["service"]: event})
+    if kind == "outcome":
+        return replace(state, outcome=event)
+    if kind in _FIELDS:
+        name, key = _FIELDS[kind]
+        return replace(state, **{name: event[key]})
+    return state
+
+
+def draw_run(state: RunState) -> str:
+    """The run as HTML: a line that says how it stands, a row a service, what must be mended, addresses, the record."""
+    parts = [f"<div>{_BADGE if state.rehearsal else ''}{_headline(state)}</div>"]
+    if state.note and not state.ended:
+        parts.append(f"<div>{html.escape(state.note)}</div>")
+    if state.services:
+        rows = "".join(_service_row(service) for service in state.services.values())
+        parts.append(f"<table>{rows}</table>")
+    if state.ended and state.failure:
+        parts.append(f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{html.escape(state.failure)}</pre>')
+    elif state.ended and state.outcome is None:
+        parts.append(f'<pre style="white-space:pre-wrap">{html.escape(chr(10).join(state.output))}</pre>')
+    if state.endpoints:
+        parts.append("<table>" + "".join(map(_endpoint_row, state.endpoints)) + "</table>")
+    if state.record:
+        parts.append(f"<div>The record: <code>{html.escape(state.record)}</code></div>")
+    return f'<div style="{_BOX}">{"".join(parts)}</div>'
+
+
+def _headline(state: RunState) -> str:
+    seconds = f"{(state.now or 0) - (state.began or 0):.0f} s"
+    if not state.ended:
+        ready = sum(service["word"] == "ready" for service in state.services.values())
+        count = f", {ready} of {len(state.services)} services ready" if state.services else ""
+        return f"<b>Running</b>: {html.escape(state.phase)}{count} ({seconds})"
+    if state.outcome is not None and state.outcome["ok"] and not state.failure:
+        word = "READY" if state.act == "start" else "STOPPED"
+        return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
+    return f'<b style="color:{_COLOURS["never"]}">✘ FAILED</b> after {seconds}'
+
+
+def _service_row(service: Mapping[str, Any]) -> str:
+    colour = _COLOURS.get(service["word"], "inherit")
+    return (
+        f'<tr><td style="{_CELL}">{html.escape(service["service"])}</td>'
+        f'<td style="{_CELL};color:{colour};font-weight:bold">{html.escape(service["word"])}</td>'
+        f'<td style="{_CELL}">{html.escape(service["state"])}</td>'
+        f'<td style="{_CELL};text-align:right">{service["seconds"]:.1f} s</td></tr>'
+    )
+
+
+def _endpoint_row(row: Mapping[str, Any]) -> str:
+    url = html.escape(row["url"])
+    shown = (
+        f'<a href="{url}" target="_blank" rel="noopener" style="{_LINK}">{url}</a>' if url.startswith("http") else url
+    )
+    title, answer = html.escape(row["title"]), html.escape(row["answer"] or "")
+    return f'<tr><td style="{_CELL}">{title}</td><td style="{_CELL}">{shown}</td><td style="{_CELL}">{answer}</td></tr>'
