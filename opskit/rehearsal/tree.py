@@ -67,7 +67,7 @@ def _build(tree: Path, suite: str) -> None:
     if not text:
         raise EngineUnavailableError(
             f"rehearsal: this machine's apt has no package source for {suite}, from which the images would be built. "
-            f"Remedy: add one to /etc/apt/sources.list (`deb http://deb.debian.org/debian {suite} main` on Debian)."
+            f"Remedy: add one to /etc/apt/sources.list (`deb MIRROR {suite} main` with a mirror of your choice)."
         )
     made = tree.with_suffix(f".{os.getpid()}.tar")
     form = ".list" if text.startswith("deb") else ".sources"  # apt goes by the name's end, not by the content

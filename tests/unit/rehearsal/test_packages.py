@@ -4,13 +4,13 @@ from opskit.rehearsal.packages import select_lines, select_stanzas
 
 DEBIAN = """Types: deb
 # http://snapshot.example/archive
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm bookworm-updates
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"""
 
 SECURITY = """Types: deb
-URIs: http://deb.debian.org/debian-security
+URIs: http://mirror.example/debian-security
 Suites: bookworm-security
 Components: main"""
 
