@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENV ?= development
 STAMP := .venv/.installed
+LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Compose comes from the virtual environment where the machine has none; every child finds it on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -19,8 +20,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opskit needs Python 3.11 or newer; set PYTHON=")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing the locked packages into .venv"
-	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install -qq --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
@@ -37,7 +38,7 @@ stop: install ## Undo `make rehearse`: containers and networks go, data stays; t
 
 .PHONY: lab
 lab: install ## Open JupyterLab on the start notebook
-	@jupyter lab notebooks/start.ipynb
+	@jupyter lab --KernelManager.transport_encryption=required $(LAB_ROOT) notebooks/start.ipynb
 
 .PHONY: check
 check: install ## Lint, format, types, import contracts, notebooks stripped

@@ -172,10 +172,6 @@ class Running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(None if until is None else max(0.0, until - time.monotonic()))
 
-    def pending(self) -> Iterator[tuple[Stream, str]]:
-        """Yield the lines that are there now, without waiting."""
-        return self.lines(until=0.0)
-
     def poll(self) -> int | None:
         """The exit status (128 + N for signal N); None while the command runs or its lines are not all read."""
         rc = None if self._open else self._process.poll()

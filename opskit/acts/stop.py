@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opskit.audit.journal import Journal
 from opskit.compose.cli import Project, find_compose
+from opskit.compose.progress import ComposeEvent
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts, read_volumes
 from opskit.environments import Environment
@@ -50,7 +51,7 @@ class Stop:
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)
         with hold_project(name), phase(self.journal, "compose"):
-            failure = project.take_down(timeout_s=_DOWN_S)
+            failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
         volumes = read_volumes(self.client, name)
         failures = [failure] if failure else []
@@ -62,3 +63,6 @@ class Stop:
             raise LaunchFailedError(f"{name}: still there: {names}. Remedy: `docker rm -f {names.replace(',', '')}`")
         rows = [("containers and networks", "gone"), *((volume, "kept") for volume in volumes)]
         return Table(f"{name} is down", ("what", "now"), rows, self.rehearse)
+
+    def _tell(self, event: ComposeEvent) -> None:
+        self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)

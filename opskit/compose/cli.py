@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opskit import process
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack, parse_stack
+from opskit.compose.progress import ComposeEvent, parse_progress
 from opskit.errors import ComposeMissingError
 
 MINIMUM: tuple[int, int, int] = (2, 20, 0)
 """The oldest Compose whose model and options this package relies on (`include`, `depends_on.required`)."""
 
 _CONFIG_S = 60.0
+_CANCEL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +107,42 @@ class Project:
         return parse_stack(json.loads(done.stdout))
 
     def start_up(self) -> process.Running:
-        """Start `up -d`; its stderr lines are for `parse_progress`. Never `--wait`: it calls a crash loop healthy."""
+        """Start `up -d`; `read_events` tells how it goes. Never `--wait`: it calls a crash loop healthy."""
         return process.start(self.words("--progress", "json", "up", "-d"), env=self.environment)
 
-    def take_down(self, *, timeout_s: float) -> Failure | None:
-        """Remove containers and networks; volumes stay. None when Compose says it is done."""
-        done = process.run(self.words("--progress", "quiet", "down"), timeout_s=timeout_s, env=self.environment)
-        return None if done.rc == 0 else failure_of(_last_words(done.stderr), project=self.name)
+    def start_logs(self, *services: str, lines: int = 100, follow: bool = False) -> process.Running:
+        """Start `logs` of these services, or of all; its stdout lines are `<container>  | <text>`."""
+        words = ("logs", "--no-color", "--tail", str(lines), *(("--follow",) if follow else ()), *services)
+        return process.start(self.words(*words), env=self.environment)
+
+    def take_down(self, *, timeout_s: float, sink: Callable[[ComposeEvent], None] = lambda _: None) -> Failure | None:
+        """Remove containers and networks; volumes stay. None when Compose says it is done.
+
+        Args:
+            timeout_s: after it Compose is ended.
+            sink: called with every event.
+        """
+        running = process.start(self.words("--progress", "json", "down"), env=self.environment)
+        errors = []
+        for event in read_events(running, until=time.monotonic() + timeout_s):
+            errors += [event.verb] if event.kind in {"error", "raw"} else []
+            sink(event)
+        rc = running.poll()
+        if rc is None:
+            running.cancel(grace_s=_CANCEL_S)
+            errors.append(f"Compose was ended after {timeout_s:g} s")
+        return None if rc == 0 else failure_of(_last_words("\n".join(errors)), project=self.name)
+
+
+def read_events(running: process.Running, *, until: float | None = None) -> Iterator[ComposeEvent]:
+    """The events of a command run with `--progress json`, as they come.
+
+    Args:
+        running: the started command.
+        until: monotonic time at which to stop reading; None reads to its end.
+    """
+    for _, line in running.lines(until=until):
+        yield parse_progress(line)
 
 
 def _last_words(stderr: str) -> str:

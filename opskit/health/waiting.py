@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from opskit.compose.cli import Project
+from opskit.compose.cli import Project, read_events
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
-from opskit.compose.progress import parse_progress
 from opskit.engine.events import EventPump, read_container, read_containers, read_evidence
 from opskit.health.diagnosis import diagnose
 from opskit.health.outcome import Outcome, ServiceChanged, Sink
@@ -147,9 +146,8 @@ class _Launch:
         return again
 
     def _read_compose(self, running: Running, tracker: Tracker) -> None:
-        for stream, line in running.pending():
-            event = parse_progress(line)
-            if event.kind == "error" or (event.kind == "raw" and stream == "stderr" and self.error is None):
+        for event in read_events(running, until=0.0):
+            if event.kind == "error" or (event.kind == "raw" and self.error is None):
                 self.error = event.verb or self.error
             if event.kind == "container" and event.verb in {"Created", "Recreated"}:
                 self.created.add(event.name)

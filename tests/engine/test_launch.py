@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opskit.compose.cli import Project, find_compose
+from opskit.compose.progress import ComposeEvent
 from opskit.health.outcome import Outcome
 from opskit.launch import launch_project
 from opskit.lock import hold_project
@@ -347,3 +349,23 @@ def test_the_verdict_follows_the_third_death_within_seconds(launch: Launch, engi
     )
     deaths = [event["timeNano"] / 1e9 for event in events]
     assert ended - deaths[2] < 15
+
+
+def test_logs_are_read_by_service_and_down_tells_what_it_removes(
+    launch: Launch, engine: DockerClient, engine_host: str, project: str, tmp_path: Path
+) -> None:
+    assert launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "echo first words; exec sleep 600"]
+        """
+    ).ok
+    mine = Project(find_compose(), project, (tmp_path / "compose.yml",), engine_host=engine_host)
+    logs = mine.start_logs("a")
+    assert [line.split("| ")[-1] for stream, line in logs.lines() if stream == "stdout"] == ["first words"]
+    events: list[ComposeEvent] = []
+    assert mine.take_down(timeout_s=60, sink=events.append) is None
+    assert ("container", f"{project}-a-1", "Removed") in [(e.kind, e.name, e.verb) for e in events]
+    assert engine.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"}) == []

@@ -196,6 +196,9 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     request_queue_size = 64
 
+    def handle_error(self, request, client_address):
+        print("%s: %r" % (client_address[0], sys.exc_info()[1]), flush=True)  # a caller that hung up is no traceback
+
 
 def main():
     servers = [Server(("", port), Handler) for port in ROUTES[SERVICE]]
