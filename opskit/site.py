@@ -15,7 +15,7 @@ import requests
 from opskit.audit.journal import Journal
 from opskit.compose.cli import MINIMUM, Compose, Project, find_compose
 from opskit.compose.faults import Failure
-from opskit.compose.model import Stack
+from opskit.compose.model import UNNAMED_IMAGE, Stack
 from opskit.compose.variables import read_demanded
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import EngineFacts, read_engine_facts
@@ -216,7 +216,7 @@ def _project(
         **placement.environ,
         **own,
         **dict.fromkeys(unmade, _UNMADE),
-        **{name: "not-set" for name, given in there.items() if not given},
+        **{name: UNNAMED_IMAGE for name, given in there.items() if not given},
     }
     project = Project(
         compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+UNNAMED_IMAGE = "opskit-not-named-yet"
+"""What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Port:

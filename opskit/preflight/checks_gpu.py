@@ -35,6 +35,9 @@ def check_gpu_present(
     if placement.overlay is None:
         wanted = f"a GPU mode this environment has a Compose file for ({', '.join(sorted(overlays))})"
         found = f"mode {placement.mode}; {found}"
+    elif placement.mode == "cpu" and isinstance(inventory, GpuUnavailable):
+        wanted = "GPUs; the model server runs on the CPU instead, slowly"
+        return (Finding("gpu-present", Verdict.WARN, "GPUs", found, wanted, remedy),)
     elif len(placement.device_ids) >= placement.gpus_needed:
         return (Finding("gpu-present", Verdict.PASS, "GPUs", found, wanted),)
     return (Finding("gpu-present", Verdict.FAIL, "GPUs", found, wanted, remedy),)

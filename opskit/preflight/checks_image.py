@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import UNNAMED_IMAGE, Service, Stack
 from opskit.preflight.finding import Finding, Verdict
 
 _HUB = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?")
@@ -20,7 +20,8 @@ def check_image_present(stack: Stack, images: Collection[str], *, offline: bool)
         offline: whether pulling is known to be impossible.
     """
     there = {_full_name(image) for image in images}
-    return tuple(_image(service, there, offline=offline) for service in stack.services)
+    named = (service for service in stack.services if service.image != UNNAMED_IMAGE)
+    return tuple(_image(service, there, offline=offline) for service in named)
 
 
 def _image(service: Service, there: Collection[str], *, offline: bool) -> Finding:

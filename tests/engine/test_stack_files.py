@@ -1,0 +1,87 @@
+"""The stack's files, resolved by Compose itself: what every service must have, and what none may."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from opskit.compose.cli import Project, find_compose
+from opskit.compose.model import Stack
+from opskit.compose.variables import read_demanded
+from opskit.environments import read_environments
+from opskit.health.probe import endpoints_of
+from opskit.paths import COMPOSE, ENVIRONMENTS
+from opskit.secrets.policy import BY_NAME
+
+BASE = "litellm minio multimodal-worker n8n nginx openwebui postgres qdrant redis retrieval-proxy vllm"
+OWN = {"MULTIMODAL_WORKER_IMAGE": "own/worker:1", "RETRIEVAL_PROXY_IMAGE": "own/proxy:1"}
+
+
+@pytest.fixture(scope="module", params=["dual", "single", "cpu"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    development = read_environments(ENVIRONMENTS)["development"]
+    files = tuple(COMPOSE / name for name in (*development.compose, development.gpu[request.param]))
+    values = {name: f"value-of-{name}" for name in read_demanded(files) - OWN.keys()}
+    environ = {**values, **OWN, "LITELLM_PORT": "14000", "POSTGRES_PORT": "15432"}
+    resolved = Project(find_compose(), development.project, files, environ=environ).read_stack()
+    assert isinstance(resolved, Stack), resolved
+    return resolved
+
+
+def test_the_base_stack_is_complete(stack: Stack) -> None:
+    assert sorted(service.name for service in stack.services) == BASE.split()
+
+
+def test_every_image_is_pinned(stack: Stack) -> None:
+    for service in stack.services:
+        assert re.search(r":[\w.-]*\d", service.image or ""), service.image
+        assert not (service.image or "").endswith((":latest", ":main"))
+
+
+def test_every_service_is_watched_limited_and_restarted(stack: Stack) -> None:
+    for service in stack.services:
+        assert service.healthcheck, service.name
+        assert service.memory_limit_bytes, service.name
+        assert service.restart == "unless-stopped", service.name
+        assert service.raw["logging"]["options"]["max-size"] == "10m", service.name
+        assert service.raw["security_opt"] == ["no-new-privileges:true"], service.name
+        assert "container_name" not in service.raw, service.name
+
+
+def test_no_secret_is_in_a_command_and_each_one_demanded_has_a_rule(stack: Stack) -> None:
+    for service in stack.services:
+        assert "value-of-" not in repr(service.raw.get("command")), service.name
+    demanded = read_demanded([COMPOSE / "docker-compose.yml"]) - OWN.keys()
+    assert demanded <= BY_NAME.keys()
+
+
+def test_ports_are_local_and_a_variable_moves_the_published_side_alone(stack: Stack) -> None:
+    assert {port.host_ip for port in stack.ports} == {"127.0.0.1"}
+    assert [(port.published, port.target) for port in stack.service("litellm").ports] == [(14000, 4000)]
+    assert stack.service("multimodal-worker").raw["environment"]["POSTGRES_PORT"] == "5432"
+    assert stack.service("litellm").raw["environment"]["DATABASE_PORT"] == "5432"
+
+
+def test_every_published_port_says_what_it_is_for(stack: Stack) -> None:
+    assert len(endpoints_of(stack)) == len(stack.ports)
+
+
+def test_no_network_or_volume_is_somebody_elses(stack: Stack) -> None:
+    for section in ("networks", "volumes"):
+        for entry in stack.raw[section].values():
+            assert not (entry or {}).get("external")
+            assert not (entry or {}).get("ipam")
+
+
+def test_gpus_are_reserved_only_where_there_are_any(stack: Stack, request: pytest.FixtureRequest) -> None:
+    mode = request.node.callspec.params["stack"]
+    ids = {"dual": ("0", "1"), "single": ("0",), "cpu": None}[mode]
+    found = {s.name: s.devices[0].device_ids for s in stack.services if s.devices}
+    assert found == ({} if ids is None else {"vllm": ids, "multimodal-worker": ids})
+
+
+def test_every_mounted_file_is_in_the_project(stack: Stack) -> None:
+    for owner, path in stack.bind_sources:
+        assert Path(path).exists(), (owner, path)
