@@ -23,6 +23,7 @@ class Environment(BaseModel):
         gpu: overlay file by GPU mode; empty where the environment needs no GPU.
         memory_gib: memory the host must have, in GiB.
         secrets: whether it has an env file of generated secrets.
+        settings: variables for Compose; the shell and the env file win over them.
         act_on: the environment this one is an act on; it has no stack of its own then.
         prefix: the file's `project_prefix`: what the Compose project's name begins with.
     """
@@ -36,6 +37,7 @@ class Environment(BaseModel):
     gpu: Mapping[GpuMode, str] = {}
     memory_gib: float = Field(default=0, ge=0)
     secrets: bool = False
+    settings: Mapping[str, str] = {}
     act_on: str | None = None
     prefix: str = "multimodal"
 

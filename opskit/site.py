@@ -211,7 +211,9 @@ def _project(
     unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
     own = UNNAMED if rehearsal else {}
     there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
+    settings = environment.settings.items()
     environ = {
+        **{name: value for name, value in settings if name not in os.environ and name not in secrets},
         "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
         **placement.environ,
         **own,

@@ -16,9 +16,9 @@ FROM (VALUES ('litellm'), ('n8n')) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name)
 \gexec
 
--- An application sees its own database and no other.
+-- An application sees its own database and no other: PostgreSQL lets every role into postgres and template1 too.
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', name)
-FROM (VALUES ('multimodal'), ('litellm'), ('n8n')) AS wanted (name)
+FROM (VALUES ('multimodal'), ('litellm'), ('n8n'), ('postgres'), ('template1')) AS wanted (name)
 \gexec
 GRANT CONNECT ON DATABASE multimodal TO multimodal;
 

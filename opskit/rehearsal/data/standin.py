@@ -150,6 +150,7 @@ ROUTES = {
     "multimodal-worker": {8001: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
     "retrieval-proxy": {8002: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
     "openwebui": {8080: [("/health", fine), ("/ready", reaches("litellm", 4000)), ("=/", page)]},
+    "grafana": {3000: [("/api/health", fine), ("=/", page)]},
     "n8n": {
         5678: [
             ("/healthz/readiness", reaches("postgres", 5432)),
