@@ -62,6 +62,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         self.interrupted = False
         self.ended_by: str | None = None
         self._began = self._last = time.monotonic()
+        self._outer = sys.exc_info()[1]  # what a caller may be handling is not this run's
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Stop here if an interrupt came between two cells; note how long the kernel took to be there."""
@@ -73,7 +74,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Call a cell that an exception ends failed; note when the last one ended: the kernel's own end comes after."""
-        if sys.exc_info()[0] is not None:
+        if sys.exc_info()[1] is not self._outer:
             cell.metadata.papermill["status"] = self.FAILED
         super().cell_complete(cell, cell_index, **kwargs)
         self._last = time.monotonic()
@@ -208,6 +209,10 @@ def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | No
     except PapermillExecutionError as error:
         _write_notebook(manager.archive, manager.nb)
         return str(error.evalue) if error.ename.endswith("Error") and error.evalue else str(error)
+    if manager.ended_by is None and any(
+        cell.metadata.papermill["status"] == manager.FAILED for cell in manager.nb.cells
+    ):
+        return "a cell ended the notebook before its end (SystemExit)"
     return None
 
 

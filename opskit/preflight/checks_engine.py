@@ -18,8 +18,8 @@ def check_engine_reachable(engine: EngineFacts | str) -> tuple[Finding, ...]:
     subject, wanted = "Docker Engine", "an Engine that answers this user"
     if isinstance(engine, str):
         found, _, remedy = engine.partition(" Remedy: ")
-        remedy = remedy or "look at `docker info`"
-        return (Finding("engine-reachable", Verdict.FAIL, subject, found, wanted, remedy),)
+        remedy = remedy.rstrip(".") or "look at `docker info`"
+        return (Finding("engine-reachable", Verdict.FAIL, subject, found.rstrip("."), wanted, remedy),)
     found = f"Engine {engine.version} (API {engine.api_version}) at {engine.host}"
     return (Finding("engine-reachable", Verdict.PASS, subject, found, wanted),)
 

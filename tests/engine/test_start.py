@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -192,3 +193,22 @@ def test_stop_takes_it_down_and_keeps_the_data(checkout: Checkout, first: subpro
     label = {"label": f"com.docker.compose.project={checkout.project}"}
     assert len(checkout.engine.volumes.list(filters=label)) == 8
     assert checkout.last()[1]["ok"] is True
+
+
+def test_ctrl_c_ends_compose_is_told_and_recorded(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    words = [sys.executable, "-m", "opskit", "run", "start", "-p", "env", "dev", "-p", "rehearse", "true"]
+    with subprocess.Popen(
+        words, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert any("starting" in line for line in run.stdout)
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read()
+    assert run.returncode == 1
+    assert "[cancelled]" in said
+    assert "Traceback" not in said
+    record = checkout.last()[1]
+    assert record["outcome"]["failures"][0]["kind"] == "cancelled"
+    assert len(checkout.containers()) == 11, "what was started is still there"

@@ -87,13 +87,18 @@ def test_another_notebook_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "record").exists()
 
 
-def test_a_killed_kernel_is_recorded_as_such(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("last", "said", "ended_by"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "DeadKernelError", "DeadKernelError"),
+        ("raise SystemExit(0)", "a cell ended the notebook before its end", None),
+    ],
+)
+def test_a_run_that_ends_early_is_recorded_as_such(
+    tmp_path: Path, last: str, said: str, ended_by: str | None
+) -> None:
     notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
-        cells=[
-            nbformat.v4.new_code_cell("import os, signal"),  # type: ignore[no-untyped-call]
-            nbformat.v4.new_code_cell("os.kill(os.getpid(), signal.SIGKILL)"),  # type: ignore[no-untyped-call]
-            nbformat.v4.new_code_cell("1"),  # type: ignore[no-untyped-call]
-        ],
+        cells=[nbformat.v4.new_code_cell(source) for source in ("1", last, "2")],  # type: ignore[no-untyped-call]
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
             "opskit": {"act": "status"},
@@ -103,10 +108,10 @@ def test_a_killed_kernel_is_recorded_as_such(tmp_path: Path) -> None:
     nbformat.write(notebook, source)  # type: ignore[no-untyped-call]
     done = papermill(str(source), str(tmp_path / "out.ipynb"), folder=tmp_path)
     assert done.returncode == 1
-    assert "DeadKernelError" in done.stderr
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
     record = json.loads((tmp_path / "record.json").read_text())
-    assert (record["ok"], record["ended_by"]) == (False, "DeadKernelError")
+    assert (record["ok"], record["ended_by"]) == (False, ended_by)
     cells = nbformat.read(tmp_path / "status.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
     states = [cell["metadata"]["papermill"]["status"] for cell in cells]
     assert states == ["completed", "failed", "not-run"]
