@@ -72,7 +72,7 @@ def read_environments(path: Path) -> Mapping[str, Environment]:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     entries = data.get("environments") if isinstance(data, dict) else None
     if isinstance(entries, dict):
@@ -84,11 +84,24 @@ def read_environments(path: Path) -> Mapping[str, Environment]:
     except ValidationError as error:
         faults = [_fault(path, fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
         raise ConfigError("\n".join(faults)) from None
+    faults = [f"{path}: {fault}" for fault in _faults_between(environments)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return environments
+
+
+def _faults_between(environments: Mapping[str, Environment]) -> list[str]:
     words = [word for e in environments.values() for word in (e.name, *e.aliases)]
     twice = sorted({word for word in words if words.count(word) > 1})
-    if twice:
-        raise ConfigError(f"{path}: environments: {', '.join(twice)} names more than one; give each a name of its own")
-    return environments
+    stacks = [e.name for e in environments.values() if e.act_on is None]
+    return [
+        *(f"environments: {word} names more than one; give each a name of its own" for word in twice),
+        *(
+            f"environments.{e.name}.act_on: found {e.act_on}; wanted one of {', '.join(stacks)}"
+            for e in environments.values()
+            if e.act_on is not None and e.act_on not in stacks
+        ),
+    ]
 
 
 def _fault(path: Path, place: tuple[str | int, ...], message: str, kind: str) -> str:

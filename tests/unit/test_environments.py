@@ -65,6 +65,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path, name: str,
         ("compose: [b.yml], ", "", "environments.staging: "),
         ("aliases: [dev]", "aliases: [staging]", "staging names more than one"),
         ("project_prefix: multimodal", "project_prefix: Multi Modal", "project_prefix: "),
+        (
+            "compose: [b.yml], memory_gib: 12",
+            "act_on: develop",
+            "staging.act_on: found develop; wanted one of development",
+        ),
+        ("compose: [b.yml], memory_gib: 12", "act_on: staging", "staging.act_on: found staging"),
         ("purpose: try", "purpose: [", "cannot be read"),
     ],
 )
@@ -74,6 +80,13 @@ def test_a_fault_of_the_file_is_named_with_its_place(tmp_path: Path, found: str,
         read(tmp_path, GOOD.replace(found, wanted))
     assert said in str(refused.value)
     assert "environments.yaml" in str(refused.value)
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "environments.yaml"
+    path.write_bytes("# é".encode("latin-1"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_environments(path)
 
 
 def test_every_fault_is_in_one_message(tmp_path: Path) -> None:
