@@ -28,7 +28,11 @@ _BADGES = {
     "REHEARSAL": ("#ffb300", "#000000"),
 }
 _STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.SKIP: "cyan", Verdict.PASS: "green"}
-_CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0;white-space:normal;overflow-wrap:anywhere"
+_CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
+_SHORT = 26
+"""Letters up to which a cell stays on one line; a longer one, such as a path, may break anywhere."""
+
+_TAG = re.compile(r"<[^>]+>")
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -139,13 +143,19 @@ def _html_findings(findings: Iterable[Finding]) -> str:
 
 
 def _html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th style="{_CELL}">{html.escape(column)}</th>' for column in columns)
-    lines = ("".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) for row in rows)
+    head = "".join(f'<th style="{_CELL};white-space:nowrap">{html.escape(column)}</th>' for column in columns)
+    lines = ("".join(map(_html_cell, row)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
         '<table style="border-collapse:collapse;margin:4px 0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _html_cell(cell: str) -> str:
+    short = len(html.unescape(_TAG.sub("", cell))) <= _SHORT
+    wrap = "white-space:nowrap" if short else f"white-space:normal;overflow-wrap:anywhere;min-width:{_SHORT // 2}ch"
+    return f'<td style="{_CELL};{wrap}">{cell}</td>'
 
 
 def _html_title(title: str, rehearsal: bool) -> str:
