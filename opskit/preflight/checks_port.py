@@ -69,8 +69,18 @@ def _port(port: Port, stack: Stack, holders: tuple[PortHolder, ...], containers:
                 return _held_by_container(port, stack, container)
     for holder in holders:
         if (holder.port, holder.protocol) == (port.published, port.protocol) and _blocks(holder.ip, port.host_ip):
+            if holder.name in _ENGINE_PROXIES and _comes_and_goes(port, stack, containers):
+                return Finding("port-free", Verdict.PASS, _where(port), "already ours, between two restarts", "free")
             return _held_by_process(port, holder)
     return Finding("port-free", Verdict.PASS, _where(port), "free", "free")
+
+
+def _comes_and_goes(port: Port, stack: Stack, containers: tuple[ContainerFact, ...]) -> bool:
+    """Whether the service's own container restarts just now: the Engine lists its ports only while it runs."""
+    return any(
+        container.project == stack.project and container.service == port.service and container.state == "restarting"
+        for container in containers
+    )
 
 
 def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Finding:

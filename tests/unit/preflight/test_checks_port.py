@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,14 @@ def test_a_proxy_without_a_container_belongs_to_another_engine() -> None:
     finding = judged(REDIS, [holder("127.0.0.1", name="docker-proxy")])
     assert finding.verdict is Verdict.FAIL
     assert "another Engine" in finding.found
+
+
+def test_a_proxy_of_our_own_container_between_two_restarts_is_not_a_stranger() -> None:
+    restarting = replace(container("redis", "ours"), state="restarting", published=())
+    assert judged(REDIS, [holder("127.0.0.1", name="docker-proxy")], [restarting]).verdict is Verdict.PASS
+    assert judged(REDIS, [holder("127.0.0.1")], [restarting]).verdict is Verdict.FAIL
+    another = replace(container("cache", "ours"), state="restarting", published=())
+    assert judged(REDIS, [holder("127.0.0.1", name="docker-proxy")], [another]).verdict is Verdict.FAIL
 
 
 def test_an_orphan_of_ours_holds_a_port_for_good_and_a_service_that_moves_may_let_it_go() -> None:
