@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ipywidgets as widgets
 
-from opskit.errors import OpskitError
+from opskit.process import Detached
 from opskit.show.run import RunState, draw_run, reduce_run
 
-
-class Run(Protocol):
-    """What a panel needs of a run in a process of its own; `process.Detached` is one."""
-
-    def poll(self) -> int | None:
-        """Its exit status; None while it runs."""
-
-    def interrupt(self) -> None:
-        """Ask it to end; asked a second time it ends at once."""
-
-    def tail(self, lines: int) -> tuple[str, ...]:
-        """The last lines it said."""
-
-
-StartRun = Callable[[str, Mapping[str, str]], tuple[Path, Run]]
+StartRun = Callable[[str, Mapping[str, str]], tuple[Path, Detached]]
 ReadJournal = Callable[[Path, int], Sequence[Mapping[str, Any]]]
 
 _LOOK_S = 0.25
 _CONFIRM_S = 10.0
-_READ_S = 0.5
-"""A second click sooner than this was meant as the first: a busy kernel handles both before the question is seen."""
-_GRACE_S = 20.0
 _TAIL = 15
 _WIDE = {"description_width": "initial"}
 _HINT = (
     '<div style="color:var(--jp-ui-font-color2,inherit)">Nothing runs from here yet. <i>Launch</i> runs this notebook '
     "in a process of its own; the cells below only look.</div>"
 )
-
-
-def is_confirmed(asked_at: float | None, now: float) -> bool:
-    """Whether a click at `now` answers the question asked at `asked_at`, both in seconds; None: not asked yet."""
-    return asked_at is not None and _READ_S <= now - asked_at <= _CONFIRM_S
 
 
 class Panel:
@@ -74,9 +51,8 @@ class Panel:
     ) -> None:
         self._start = start
         self._read = read
-        self._running: Run | None = None
-        self._asked_at: float | None = None  # when a launch of production was asked for, monotonic
-        self._stopped_at: float | None = None  # when the run was asked to end, monotonic
+        self._running: Detached | None = None
+        self._confirmed_until = 0.0
         names = [name for name, _ in environments]
         self._purposes = dict(environments)
         self.environment = widgets.Dropdown(options=names, value=env, description="Environment", style=_WIDE)
@@ -98,68 +74,47 @@ class Panel:
 
     def _on_choice(self, change: Mapping[str, Any]) -> None:
         self.purpose.value = self._purposes[change["new"]]
-        self._asked_at = None
+        self._confirmed_until = 0.0
         self.launch.description = "Launch"
 
     def _on_launch(self, _: object) -> None:
-        if self._running is not None:
-            return  # a click that waited for the kernel; the button is disabled by now
         name = self.environment.value
-        asked_at, now = self._asked_at, time.monotonic()
-        if name == "production" and not is_confirmed(asked_at, now):
-            self._asked_at = now if asked_at is None or now - asked_at > _CONFIRM_S else asked_at
+        if name == "production" and time.monotonic() > self._confirmed_until:
+            self._confirmed_until = time.monotonic() + _CONFIRM_S
             self.launch.description = "Launch production?"
             self.view.value = f"Click again within {_CONFIRM_S:.0f} s to launch <b>production</b>."
             return
         self._run("start", {"env": name, "gpu": self.gpu.value, "rehearse": str(self.rehearse.value).lower()})
 
     def _on_stop(self, _: object) -> None:
-        if self._running is None:
+        running = self._running
+        if running is None:
             self._run("stop", {"env": self.environment.value, "rehearse": str(self.rehearse.value).lower()})
-        elif not self.stop.disabled:
-            self.stop.disabled = True
-            self.stop.description = "Stopping"
-            self._stopped_at = time.monotonic()
-            self._running.interrupt()  # the run ends Compose, records itself and then ends
+            return
+        self.stop.disabled = True
+        self.stop.description = "Stopping"
+        running.interrupt()  # the run ends Compose, records itself and then ends
 
     def _run(self, notebook: str, parameters: Mapping[str, str]) -> None:
-        self._asked_at = self._stopped_at = None
+        self.launch.disabled = True
         self.launch.description = "Launch"
-        try:
-            folder, running = self._start(notebook, parameters)
-        except (OSError, OpskitError) as error:
-            self.view.value = f"<b>Not started</b>: {html.escape(str(error))}"
-            return
-        self._running = running
-        for widget in (self.launch, self.environment, self.gpu, self.rehearse):
-            widget.disabled = True
-        self.stop.disabled = notebook == "stop"  # half a stop helps nobody
+        folder, self._running = self._start(notebook, parameters)
         state = RunState(act=notebook, began=time.time(), now=time.time(), record=str(folder))
-        threading.Thread(target=self._follow, args=(folder, running, state), daemon=True).start()
+        threading.Thread(target=self._follow, args=(folder, self._running, state), daemon=True).start()
 
-    def _follow(self, folder: Path, running: Run, state: RunState) -> None:
+    def _follow(self, folder: Path, running: Detached, state: RunState) -> None:
         """Redraw as the journal grows: one widget, a few times a second, whatever the run prints."""
-        seen, ended = 0, False
-        while not ended:
+        seen, rc = 0, None
+        while rc is None:
             time.sleep(_LOOK_S)
-            ended = running.poll() is not None  # before the look, so that none of its events is missed
-            try:
-                for event in self._read(folder, seen):
-                    seen += 1
-                    state = reduce_run(state, event)
-                state = replace(state, now=time.time(), ended=ended)
-                if ended and seen == 0 and self._stopped_at is not None:
-                    state = replace(state, output=("It was stopped before it began; nothing was started.",))
-                elif ended:
-                    state = replace(state, output=running.tail(_TAIL))
-                self.view.value = draw_run(state)
-            except (OSError, ValueError, LookupError, TypeError) as error:  # a full disk leaves half a line
-                word = "ended" if ended else "goes on"
-                said = f"The run {word}, but its journal in {folder} cannot be shown: {error!r}"
-                self.view.value = html.escape(said)
-            if self._stopped_at is not None and time.monotonic() - self._stopped_at > _GRACE_S:
-                self.stop.disabled, self.stop.description = False, "Stop at once"
+            rc = running.poll()
+            for event in self._read(folder, seen):
+                seen += 1
+                state = reduce_run(state, event)
+            state = replace(state, now=time.time(), ended=rc is not None)
+            if state.ended:
+                state = replace(state, output=running.tail(_TAIL))
+            self.view.value = draw_run(state)
         self._running = None
-        for widget in (self.launch, self.stop, self.environment, self.gpu, self.rehearse):
-            widget.disabled = False
+        self.launch.disabled = self.stop.disabled = False
         self.stop.description = "Stop"

@@ -139,33 +139,3 @@ def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout:
     expect(shown.get_by_text("✘ FAILED")).to_be_visible(timeout=60_000)
     picture(page, "interrupted")
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
-
-
-def test_what_preflight_refuses_is_told_with_its_remedies(page: Page, checkout: Checkout) -> None:
-    shown = page.locator(".jp-Cell-outputArea")
-    expect(shown.get_by_role("checkbox").first).not_to_be_checked()  # the real images are not to be had here
-    button(page, "Launch").click()
-    view = page.locator(".widget-html").filter(has_text="FAILED")
-    expect(view).to_contain_text("MULTIMODAL_WORKER_IMAGE", timeout=60_000)
-    picture(page, "failed")
-    page.evaluate("() => { window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}) }")
-    expect(page.locator("body[data-jp-theme-light=false]")).to_be_visible()
-    page.wait_for_timeout(1000)
-    picture(page, "failed-dark")
-    print(
-        page.evaluate(
-            "() => [...document.querySelectorAll('.widget-dropdown')].map(e => e.outerHTML + getComputedStyle(e.querySelector('label')).cssText.slice(0,0) + JSON.stringify({w: getComputedStyle(e.querySelector('label')).width, mw: getComputedStyle(e.querySelector('label')).maxWidth, fs: getComputedStyle(e.querySelector('label')).flexShrink}))"
-        )
-    )
-    assert checkout.last()[1]["ok"] is False
-
-
-def test_stop_before_a_launch_has_begun_leaves_nothing_behind(page: Page, checkout: Checkout) -> None:
-    shown = page.locator(".jp-Cell-outputArea")
-    shown.get_by_role("checkbox").first.check()
-    button(page, "Launch").click()
-    button(page, "Stop").click()
-    expect(shown.get_by_text("stopped before it began")).to_be_visible(timeout=30_000)
-    picture(page, "stopped-early")
-    expect(button(page, "Launch")).to_be_enabled()
-    assert checkout.containers() == {}
