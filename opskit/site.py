@@ -28,6 +28,7 @@ from opskit.paths import COMPOSE, ROOT, STATE
 from opskit.preflight import checks as preflight
 from opskit.preflight.finding import Check, Report, judge
 from opskit.preflight.host import HostFacts, read_host_facts
+from opskit.preflight.quantity import GIB
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import recorded_inventory
 from opskit.rehearsal.images import ensure_images
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 _UNMADE = "not-made-yet"
 """The value of a missing secret while the model is only looked at."""
 
-_GIB = 1024**3
 _SECRETS = frozenset(BY_NAME)
 
 
@@ -84,7 +84,7 @@ class Site:
     @property
     def need_bytes(self) -> int:
         """Memory the host must have for this environment; little for a rehearsal."""
-        return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * _GIB)
+        return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * GIB)
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""

@@ -32,7 +32,6 @@ class Outcome:
         failures: what keeps it from being so; empty exactly when `ok`.
         services: the last state of each service, in the order of the Compose model.
         seconds: wall time of the launch; `compose_seconds` of it until Compose itself was done.
-        containers: ids of the project's containers at the end, by service.
     """
 
     ok: bool
