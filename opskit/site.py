@@ -168,6 +168,7 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
     compose = _find_compose()
     with phase(journal, "compose config"):
         project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearsal)
+        project = replace(project, environ={**project.environ, **_docker_root(client)})
         stack = _resolve(project, compose)
     if rehearsal and client is not None and isinstance(stack, Stack):
         with phase(journal, "images"):
@@ -214,7 +215,9 @@ def _project(
     settings = environment.settings.items()
     environ = {
         **{name: value for name, value in settings if name not in os.environ and name not in secrets},
-        "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
+        "COMPOSE_PROFILES": ",".join(
+            filter(None, (_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
+        ),
         **placement.environ,
         **own,
         **dict.fromkeys(unmade, _UNMADE),
@@ -276,6 +279,19 @@ def _say(journal: Journal) -> Callable[[str], None]:
         print(text, flush=True)  # noqa: T201  a step that takes time is told while it is taken
 
     return say
+
+
+def _given(name: str, env_file: Mapping[str, Secret]) -> str:
+    """What the operator set, by Compose's own precedence: the shell, then the env file."""
+    return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+
+
+def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
+    """Where the Engine keeps its logs; that it went away is said where its facts are read."""
+    try:
+        return {"DOCKER_ROOT": client.info()["DockerRootDir"]} if client is not None else {}
+    except requests.exceptions.RequestException:
+        return {}
 
 
 def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The stack's files, resolved by Compose itself: what every service must have, and what none may."""
+"""The stack's files, resolved by Compose itself: what the environments are, cell by cell."""
 
 from __future__ import annotations
 
