@@ -111,7 +111,7 @@ def _called(service: Service) -> frozenset[str]:
 
 
 def _commands(script: str) -> set[str]:
-    lexer = shlex.shlex(script, posix=True, punctuation_chars=True)
+    lexer = shlex.shlex(script.replace("\n", ";"), posix=True, punctuation_chars=True)
     lexer.commenters = ""
     found, at_command = set(), True
     try:
