@@ -41,31 +41,31 @@ def _by_id(*checks: Check) -> Mapping[str, Check]:
 
 
 _OF_TEXT = _by_id(
-    lint_text.check_interpolation_default,
-    lint_text.check_image_pinned,
-    lint_text.check_port_variable_published,
-    lint_text.check_command_secret,
+    lint_text.check_interpolation_blank,
+    lint_text.check_image_floating,
+    lint_text.check_published_variable_reused,
+    lint_text.check_secret_in_command,
 )
 _OF_STACK = _by_id(
-    lint_service.check_container_name_unique,
-    lint_service.check_replicas_port,
-    lint_service.check_port_local,
-    lint_service.check_environment_unquoted,
-    lint_service.check_memory_limit,
-    lint_service.check_health_check,
-    lint_service.check_restart_policy,
-    lint_service.check_log_limit,
-    lint_service.check_start_period,
-    lint_service.check_gpu_count,
-    lint_stack.check_port_unique,
-    lint_stack.check_bind_inside,
-    lint_stack.check_bind_present,
-    lint_stack.check_resource_own,
-    lint_stack.check_subnet_free,
-    lint_stack.check_dependency_ready,
-    lint_stack.check_dependency_ended,
-    lint_image.check_probe_tool,
-    lint_image.check_data_path,
+    lint_service.check_container_name_replicated,
+    lint_service.check_fixed_port_replicated,
+    lint_service.check_port_open,
+    lint_service.check_environment_quoted,
+    lint_service.check_memory_limit_missing,
+    lint_service.check_health_check_missing,
+    lint_service.check_restart_policy_missing,
+    lint_service.check_log_limit_missing,
+    lint_service.check_start_period_short,
+    lint_service.check_gpu_count_mismatch,
+    lint_stack.check_port_published_twice,
+    lint_stack.check_host_path_outside,
+    lint_stack.check_host_path_missing,
+    lint_stack.check_external_resource,
+    lint_stack.check_subnet_fixed,
+    lint_stack.check_dependency_unready,
+    lint_stack.check_one_shot_unfinished,
+    lint_image.check_probe_tool_missing,
+    lint_image.check_data_path_mismatch,
 )
 RULES: Mapping[str, str] = {
     **{rule: check.__doc__ or "" for rule, check in {**_OF_TEXT, **_OF_STACK}.items()},
@@ -73,7 +73,7 @@ RULES: Mapping[str, str] = {
     "accept-stale": "A label accepts a fault that there still is.",
     "accept-unexplained": "A label says why it accepts.",
 }
-"""Every rule's id with its sentence."""
+"""What every rule wants, by the id of its fault."""
 
 
 def lint(
@@ -98,7 +98,7 @@ def lint(
     """
     scalars = tuple(scalar for file, text in texts.items() for scalar in parse_scalars(file, text))
     subject = Subject(stack, scalars, root, present or {}, secrets)
-    of_stack = {rule: check for rule, check in _OF_STACK.items() if present is not None or rule != "bind-present"}
+    of_stack = {rule: check for rule, check in _OF_STACK.items() if present is not None or rule != "host-path-missing"}
     resolved = {service.name: _accepted(service.labels) for service in stack.services}
     return (
         *_judge(_OF_TEXT, subject, _written(scalars)),

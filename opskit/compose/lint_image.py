@@ -50,7 +50,7 @@ TOOLS = {
 _JUDGED = frozenset[str]().union(*TOOLS.values())
 
 
-def check_probe_tool(subject: Subject) -> Iterator[Flaw]:
+def check_probe_tool_missing(subject: Subject) -> Iterator[Flaw]:
     """A health check uses only what is in the image; a missing tool reads as an unhealthy service for ever."""
     for service in subject.stack.services:
         repository, tag = _split(service.image or "")
@@ -62,7 +62,7 @@ def check_probe_tool(subject: Subject) -> Iterator[Flaw]:
                 yield Flaw(place, f"{tool}, which {service.image} lacks", has, remedy, (service.name,))
 
 
-def check_data_path(subject: Subject) -> Iterator[Flaw]:
+def check_data_path_mismatch(subject: Subject) -> Iterator[Flaw]:
     """PostgreSQL's volume is where its version keeps its data: since 18 one folder higher, else nothing is kept."""
     for service in subject.stack.services:
         major = _postgres_major(service.image or "")

@@ -17,7 +17,7 @@ _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-
 _PARALLEL = re.compile(r"(?<!\S)(?:--(?:tensor|pipeline)[-_]parallel[-_]size|-tp|-pp)[ =](\d+)")
 
 
-def check_container_name_unique(subject: Subject) -> Iterator[Flaw]:
+def check_container_name_replicated(subject: Subject) -> Iterator[Flaw]:
     """A service with replicas has no `container_name`: a second container cannot be called the same."""
     for service in subject.stack.services:
         if service.replicas > 1 and "container_name" in service.raw:
@@ -26,7 +26,7 @@ def check_container_name_unique(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "container_name", found, "a name for each replica", remedy)
 
 
-def check_replicas_port(subject: Subject) -> Iterator[Flaw]:
+def check_fixed_port_replicated(subject: Subject) -> Iterator[Flaw]:
     """A service with replicas publishes no fixed port: the second replica finds it taken."""
     for service in subject.stack.services:
         for index, port in enumerate(service.ports):
@@ -36,7 +36,7 @@ def check_replicas_port(subject: Subject) -> Iterator[Flaw]:
                 yield _flaw(service, f"ports/{index}", found, "one container to a port of the host", remedy)
 
 
-def check_port_local(subject: Subject) -> Iterator[Flaw]:
+def check_port_open(subject: Subject) -> Iterator[Flaw]:
     """A port is published on an address that was chosen, not on every one: Docker goes past the host's firewall."""
     for service in subject.stack.services:
         for index, port in enumerate(service.ports):
@@ -45,7 +45,7 @@ def check_port_local(subject: Subject) -> Iterator[Flaw]:
                 yield _flaw(service, f"ports/{index}", f"{port.target} on {port.host_ip}", "one address", remedy)
 
 
-def check_environment_unquoted(subject: Subject) -> Iterator[Flaw]:
+def check_environment_quoted(subject: Subject) -> Iterator[Flaw]:
     """No value of `environment` is wrapped in quotes: in the list form they become part of the value."""
     for service in subject.stack.services:
         for name, value in _mapping(service, "environment").items():
@@ -54,7 +54,7 @@ def check_environment_unquoted(subject: Subject) -> Iterator[Flaw]:
                 yield _flaw(service, f"environment/{name}", "quotes around the value", "the value alone", remedy)
 
 
-def check_memory_limit(subject: Subject) -> Iterator[Flaw]:
+def check_memory_limit_missing(subject: Subject) -> Iterator[Flaw]:
     """Every service has a memory limit, so that one cannot take the host down."""
     for service in subject.stack.services:
         if not service.memory_limit_bytes:
@@ -62,7 +62,7 @@ def check_memory_limit(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "deploy/resources/limits", "no memory limit", "a memory limit", remedy)
 
 
-def check_health_check(subject: Subject) -> Iterator[Flaw]:
+def check_health_check_missing(subject: Subject) -> Iterator[Flaw]:
     """Every service that stays has a health check: running is not ready."""
     for service in subject.stack.services:
         if not service.healthcheck and not is_one_shot(service, subject.stack):
@@ -70,7 +70,7 @@ def check_health_check(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "healthcheck", "no health check", "a probe", remedy)
 
 
-def check_restart_policy(subject: Subject) -> Iterator[Flaw]:
+def check_restart_policy_missing(subject: Subject) -> Iterator[Flaw]:
     """Every service says whether it comes back after a crash or a reboot."""
     for service in subject.stack.services:
         if "restart" not in service.raw and "restart_policy" not in _mapping(service, "deploy"):
@@ -78,7 +78,7 @@ def check_restart_policy(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "restart", "no restart policy", "a policy", remedy)
 
 
-def check_log_limit(subject: Subject) -> Iterator[Flaw]:
+def check_log_limit_missing(subject: Subject) -> Iterator[Flaw]:
     """Logs that Docker keeps as JSON files have a greatest size; by default they fill the disk."""
     for service in subject.stack.services:
         logging = _mapping(service, "logging")
@@ -88,7 +88,7 @@ def check_log_limit(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "logging", "logs without a limit", "max-size", remedy)
 
 
-def check_start_period(subject: Subject) -> Iterator[Flaw]:
+def check_start_period_short(subject: Subject) -> Iterator[Flaw]:
     """A start period holds at least one start interval; a shorter one is over before the first early probe."""
     for service in subject.stack.services:
         check = _mapping(service, "healthcheck")
@@ -99,7 +99,7 @@ def check_start_period(subject: Subject) -> Iterator[Flaw]:
             yield _flaw(service, "healthcheck/start_period", found, f"at least {interval_s:g} s", remedy)
 
 
-def check_gpu_count(subject: Subject) -> Iterator[Flaw]:
+def check_gpu_count_mismatch(subject: Subject) -> Iterator[Flaw]:
     """A model server splits over exactly the GPUs it is given: one more idles, one fewer ends it at the start."""
     for service in subject.stack.services:
         words = " ".join(map(str, service.raw.get("command") or ()))

@@ -14,7 +14,7 @@ from opskit.compose.model import Port, Service, Stack
 _ENDED = "service_completed_successfully"
 
 
-def check_port_unique(subject: Subject) -> Iterator[Flaw]:
+def check_port_published_twice(subject: Subject) -> Iterator[Flaw]:
     """No two services publish one port: whichever starts second fails."""
     taken = [
         (f"services/{service.name}/ports/{index}", port)
@@ -34,7 +34,7 @@ def _clash(one: Port, two: Port) -> bool:
     return same and (one.host_ip == two.host_ip or not OPEN.isdisjoint((one.host_ip, two.host_ip)))
 
 
-def check_bind_inside(subject: Subject) -> Iterator[Flaw]:
+def check_host_path_outside(subject: Subject) -> Iterator[Flaw]:
     """What is mounted from the host lies in the project's folder, so that a checkout is all it takes."""
     root = normpath(subject.root)
     for place, source, owners in _binds(subject.stack):
@@ -43,7 +43,7 @@ def check_bind_inside(subject: Subject) -> Iterator[Flaw]:
             yield Flaw(place, source, f"a path in {root}", remedy, owners)
 
 
-def check_bind_present(subject: Subject) -> Iterator[Flaw]:
+def check_host_path_missing(subject: Subject) -> Iterator[Flaw]:
     """What is mounted from the host is there: for a missing file Docker makes a folder of that name."""
     for place, source, owners in _binds(subject.stack):
         if not subject.present.get(source, True):
@@ -61,7 +61,7 @@ def _binds(stack: Stack) -> Iterator[tuple[str, str, tuple[str, ...]]]:
                 yield f"{section}/{name}", entry["file"], _users(stack, section, name)
 
 
-def check_resource_own(subject: Subject) -> Iterator[Flaw]:
+def check_external_resource(subject: Subject) -> Iterator[Flaw]:
     """Every network and volume is the project's own: nobody creates an external one, and the start fails."""
     for section in ("networks", "volumes"):
         for name, entry in _entries(subject.stack, section):
@@ -71,7 +71,7 @@ def check_resource_own(subject: Subject) -> Iterator[Flaw]:
                 yield Flaw(f"{section}/{name}", f"external {entry.get('name', name)}", "one of its own", remedy, users)
 
 
-def check_subnet_free(subject: Subject) -> Iterator[Flaw]:
+def check_subnet_fixed(subject: Subject) -> Iterator[Flaw]:
     """No network has a fixed subnet: where it overlaps another stack's, that one goes down."""
     for name, entry in _entries(subject.stack, "networks"):
         for pool in (entry.get("ipam") or {}).get("config") or ():
@@ -81,7 +81,7 @@ def check_subnet_free(subject: Subject) -> Iterator[Flaw]:
                 yield Flaw(f"networks/{name}/ipam", f"subnet {pool['subnet']}", "one the Engine picks", remedy, users)
 
 
-def check_dependency_ready(subject: Subject) -> Iterator[Flaw]:
+def check_dependency_unready(subject: Subject) -> Iterator[Flaw]:
     """Who needs a service that has a health check waits for it: started is not ready."""
     for place, other, condition, owners in _dependencies(subject.stack):
         if condition == "service_started" and other.healthcheck and not is_one_shot(other, subject.stack):
@@ -89,7 +89,7 @@ def check_dependency_ready(subject: Subject) -> Iterator[Flaw]:
             yield Flaw(place, condition, "service_healthy", remedy, owners)
 
 
-def check_dependency_ended(subject: Subject) -> Iterator[Flaw]:
+def check_one_shot_unfinished(subject: Subject) -> Iterator[Flaw]:
     """Who needs a one-shot waits for its end: neither its start nor its health says that the work is done."""
     for place, other, condition, owners in _dependencies(subject.stack):
         if condition != _ENDED and is_one_shot(other, subject.stack):

@@ -12,7 +12,7 @@ _HOST = ("127.0.0.1:", "localhost:")
 _FLOATING = frozenset({"latest", "main", "master", "nightly", "edge", "dev", "stable", "canary", "rolling"})
 
 
-def check_interpolation_default(subject: Subject) -> Iterator[Flaw]:
+def check_interpolation_blank(subject: Subject) -> Iterator[Flaw]:
     """A variable has a default or is demanded: `${X:-…}` or `${X:?…}`; otherwise it is silently blank."""
     for scalar in subject.scalars:
         for name, operator, _ in scalar.variables():
@@ -22,7 +22,7 @@ def check_interpolation_default(subject: Subject) -> Iterator[Flaw]:
                 yield Flaw(scalar.place, found, "a value where the variable is not set", remedy, scalar.owners)
 
 
-def check_image_pinned(subject: Subject) -> Iterator[Flaw]:
+def check_image_floating(subject: Subject) -> Iterator[Flaw]:
     """An image is named by a version or a digest, or by a variable that the operator must set."""
     for scalar in subject.scalars:
         if scalar.path[0] == "services" and scalar.path[2:] == ("image",) and not _is_pinned(scalar.value):
@@ -38,10 +38,13 @@ def _is_pinned(image: str) -> bool:
     return bool(re.search(r"\d", tag)) and _FLOATING.isdisjoint(re.split(r"[-._]", tag))
 
 
-def check_port_variable_published(subject: Subject) -> Iterator[Flaw]:
+def check_published_variable_reused(subject: Subject) -> Iterator[Flaw]:
     """A variable that moves a published port moves nothing inside the network."""
     published = {name for scalar in subject.scalars for name in _published(scalar)}
+    outside = {s.owners for s in subject.scalars if s.path[2:] == ("network_mode",) and s.value == "host"}
     for scalar in subject.scalars:
+        if scalar.owners in outside:
+            continue
         for name, _, offset in scalar.variables():
             before = scalar.value[:offset]
             if name in published and _is_inside(scalar, before):
@@ -75,7 +78,7 @@ def _is_inside(scalar: Scalar, before: str) -> bool:
     return key in {*_COMMANDS, "expose"} or (key == "environment" and not before.endswith(_HOST))
 
 
-def check_command_secret(subject: Subject) -> Iterator[Flaw]:
+def check_secret_in_command(subject: Subject) -> Iterator[Flaw]:
     """No secret is in a command, an entrypoint or a probe, where `ps` and `docker inspect` show it."""
     for scalar in subject.scalars:
         if scalar.path[0] == "services" and _COMMANDS.intersection(scalar.path[2:3]):

@@ -36,7 +36,7 @@ from tests.judged import breaks, faults, sound
     ],
 )
 def test_a_probe_uses_what_the_image_has(image: str, test: list[str], lacks: bool) -> None:
-    assert breaks("probe-tool", image=image, healthcheck={"test": test}) is lacks
+    assert breaks("probe-tool-missing", image=image, healthcheck={"test": test}) is lacks
 
 
 def test_a_missing_tool_is_named_with_those_that_are_there() -> None:
@@ -65,9 +65,9 @@ OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
 )
 def test_a_volume_is_where_that_version_keeps_its_data(image: str, target: str, broken: bool) -> None:
     volume = {"type": "volume", "source": "data", "target": target}
-    assert breaks("data-path", image=image, volumes=[volume]) is broken
+    assert breaks("data-path-mismatch", image=image, volumes=[volume]) is broken
 
 
 def test_data_that_was_given_a_place_of_its_own_is_not_judged() -> None:
     changed: dict[str, Any] = {"volumes": [{"type": "volume", "source": "data", "target": OLD}]}
-    assert not breaks("data-path", image="postgres:18", environment={"PGDATA": f"{OLD}/18"}, **changed)
+    assert not breaks("data-path-mismatch", image="postgres:18", environment={"PGDATA": f"{OLD}/18"}, **changed)

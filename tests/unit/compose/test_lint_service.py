@@ -10,23 +10,23 @@ LOCAL = {"target": 80, "published": "8080", "host_ip": "127.0.0.1"}
 
 
 def test_a_container_name_is_for_one_replica() -> None:
-    assert breaks("container-name-unique", container_name="web", scale=2)
-    assert breaks("container-name-unique", container_name="web", deploy={"replicas": 2})
-    assert not breaks("container-name-unique", container_name="web", scale=1)
-    assert not breaks("container-name-unique", scale=2)
+    assert breaks("container-name-replicated", container_name="web", scale=2)
+    assert breaks("container-name-replicated", container_name="web", deploy={"replicas": 2})
+    assert not breaks("container-name-replicated", container_name="web", scale=1)
+    assert not breaks("container-name-replicated", scale=2)
 
 
 def test_a_fixed_port_is_for_one_replica() -> None:
-    assert breaks("replicas-port", ports=[LOCAL], scale=2)
-    assert not breaks("replicas-port", ports=[LOCAL], scale=1)
-    assert not breaks("replicas-port", ports=[{**LOCAL, "published": ""}], scale=2)
+    assert breaks("fixed-port-replicated", ports=[LOCAL], scale=2)
+    assert not breaks("fixed-port-replicated", ports=[LOCAL], scale=1)
+    assert not breaks("fixed-port-replicated", ports=[{**LOCAL, "published": ""}], scale=2)
 
 
 @pytest.mark.parametrize(
     ("host_ip", "broken"), [("", True), ("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("10.0.0.1", False)]
 )
 def test_a_port_is_on_an_address_that_was_chosen(host_ip: str, broken: bool) -> None:
-    assert breaks("port-local", ports=[{**LOCAL, "host_ip": host_ip}]) is broken
+    assert breaks("port-open", ports=[{**LOCAL, "host_ip": host_ip}]) is broken
 
 
 @pytest.mark.parametrize(
@@ -43,37 +43,37 @@ def test_a_port_is_on_an_address_that_was_chosen(host_ip: str, broken: bool) -> 
     ],
 )
 def test_a_value_keeps_no_quotes_around_it(value: str | None, broken: bool) -> None:
-    assert breaks("environment-unquoted", environment={"A": value}) is broken
+    assert breaks("environment-quoted", environment={"A": value}) is broken
 
 
 def test_a_quoted_value_is_not_shown() -> None:
-    assert places("environment-unquoted", {"web": sound(environment={"A": '"hush"'})}) == ["services/web/environment/A"]
+    assert places("environment-quoted", {"web": sound(environment={"A": '"hush"'})}) == ["services/web/environment/A"]
 
 
 def test_a_memory_limit_is_wanted() -> None:
-    assert breaks("memory-limit", mem_limit=None)
-    assert breaks("memory-limit", mem_limit="0")
-    assert not breaks("memory-limit", mem_limit=None, deploy={"resources": {"limits": {"memory": "1"}}})
+    assert breaks("memory-limit-missing", mem_limit=None)
+    assert breaks("memory-limit-missing", mem_limit="0")
+    assert not breaks("memory-limit-missing", mem_limit=None, deploy={"resources": {"limits": {"memory": "1"}}})
 
 
 def test_a_health_check_is_wanted_of_what_stays() -> None:
-    assert breaks("health-check", healthcheck=None)
-    assert breaks("health-check", healthcheck={"test": ["NONE"]})
-    assert breaks("health-check", healthcheck=None, restart=None)
-    assert not breaks("health-check", healthcheck=None, restart="no")
-    assert not breaks("health-check", healthcheck=None, restart="on-failure:3")
-    assert not breaks("health-check", healthcheck=None, labels={"opskit.role": "oneshot"})
+    assert breaks("health-check-missing", healthcheck=None)
+    assert breaks("health-check-missing", healthcheck={"test": ["NONE"]})
+    assert breaks("health-check-missing", healthcheck=None, restart=None)
+    assert not breaks("health-check-missing", healthcheck=None, restart="no")
+    assert not breaks("health-check-missing", healthcheck=None, restart="on-failure:3")
+    assert not breaks("health-check-missing", healthcheck=None, labels={"opskit.role": "oneshot"})
 
 
 def test_a_service_whose_end_is_waited_for_needs_no_health_check() -> None:
     waiting = sound(depends_on={"job": {"condition": "service_completed_successfully"}})
-    assert not places("health-check", {"job": sound(healthcheck=None), "web": waiting})
+    assert not places("health-check-missing", {"job": sound(healthcheck=None), "web": waiting})
 
 
 def test_a_restart_policy_is_wanted_in_either_form() -> None:
-    assert breaks("restart-policy", restart=None)
-    assert not breaks("restart-policy", restart="no")
-    assert not breaks("restart-policy", restart=None, deploy={"restart_policy": {"condition": "any"}})
+    assert breaks("restart-policy-missing", restart=None)
+    assert not breaks("restart-policy-missing", restart="no")
+    assert not breaks("restart-policy-missing", restart=None, deploy={"restart_policy": {"condition": "any"}})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_restart_policy_is_wanted_in_either_form() -> None:
     ],
 )
 def test_json_logs_have_a_limit(logging: dict[str, Any] | None, broken: bool) -> None:
-    assert breaks("log-limit", logging=logging) is broken
+    assert breaks("log-limit-missing", logging=logging) is broken
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_json_logs_have_a_limit(logging: dict[str, Any] | None, broken: bool) ->
 def test_a_start_period_holds_one_start_interval(period: str | None, interval: str | None, broken: bool) -> None:
     times = {"start_period": period, "start_interval": interval}
     check = {"test": ["CMD", "true"], **{key: value for key, value in times.items() if value}}
-    assert breaks("start-period", healthcheck=check) is broken
+    assert breaks("start-period-short", healthcheck=check) is broken
 
 
 def gpus(**device: Any) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def gpus(**device: Any) -> dict[str, Any]:
 def test_a_model_server_splits_over_the_gpus_it_is_given(
     words: list[str], device: dict[str, Any], broken: bool
 ) -> None:
-    assert breaks("gpu-count", command=words, deploy=gpus(**device)) is broken
+    assert breaks("gpu-count-mismatch", command=words, deploy=gpus(**device)) is broken
 
 
 def test_a_command_without_gpus_is_not_judged() -> None:
-    assert not breaks("gpu-count", command=["--tensor-parallel-size", "2"])
+    assert not breaks("gpu-count-mismatch", command=["--tensor-parallel-size", "2"])

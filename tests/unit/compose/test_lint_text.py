@@ -29,12 +29,12 @@ def service(line: str) -> str:
     ],
 )
 def test_a_variable_is_never_silently_blank(value: str, blank: bool) -> None:
-    found = places("interpolation-default", text=service(f"environment: {{X: '{value}'}}"))
+    found = places("interpolation-blank", text=service(f"environment: {{X: '{value}'}}"))
     assert found == (["c.yml: line 3"] if blank else [])
 
 
 def test_a_comment_may_name_a_variable() -> None:
-    assert not places("interpolation-default", text=service("image: redis:8  # not ${A}"))
+    assert not places("interpolation-blank", text=service("image: redis:8  # not ${A}"))
 
 
 def test_what_is_aliased_is_judged_where_it_is_used() -> None:
@@ -64,7 +64,7 @@ def test_a_tag_of_compose_is_read_over() -> None:
     ],
 )
 def test_an_image_without_a_version_is_a_fault(image: str) -> None:
-    assert places("image-pinned", text=service(f'image: "{image}"')) == ["c.yml: line 3"]
+    assert places("image-floating", text=service(f'image: "{image}"')) == ["c.yml: line 3"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_image_without_a_version_is_a_fault(image: str) -> None:
     ],
 )
 def test_an_image_of_a_version_a_digest_or_the_operators_is_sound(image: str) -> None:
-    assert not places("image-pinned", text=service(f'image: "{image}"'))
+    assert not places("image-floating", text=service(f'image: "{image}"'))
 
 
 PORTS = [
@@ -109,19 +109,24 @@ PORTS = [
 )
 def test_a_published_ports_variable_stays_outside_the_network(port: str, line: str, inside: bool) -> None:
     text = f"{service(line)}  db:\n    ports: [{port}]\n"
-    assert places("port-variable-published", text=text) == (["c.yml: line 3"] if inside else [])
+    assert places("published-variable-reused", text=text) == (["c.yml: line 3"] if inside else [])
 
 
 @pytest.mark.parametrize(
     "port", ['"${P:-80}:${P:-80}"', '"127.0.0.1:${P:-80}:${P:-80}"', '{published: "${P:-80}", target: "${P:-80}"}']
 )
 def test_a_published_ports_variable_is_not_the_target(port: str) -> None:
-    assert places("port-variable-published", text=service(f"ports: [{port}]")) == ["c.yml: line 3"]
+    assert places("published-variable-reused", text=service(f"ports: [{port}]")) == ["c.yml: line 3"]
+
+
+def test_a_service_on_the_hosts_network_dials_what_is_published() -> None:
+    text = service("environment: {PORT: '${P:-80}'}") + "    network_mode: host\n  db:\n    ports: ['${P:-80}:80']\n"
+    assert not places("published-variable-reused", text=text)
 
 
 def test_a_port_that_only_names_its_target_publishes_no_variable() -> None:
     text = service('ports: ["${P:-80}"]') + "    command: serve ${P:-80}\n"
-    assert not places("port-variable-published", text=text)
+    assert not places("published-variable-reused", text=text)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_a_port_that_only_names_its_target_publishes_no_variable() -> None:
     ],
 )
 def test_a_secret_is_in_no_command(line: str) -> None:
-    assert places("command-secret", text=service(line)) == ["c.yml: line 3"]
+    assert places("secret-in-command", text=service(line)) == ["c.yml: line 3"]
 
 
 @pytest.mark.parametrize(
@@ -146,4 +151,4 @@ def test_a_secret_is_in_no_command(line: str) -> None:
     ],
 )
 def test_a_secret_that_the_container_reads_is_sound(line: str) -> None:
-    assert not places("command-secret", text=service(line))
+    assert not places("secret-in-command", text=service(line))
