@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from opskit.acts.first_run import FirstRun
+from opskit.acts.logs import read_log_table
 from opskit.acts.start import Start
 from opskit.acts.stop import Stop
 from opskit.audit.journal import Journal
@@ -14,6 +18,9 @@ from opskit.paths import ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
 from opskit.rehearsal.engine import find_engine
 from opskit.show.tables import Table
+
+if TYPE_CHECKING:
+    from opskit.acts.matrix import Matrix
 
 GPU_MODES = ("auto", "dual", "single", "cpu")
 
@@ -35,8 +42,7 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     environment = find_environment(environments, env or ("development" if is_interactive() else ""))
     if environment.act_on:
         raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
-    if gpu not in GPU_MODES:
-        raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
+    _refuse_mode(gpu)
     accepted = tuple(word.strip() for word in accept.split(",") if word.strip())
     refuse_unknown(accepted)
     return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
@@ -74,3 +80,49 @@ def status(*, rehearse: bool = False) -> Table:
         rows,
         rehearse,
     )
+
+
+def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, deadline_s: float = 900) -> FirstRun:
+    """Begin the act that wipes development and starts it anew; without the project's name it only shows.
+
+    Args:
+        confirm: the project's name, typed by the operator, such as `multimodal-development`.
+        gpu: auto, dual, single or cpu.
+        rehearse: as in `start`.
+        deadline_s: as in `start`.
+
+    Raises:
+        UsageError: the GPU mode is unknown.
+    """
+    _refuse_mode(gpu)
+    environments = read_environments(ENVIRONMENTS)
+    target = find_environment(environments, find_environment(environments, "first-run").act_on or "")
+    return FirstRun(target, Start(target, gpu, (), rehearse=rehearse, deadline_s=deadline_s), confirm)
+
+
+def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False) -> Table:
+    """The last log lines of an environment's containers, without any secret.
+
+    Args:
+        env: name or alias of an environment.
+        service: one service; empty means all.
+        lines: of each container.
+        rehearse: look on the rehearsal's engine, where there is one.
+
+    Raises:
+        UsageError: no such environment, or it has no such service running.
+    """
+    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    return read_log_table(environment, find_engine(STATE) if rehearse else None, service=service, lines=lines)
+
+
+def matrix() -> Matrix:
+    """Begin the look at all environments at once: matrix, differences, drift and lint; nothing is started."""
+    from opskit.acts.matrix import Matrix  # noqa: PLC0415  pandas is slow to import
+
+    return Matrix()
+
+
+def _refuse_mode(gpu: str) -> None:
+    if gpu not in GPU_MODES:
+        raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")

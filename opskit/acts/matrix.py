@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from opskit.audit.journal import Journal
 from opskit.compose.cli import Compose, Project, find_compose
+from opskit.compose.lint import LintFault, lint
 from opskit.compose.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.compose.model import Stack
-from opskit.compose.variables import read_demanded, read_used
+from opskit.compose.variables import read_demanded, read_texts, read_used
 from opskit.environments import Environment, GpuMode, find_environment, read_environments
 from opskit.errors import ConfigError
-from opskit.paths import COMPOSE, ENVIRONMENTS
+from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
+from opskit.show.tables import Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pandas.io.formats.style import Styler
 
 _TENSOR_PARALLEL = {"dual": "2", "single": "1", "cpu": "1"}
@@ -42,7 +46,7 @@ def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: s
     stack = Project(compose, environment.project, files, environ=values).read_stack()
     if not isinstance(stack, Stack):
         raise ConfigError(f"{environment.name}: {stack.message}\nRemedy: {stack.remedy}")
-    return Column(environment, stack, read_used(files))
+    return Column(environment, stack, files, read_used(files))
 
 
 class Matrix:
@@ -59,25 +63,43 @@ class Matrix:
         stacks = [e for e in self.environments.values() if e.act_on is None]
         return {environment.name: resolve(environment, "dual", compose) for environment in stacks}
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> Table:
         """The environment execution matrix."""
-        return tabulate_matrix(self.columns)
+        return _shown("Environment execution matrix", tabulate_matrix(self.columns).reset_index(names="dimension"))
 
     def difference(self, first: str, second: str) -> Styler:
         """Two columns of the matrix; the rows in which they differ are marked by a sign and by colour."""
         names = [find_environment(self.environments, name).name for name in (first, second)]
-        both = self.table()[names]
+        both = tabulate_matrix(self.columns)[names]
         differs = both[names[0]] != both[names[1]]
         both.insert(0, "", differs.map({True: "≠", False: "="}))
         return both.style.apply(lambda row: ["background-color: #ffe9b3" if differs[row.name] else ""] * 3, axis=1)
 
-    def details(self, first: str, second: str) -> pd.DataFrame:
+    def details(self, first: str, second: str) -> Table:
         """Every property of every service in which two environments differ."""
         one, two = (find_environment(self.environments, name).name for name in (first, second))
-        return tabulate_difference(self.columns[one], self.columns[two])
+        return _shown(f"{one} and {two}", tabulate_difference(self.columns[one], self.columns[two]))
 
-    def drift(self) -> pd.DataFrame:
+    def lint(self) -> Table:
+        """What lint says of the files: every fault once, with the environments it is in; an accepted one says why."""
+        faults: dict[LintFault, list[str]] = {}
+        for name, column in self.columns.items():
+            texts = {str(path.relative_to(ROOT)): text for path, text in read_texts(column.files).items()}
+            sources = (source for _, source in column.stack.bind_sources if Path(source).is_relative_to(ROOT))
+            present = {source: Path(source).exists() for source in sources}
+            for fault in lint(column.stack, texts=texts, root=str(ROOT), present=present, secrets=BY_NAME):
+                faults.setdefault(fault, []).append(name)
+        rows = [(f.rule, f.place, f.message, f.remedy, f.accepted or "", ", ".join(e)) for f, e in faults.items()]
+        columns = ("rule", "place", "found", "remedy", "accepted, since", "environments")
+        open_ = sum(not fault.accepted for fault in faults)
+        return Table(f"Lint: {open_} faults, {len(faults) - open_} accepted", columns, rows)
+
+    def drift(self) -> Table:
         """Variables without use, and services whose image, ports, probe or limits differ between environments."""
         found = tabulate_drift(self.columns, frozenset(BY_NAME))
         self.journal.write("outcome", ok=True, failures=[])
-        return found
+        return _shown("Drift", found)
+
+
+def _shown(title: str, frame: pd.DataFrame) -> Table:
+    return Table(title, tuple(frame.columns), [tuple(map(str, row)) for row in frame.itertuples(index=False)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from opskit.environments import Environment
 
 _CORE = ("postgres", "redis", "qdrant", "minio", "vllm", "litellm", "multimodal-worker", "retrieval-proxy")
 _OUT, _NONE, _NA = "Not included", "None", "N/A"
+_THERE = "(the service)"
 _FAST_S = 2.0
 _EXTRA = {"prometheus": "Prometheus + Grafana", "elasticsearch": "ELK Stack"}
 _TOOLS = {"allure": "Allure Reports", "jmeter": "JMeter Load Tests"}
@@ -24,11 +25,13 @@ class Column:
     """One environment as its files resolve with the dual GPU overlay.
 
     Attributes:
-        used: names of the variables its files are interpolated with.
+        files: its Compose files, in the order they are merged.
+        used: names of the variables they are interpolated with.
     """
 
     environment: Environment
     stack: Stack
+    files: tuple[Path, ...] = ()
     used: frozenset[str] = frozenset()
 
     def find(self, name: str) -> Service | None:
@@ -43,14 +46,19 @@ def tabulate_matrix(columns: Mapping[str, Column], base: str = "development") ->
         columns: by environment.
         base: the environment whose settings are called standard.
     """
-    cells = {name: {row: tell(column, columns[base]) for row, tell in _ROWS.items()} for name, column in columns.items()}
+    cells = {
+        name: {row: tell(column, columns[base]) for row, tell in _ROWS.items()} for name, column in columns.items()
+    }
     return pd.DataFrame(cells, index=list(_ROWS))
 
 
 def tabulate_difference(first: Column, second: Column) -> pd.DataFrame:
-    """Every property of every service in which two environments differ; one that is absent is an empty cell."""
+    """Every property in which the services of two environments differ; a service that only one has is one row."""
     one, two = (dict(_properties(column.stack)) for column in (first, second))
-    keys = sorted(key for key in one.keys() | two.keys() if one.get(key) != two.get(key))
+    there = one.keys() & two.keys()
+    shared = {service for service, part in there if part == _THERE}
+    differing = {key for key in one.keys() | two.keys() if one.get(key) != two.get(key)}
+    keys = sorted(key for key in differing if key[0] in shared or key[1] == _THERE)
     names = [first.environment.name, second.environment.name]
     rows = [(*key, one.get(key, ""), two.get(key, "")) for key in keys]
     return pd.DataFrame(rows, columns=["service", "property", *names])
@@ -107,6 +115,7 @@ _COMPARED: Mapping[str, Callable[[Service], str]] = {
 
 def _properties(stack: Stack) -> Iterator[tuple[tuple[str, str], str]]:
     for service in stack.services:
+        yield (service.name, _THERE), "is there"
         for key, value in service.raw.items():
             inner = value.items() if isinstance(value, dict) else [("", value)]
             for part, said in inner:
@@ -152,7 +161,7 @@ def _scaled(name: str) -> Callable[[Column, Column], str]:
             return _OUT
         gpu = _gpus(mine)
         if mine.replicas > 1:
-            return f"{mine.replicas} replicas{f' ({gpu.lower()})' if gpu else ''}"
+            return f"{mine.replicas} replicas{f' ({gpu[0].lower()}{gpu[1:]})' if gpu else ''}"
         return f"{gpu} instance" if gpu else "Single instance"
 
     return tell

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _DEMANDED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*):?\?")
+_USED = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _EXTENDED = re.compile(r"\bfile:\s*[\"']?([\w./-]+\.ya?ml)")
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
@@ -26,3 +27,8 @@ def read_texts(files: Iterable[Path]) -> Mapping[Path, str]:
 def read_demanded(files: Iterable[Path]) -> frozenset[str]:
     """Names in `${NAME:?…}` of the files and of those they extend."""
     return frozenset(name for text in read_texts(files).values() for name in _DEMANDED.findall(_COMMENT.sub("", text)))
+
+
+def read_used(files: Iterable[Path]) -> frozenset[str]:
+    """Every name the files, and those they extend, are interpolated with."""
+    return frozenset(name for text in read_texts(files).values() for name in _USED.findall(_COMMENT.sub("", text)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from opskit.acts.matrix import Matrix
+from opskit.compose.matrix import tabulate_matrix
 
 DATA = Path(__file__).parents[1] / "data/matrix/section3.md"
 GPU_ENVIRONMENTS = ("Development", "Staging", "Production", "Monitoring", "Optimized")
@@ -69,7 +70,7 @@ def matrix() -> Matrix:
 
 
 def test_the_computed_matrix_equals_the_specification_but_for_what_is_listed(matrix: Matrix) -> None:
-    found = matrix.table()
+    found = tabulate_matrix(matrix.columns)
     cells = {(row, name.title()): found.loc[row, name] for row in found.index for name in found.columns}
     wanted = section_3()
     assert cells.keys() == wanted.keys()
@@ -85,17 +86,25 @@ def test_every_listed_deviation_deviates_and_has_its_reason() -> None:
 
 def test_the_difference_of_two_environments_is_marked_by_a_sign_and_a_colour(matrix: Matrix) -> None:
     shown = matrix.difference("dev", "staging").to_html()
-    found = matrix.table()
+    found = tabulate_matrix(matrix.columns)
     differing = int((found["development"] != found["staging"]).sum())
     assert differing > 3
     assert shown.count("≠") == differing
     assert "background-color: #ffe9b3" in shown
-    details = matrix.details("dev", "staging").set_index(["service", "property"])
+    details = matrix.details("dev", "staging").to_frame().set_index(["service", "property"])
     assert details.loc[("multimodal-worker", "deploy.replicas"), "staging"] == "2"
+    assert details.loc[("nginx", "(the service)"), "development"] == "is there"
+    assert details.loc[("nginx", "(the service)"), "staging"] == ""
+
+
+def test_lint_finds_nothing_in_the_repository_that_nobody_explained(matrix: Matrix) -> None:
+    shown = matrix.lint().to_frame()
+    assert list(shown[shown["accepted, since"] == ""]["rule"]) == []
+    assert set(shown["rule"]) == {"port-open", "host-path-outside", "health-check-missing"}
 
 
 def test_nothing_drifts_that_was_not_decided(matrix: Matrix) -> None:
-    drift = matrix.drift()
+    drift = matrix.drift().to_frame()
     by_kind = {kind: sorted(rows["what"]) for kind, rows in drift.groupby("kind")}
     published = "litellm minio multimodal-worker nginx postgres qdrant redis retrieval-proxy"
     # What is scaled or shut in has no port of the host; nginx is open in production. Nothing else differs.
