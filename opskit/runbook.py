@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from opskit.acts.first_run import FirstRun
@@ -14,7 +16,7 @@ from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts
 from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
-from opskit.paths import ENVIRONMENTS, STATE
+from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
 from opskit.rehearsal.engine import find_engine
 from opskit.show.tables import Table
@@ -25,12 +27,21 @@ if TYPE_CHECKING:
 GPU_MODES = ("auto", "dual", "single", "cpu")
 
 
-def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = False, deadline_s: float = 900) -> Start:
+def start(
+    *,
+    env: str,
+    gpu: str = "auto",
+    overlays: str = "",
+    accept: str = "",
+    rehearse: bool = False,
+    deadline_s: float = 900,
+) -> Start:
     """Begin the act that launches an environment; nothing is touched before `launch`.
 
     Args:
         env: name or alias of an environment.
         gpu: auto, dual, single or cpu.
+        overlays: further files of compose/, comma separated, merged after the environment's own.
         accept: check ids, comma separated, whose faults you take responsibility for.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
@@ -43,8 +54,11 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     if environment.act_on:
         raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
     _refuse_mode(gpu)
-    accepted = tuple(word.strip() for word in accept.split(",") if word.strip())
+    more = _words(overlays)
+    _refuse_overlays(more)
+    accepted = _words(accept)
     refuse_unknown(accepted)
+    environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
 
 
@@ -126,3 +140,16 @@ def matrix() -> Matrix:
 def _refuse_mode(gpu: str) -> None:
     if gpu not in GPU_MODES:
         raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
+
+
+def _refuse_overlays(names: Iterable[str]) -> None:
+    there = sorted(path.name for path in COMPOSE.glob("*.yml"))
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(there)}.")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

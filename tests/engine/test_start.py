@@ -53,6 +53,49 @@ def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
     assert str(said.output, "utf-8").strip() == tables  # type: ignore[arg-type]  # a stream only where one is asked for
 
 
+def test_init_sql_is_safe_to_read_twice_and_the_monitor_sees_no_data(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    postgres = checkout.containers()["postgres"]
+    again = ["psql", "-v", "ON_ERROR_STOP=1", "-qU", "postgres", "-f", "/docker-entrypoint-initdb.d/init.sql"]
+    done = postgres.exec_run(again)
+    assert done.exit_code == 0, done.output
+    password = read_secrets(checkout.root / ".env.development")["MONITOR_DB_PASSWORD"].reveal()
+    words = ["psql", "-h", "127.0.0.1", "-U", "monitor", "-d", "multimodal", "-tAc"]
+
+    def ask(query: str) -> tuple[int | None, str]:
+        said = postgres.exec_run([*words, query], environment={"PGPASSWORD": password})
+        return said.exit_code, str(said.output, "utf-8")  # type: ignore[arg-type]  # a stream only where one is asked for
+
+    assert ask("select count(*) > 0 from pg_stat_activity") == (0, "t\n")
+    refused = ask("select * from documents")
+    assert refused[0] != 0
+    assert "permission denied" in refused[1]
+
+
+def test_redis_runs_with_the_settings_of_the_files(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    password = read_secrets(checkout.root / ".env.development")["REDIS_PASSWORD"].reveal()
+    redis = checkout.containers()["redis"]
+    words = ["redis-cli", "config", "get", "maxmemory*"]
+    said = str(redis.exec_run(words, environment={"REDISCLI_AUTH": password}).output, "utf-8")  # type: ignore[arg-type]
+    settings = dict(zip(said.split()[::2], said.split()[1::2], strict=True))
+    assert settings["maxmemory"] == str(256 * 1024**2)
+    assert settings["maxmemory-policy"] == "allkeys-lru"
+    assert "NOAUTH" in str(redis.exec_run(words).output)
+
+
+def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    done = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgres", "-p", "rehearse", "true")
+    assert done.returncode == 0, done.stderr
+    assert "ready to accept connections" in (checkout.last()[0] / "logs.ipynb").read_text()
+    unknown = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgrse", "-p", "rehearse", "true")
+    assert unknown.returncode != 0
+    assert "there are litellm, minio" in unknown.stderr
+
+
 def test_a_question_goes_through_the_gateway_to_the_model_server(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
@@ -81,7 +124,7 @@ def test_no_secret_is_in_anything_a_run_leaves_or_says(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     secrets = read_secrets(checkout.root / ".env.development")
-    assert len(secrets) >= 12
+    assert len(secrets) >= 13
     assert secrets["POSTGRES_PASSWORD"].reveal() != "shell", "the shell's value must not become the secret"
     folder, _ = checkout.last()
     said = first.stdout + first.stderr + "".join(path.read_text() for path in folder.iterdir())
