@@ -53,7 +53,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
         path.parent.mkdir(parents=True, exist_ok=True)
         there = read_secrets(path)
         missing = [rule for rule in rules if rule.name not in there]
-        if missing:
+        if missing or not path.exists():  # where nothing is secret the file is still the place for the operator's own
             before = _read(path)
             if before is None:
                 before = _HEADER
