@@ -109,6 +109,9 @@ class Site:
             partial(preflight.check_gpu_link, self.placement, self.inventory),
             partial(preflight.check_memory_total, self.host.memory_total_bytes, self.need_bytes),
             partial(preflight.check_disk_free, self.host.disk_free_bytes),
+            partial(preflight.check_disk_inodes, self.host.inodes_free),
+            partial(preflight.check_kernel_forward, self.host.kernel.settings),
+            partial(preflight.check_secret_file, self.environment.env_file, self.host.modes[self.environment.env_file]),
         ]
         if isinstance(self.engine, EngineFacts):
             checks += self._engine_checks(self.engine)
@@ -117,6 +120,9 @@ class Site:
             containers = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
             checks += [
                 partial(preflight.check_file_present, stack, self.host.files),
+                partial(preflight.check_kernel_maps, stack, self.host.kernel.settings),
+                partial(preflight.check_kernel_overcommit, stack, self.host.kernel.settings),
+                partial(preflight.check_data_version, stack, self.host.postgres_majors),
                 partial(preflight.check_port_unique, stack),
                 partial(preflight.check_port_free, stack, self.host.holders, containers),
             ]
@@ -130,11 +136,25 @@ class Site:
                 preflight.check_memory_available, self.host.memory_available_bytes, self.need_bytes, running=running
             ),
             partial(preflight.check_secret_data, self.unmade, engine.volumes, self.environment.env_file),
+            partial(preflight.check_engine_local, engine.host),
+            partial(preflight.check_engine_clock, engine.time, self.host.time_s),
         ]
+        if self.rehearsal is None:
+            checks += [
+                partial(preflight.check_gpu_toolkit, self.placement, engine.runtimes, self.host.gpu_hook),
+                partial(preflight.check_gpu_cgroup, self.placement, engine.cgroup_driver),
+            ]
         if isinstance(self.stack, Stack):
             stack = self.stack
             offline = self.rehearsal is not None
-            checks.append(partial(preflight.check_image_present, stack, engine.images, offline=offline))
+            checks += [
+                partial(preflight.check_image_present, stack, engine.images, offline=offline),
+                partial(preflight.check_network_unique, stack, engine.networks),
+                partial(preflight.check_network_foreign, stack, engine.networks),
+                partial(preflight.check_network_subnet, stack, engine.networks, self.host.kernel.routes),
+                partial(preflight.check_external_present, stack, engine.networks, engine.all_volumes),
+                partial(preflight.check_container_name, stack, engine.containers),
+            ]
         return checks
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
@@ -178,7 +198,9 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         engine = _read_engine(client, host, project.name) if client is not None else reason
         root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)
         files = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
-        facts = read_host_facts(files=files, disks=[root])
+        folders = engine.folders if isinstance(engine, EngineFacts) and host.startswith("unix://") else {}
+        guarded = [ROOT / environment.env_file]
+        facts = read_host_facts(files=files, disks=[root], guarded=guarded, data=folders)
     return Site(
         environment=environment,
         rehearsal=rehearsal,
