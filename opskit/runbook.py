@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opskit.acts.first_run import FirstRun
 from opskit.acts.logs import read_log_table
+from opskit.acts.preflight import Preflight
 from opskit.acts.start import Start
 from opskit.acts.stop import Stop
 from opskit.audit.journal import Journal
@@ -32,6 +33,7 @@ def start(
     env: str,
     gpu: str = "auto",
     overlays: str = "",
+    ports: str = "keep",
     accept: str = "",
     rehearse: bool = False,
     deadline_s: float = 900,
@@ -42,6 +44,7 @@ def start(
         env: name or alias of an environment.
         gpu: auto, dual, single or cpu.
         overlays: further files of compose/, comma separated, merged after the environment's own.
+        ports: `auto` moves a busy published port to the next free one and remembers it; `keep` lets preflight refuse.
         accept: check ids, comma separated, whose faults you take responsibility for.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
@@ -59,7 +62,9 @@ def start(
     accepted = _words(accept)
     refuse_unknown(accepted)
     environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
-    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
+    if ports not in {"auto", "keep"}:
+        raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
+    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -128,6 +133,20 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
     """
     environment = find_environment(read_environments(ENVIRONMENTS), env)
     return read_log_table(environment, find_engine(STATE) if rehearse else None, service=service, lines=lines)
+
+
+def preflight(*, gpu: str = "auto", rehearse: bool = False) -> Preflight:
+    """Begin the look at what would keep each environment from starting here; nothing is started.
+
+    Args:
+        gpu: auto, dual, single or cpu.
+        rehearse: judge the rehearsal instead.
+
+    Raises:
+        UsageError: the GPU mode is unknown.
+    """
+    _refuse_mode(gpu)
+    return Preflight(gpu, rehearse=rehearse)
 
 
 def matrix() -> Matrix:

@@ -25,6 +25,7 @@ from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
 from opskit.paths import COMPOSE, ROOT, STATE
+from opskit.port import move_ports, read_moved
 from opskit.preflight import checks as preflight
 from opskit.preflight.finding import Check, Report, judge
 from opskit.preflight.host import HostFacts, read_host_facts
@@ -168,8 +169,15 @@ class Site:
         return (replace(site, stack=project.read_stack()) if added else site), added
 
 
-def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Journal) -> Site:
+def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
     """Look at everything once. A rehearsal gets its engine and its images here: they are what it looks at.
+
+    Args:
+        environment: the one to launch.
+        gpu: auto, dual, single or cpu.
+        ports: `auto` moves a busy published port to the next free one; `keep` leaves it to preflight.
+        rehearse: with stand-ins.
+        journal: told the phases.
 
     Raises:
         EngineUnavailableError: a rehearsal can get no Engine.
@@ -201,6 +209,12 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         folders = engine.folders if isinstance(engine, EngineFacts) and host.startswith("unix://") else {}
         guarded = [ROOT / environment.env_file]
         facts = read_host_facts(files=files, disks=[root], guarded=guarded, data=folders)
+    if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
+        moved = move_ports(project, stack, facts.holders or (), engine.containers)
+        if moved:
+            _say(journal)("moved, and remembered: " + ", ".join(f"{name}={port}" for name, port in moved.items()))
+            project = replace(project, environ={**project.environ, **moved})
+            stack = project.read_stack()
     return Site(
         environment=environment,
         rehearsal=rehearsal,
@@ -233,7 +247,8 @@ def _project(
     unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
     own = UNNAMED if rehearsal else {}
     there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
-    settings = environment.settings.items()
+    name = rehearsal.project(environment.project) if rehearsal else environment.project
+    settings = {**environment.settings, **read_moved(name)}.items()
     environ = {
         **{name: value for name, value in settings if name not in os.environ and name not in secrets},
         "COMPOSE_PROFILES": ",".join(
@@ -246,7 +261,7 @@ def _project(
     }
     project = Project(
         compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),
-        name=rehearsal.project(environment.project) if rehearsal else environment.project,
+        name=name,
         files=files,
         env_file=env_file if env_file.exists() else None,
         environ=environ,

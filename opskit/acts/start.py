@@ -39,11 +39,19 @@ class Start:
     """A launch, act by act; each act's value is what the notebook shows."""
 
     def __init__(
-        self, environment: Environment, gpu: str, accept: tuple[str, ...], *, rehearse: bool, deadline_s: float
+        self,
+        environment: Environment,
+        gpu: str,
+        accept: tuple[str, ...],
+        *,
+        rehearse: bool,
+        deadline_s: float,
+        ports: str = "keep",
     ) -> None:
         self.environment = environment
         self.gpu = gpu
         self.accept = accept
+        self.ports = ports
         self.rehearse = rehearse
         self.deadline_s = deadline_s
         self.journal = Journal.of_this_run()
@@ -52,7 +60,7 @@ class Start:
     @cached_property
     def site(self) -> Site:
         """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, rehearse=self.rehearse, journal=self.journal)
+        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, rehearse=self.rehearse, journal=self.journal)
         self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
         return site
 

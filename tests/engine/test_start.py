@@ -183,6 +183,29 @@ def test_a_port_held_by_a_process_closes_the_gate_and_names_it(
     assert "nothing was started" in refused.stderr
 
 
+def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_one(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        moved = checkout.start("-p", "ports", "auto", N8N_PORT=str(port))
+        assert moved.returncode == 0, moved.stdout + moved.stderr
+        assert "moved, and remembered: N8N_PORT=" in moved.stdout
+        rows = [row for event in checkout.events() if event["kind"] == "endpoints" for row in event["rows"]]
+        (shown,) = [row for row in rows if row["service"] == "n8n"]
+        assert shown["url"] != f"http://127.0.0.1:{port}/"
+        assert shown["answer"] == "200 OK"
+    remembered = json.loads((checkout.root / f".opskit/{checkout.project}.ports.json").read_text())
+    assert shown["url"] == f"http://127.0.0.1:{remembered['N8N_PORT']}/"
+    del checkout.environ["N8N_PORT"]
+    again = checkout.start()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing was recreated" in again.stdout, "what was moved stays where it is"
+
+
 def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0
     kept, away = checkout.root / ".env.development", checkout.root / "kept"
