@@ -34,6 +34,7 @@ _SETTLED_S = 3600
 
 _ENDED = frozenset({"exited", "dead", "created"})
 _INTERRUPTED = re.compile(r"^(?:[0-9a-f]{12}_)+")
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _NO_NAMES = frozenset({"<none>:<none>", "<none>@<none>"})
 
 Ours = Mapping[str, Collection[str] | None]
@@ -64,8 +65,9 @@ class CleanupPlan:
 
     @property
     def digest(self) -> str:
-        """Eight letters that stand for exactly these things; sizes may move."""
-        return hashlib.sha256("\n".join(sorted(item.id for item in self.items)).encode()).hexdigest()[:8]
+        """Eight letters that stand for exactly these things; digits alone would be read as a number on the way."""
+        said = hashlib.sha256("\n".join(sorted(item.id for item in self.items)).encode()).hexdigest()[:8]
+        return said.translate(_LETTERS)
 
 
 def judge_cleanup(mode: str, use: DiskUse, plan: CleanupPlan, confirm: str) -> str:

@@ -88,6 +88,12 @@ def parse_disk_use(df: Mapping[str, Any]) -> DiskUse:
     return DiskUse(tuple(_parse_kind(df, kind) for kind in KINDS))
 
 
+def count_freed(before: DiskUse, after: DiskUse | None) -> int | None:
+    """Bytes that are free now and were not; none where others took more meanwhile, None where it is unknown."""
+    was, now = before.all.total_bytes, after.all.total_bytes if after is not None else None
+    return None if was is None or now is None else max(0, was - now)
+
+
 def size(count: int | None) -> int:
     """A size of the API; -1, where the Engine did not count, is nothing, as in `docker system df`."""
     return max(count or 0, 0)

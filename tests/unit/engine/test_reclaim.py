@@ -132,6 +132,10 @@ def test_a_container_without_labels_stays() -> None:
     assert not plan({"Id": "x", "Names": ["/x"], "State": "exited", "Labels": None, "Created": 1}).items
 
 
+def test_a_container_of_ours_that_names_no_service_stays() -> None:
+    assert not plan(box("x", service=""), box("y", service="", oneoff="True")).items
+
+
 def test_a_name_is_not_a_link() -> None:
     linked = {**box("x", service="old"), "Names": ["/web/db", "/dev-old-1"]}
     assert set(named(plan(linked))) == {"dev-old-1"}
@@ -196,6 +200,7 @@ def test_the_digest_is_of_what_goes_and_not_of_its_size() -> None:
     assert plan(one, two).digest == plan({**two, "SizeRw": 9}, one).digest
     assert plan(one).digest != plan(two).digest
     assert len(plan(one).digest) == 8
+    assert plan(one).digest.isalpha()
 
 
 WASTE = plan(box("a", service="old"))

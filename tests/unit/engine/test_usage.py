@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opskit.engine.usage import KINDS, DiskUse, KindUse, parse_disk_use, parse_entries
+from opskit.engine.usage import KINDS, DiskUse, KindUse, count_freed, parse_disk_use, parse_entries
 
 MB = 10**6
 
@@ -101,6 +101,11 @@ def test_a_build_cache_whose_total_the_engine_forgot_is_summed() -> None:
     assert parse_disk_use(forgot).kinds[3] == KindUse("build cache", 100 * MB, 60 * MB)
 
 
+def test_no_more_is_reclaimable_than_there_is() -> None:
+    use = parse_disk_use({"BuildCacheUsage": {"TotalCount": 3, "Reclaimable": 60}})
+    assert use.kinds[3] == KindUse("build cache", 60, 60)
+
+
 @pytest.mark.parametrize(
     "df",
     [
@@ -131,3 +136,9 @@ def test_the_whole_is_the_sum_of_the_kinds() -> None:
     whole = parse_disk_use(API_1_44).all
     assert (whole.total_bytes, whole.reclaimable_bytes) == (1960 * MB, 613 * MB)
     assert whole.exceeds is True
+
+
+def test_what_was_freed_is_never_less_than_nothing_and_unknown_where_a_look_failed() -> None:
+    full, less = DiskUse((KindUse("images", 100, 50),)), DiskUse((KindUse("images", 60, 10),))
+    assert (count_freed(full, less), count_freed(less, full), count_freed(full, None)) == (40, 0, None)
+    assert count_freed(DiskUse((KindUse("images", None, None),)), less) is None
