@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from opskit.acts.clean import Clean
 from opskit.acts.first_run import FirstRun
 from opskit.acts.logs import read_log_table
 from opskit.acts.preflight import Preflight
@@ -15,6 +16,7 @@ from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts
+from opskit.engine.reclaim import MODES
 from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
 from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
@@ -78,6 +80,25 @@ def stop(*, env: str, rehearse: bool = False) -> Stop:
         UsageError: no such environment.
     """
     return Stop(find_environment(read_environments(ENVIRONMENTS), env), rehearse=rehearse)
+
+
+def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool = False) -> Clean:
+    """Begin the act that gives disk back; nothing is removed before `clean`, and never a volume.
+
+    Args:
+        env: name or alias of the environment whose containers are looked at; empty for all of them.
+        mode: auto (acts where more than 30 % is reclaimable), ask (acts on `confirm`) or never.
+        confirm: what the plan said to confirm it with.
+        rehearse: look on the rehearsal's engine.
+
+    Raises:
+        UsageError: no such environment or mode; nothing was removed.
+    """
+    if mode not in MODES:
+        raise UsageError(f"mode: found {mode!r}; wanted one of {', '.join(MODES)}.")
+    environments = read_environments(ENVIRONMENTS)
+    chosen = [find_environment(environments, env)] if env else environments.values()
+    return Clean([e for e in chosen if not e.act_on], mode, confirm, rehearse=rehearse)
 
 
 def status(*, rehearse: bool = False) -> Table:
