@@ -11,6 +11,7 @@ from opskit.preflight.checks_disk import check_disk_free
 from opskit.preflight.checks_engine import check_engine_reachable, check_engine_storage
 from opskit.preflight.checks_file import check_file_present
 from opskit.preflight.checks_gpu import check_gpu_link, check_gpu_present
+from opskit.preflight.checks_gpu_budget import check_gpu_budget
 from opskit.preflight.checks_image import check_image_present
 from opskit.preflight.checks_memory import check_memory_available, check_memory_total
 from opskit.preflight.checks_port import check_port_free, check_port_unique
@@ -27,6 +28,7 @@ __all__ = [
     "check_engine_reachable",
     "check_engine_storage",
     "check_file_present",
+    "check_gpu_budget",
     "check_gpu_link",
     "check_gpu_present",
     "check_image_present",
@@ -47,6 +49,7 @@ CHECKS = (
     check_config_valid,
     check_gpu_present,
     check_gpu_link,
+    check_gpu_budget,
     check_memory_total,
     check_memory_available,
     check_disk_free,
