@@ -152,6 +152,18 @@ def test_the_poorest_card_decides() -> None:
     assert budget.largest.utilization == 0.79
 
 
+def test_all_cards_get_as_many_tokens_as_the_smallest_has_room_for() -> None:
+    small = replace(_gpu(1), memory_total_bytes=16 * _GIB, memory_reserved_bytes=0, memory_free_bytes=16 * _GIB)
+    budget = plan_budget([_gpu(0), small], _LLAMA_8B, (), utilization=0.9, max_model_len=8192)
+    assert budget is not None
+    assert budget.kv_bytes == budget.cards[1].kv_bytes
+    assert budget.kv_bytes == pytest.approx((16 * 0.9 - 7.48 - 1.2) * _GIB, rel=0.001)
+
+
+def test_a_fraction_of_a_byte_is_asked_for_whole() -> None:
+    assert replace(_budget().cards[0], usable_bytes=101, utilization=0.5).requested_bytes == 51
+
+
 # The matrix: utilisation and worker replicas of each environment, at 2 GiB a replica beside Llama 8B on two 3090s.
 @pytest.mark.parametrize(
     ("utilization", "replicas", "verdict", "largest"),

@@ -194,6 +194,11 @@ def test_flags_are_read_in_each_form_that_vllm_takes() -> None:
     assert (budget.utilization, budget.max_model_len, len(budget.cards)) == (0.5, 100, 2)
 
 
+def test_a_model_that_is_not_split_is_on_the_first_gpu_only() -> None:
+    cards = planned(stack(*command(parts="1"))).cards
+    assert [(card.index, card.weights_bytes) for card in cards] == [(0, LLAMA.weights_bytes)]
+
+
 def test_a_cache_in_fp8_takes_half() -> None:
     whole, half = planned(stack(*command())), planned(stack(*command(), "--kv-cache-dtype", "fp8_e5m2"))
     assert (whole.kv_token_bytes, half.kv_token_bytes) == (65_536, 32_768)
