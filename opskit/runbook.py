@@ -36,6 +36,7 @@ def start(
     gpu: str = "auto",
     overlays: str = "",
     ports: str = "keep",
+    cleanup: str = "never",
     accept: str = "",
     rehearse: bool = False,
     deadline_s: float = 900,
@@ -47,6 +48,8 @@ def start(
         gpu: auto, dual, single or cpu.
         overlays: further files of compose/, comma separated, merged after the environment's own.
         ports: `auto` moves a busy published port to the next free one and remembers it; `keep` lets preflight refuse.
+        cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
+            lists it; see `clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
@@ -66,7 +69,9 @@ def start(
     environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     if ports not in {"auto", "keep"}:
         raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
-    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports)
+    if cleanup not in MODES:
+        raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
+    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:

@@ -7,27 +7,29 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import requests
 
 from opskit.audit.journal import Journal
-from opskit.compose.cli import MINIMUM, Compose, Project, find_compose
+from opskit.checklist import checks_of
+from opskit.compose.cli import Compose, Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import UNNAMED_IMAGE, Stack
 from opskit.compose.variables import read_demanded
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import EngineFacts, read_engine_facts
 from opskit.environments import Environment
-from opskit.errors import ComposeMissingError, EngineUnavailableError
+from opskit.errors import ComposeMissingError, ConfigError, EngineUnavailableError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
+from opskit.gpu.shape import Model
+from opskit.gpu.weights import read_model
 from opskit.paths import COMPOSE, ROOT, STATE
 from opskit.port import move_ports, read_moved
-from opskit.preflight import checks as preflight
-from opskit.preflight.finding import Check, Report, judge
+from opskit.preflight.finding import Report, judge
 from opskit.preflight.host import HostFacts, read_host_facts
 from opskit.preflight.quantity import GIB
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
@@ -77,6 +79,7 @@ class Site:
     stack: Stack | Failure
     inventory: Inventory | GpuUnavailable
     placement: Placement
+    model: Model | str
     host: HostFacts
     demanded: Mapping[str, bool]
     secrets: Mapping[str, Secret]
@@ -86,6 +89,12 @@ class Site:
     def need_bytes(self) -> int:
         """Memory the host must have for this environment; little for a rehearsal."""
         return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * GIB)
+
+    @property
+    def running(self) -> bool:
+        """Whether something of this very project runs already."""
+        there = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
+        return any(c.project == self.project.name and c.state == "running" for c in there)
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
@@ -98,65 +107,7 @@ class Site:
 
     def check(self, *, accept: Iterable[str], who: str) -> Report:
         """Run every check that applies; a check changes nothing and looks at nothing but these facts."""
-        return judge(self._checks(), accept=accept, who=who)
-
-    def _checks(self) -> list[Check]:
-        checks: list[Check] = [
-            partial(preflight.check_engine_reachable, self.engine),
-            partial(preflight.check_compose_version, self.compose, MINIMUM),
-            partial(preflight.check_variable_set, self.demanded, self.environment.env_file),
-            partial(preflight.check_config_valid, self.stack),
-            partial(preflight.check_gpu_present, self.placement, self.inventory, self.environment.gpu),
-            partial(preflight.check_gpu_link, self.placement, self.inventory),
-            partial(preflight.check_memory_total, self.host.memory_total_bytes, self.need_bytes),
-            partial(preflight.check_disk_free, self.host.disk_free_bytes),
-            partial(preflight.check_disk_inodes, self.host.inodes_free),
-            partial(preflight.check_kernel_forward, self.host.kernel.settings),
-            partial(preflight.check_secret_file, self.environment.env_file, self.host.modes[self.environment.env_file]),
-        ]
-        if isinstance(self.engine, EngineFacts):
-            checks += self._engine_checks(self.engine)
-        if isinstance(self.stack, Stack):
-            stack = self.stack
-            containers = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
-            checks += [
-                partial(preflight.check_file_present, stack, self.host.files),
-                partial(preflight.check_kernel_maps, stack, self.host.kernel.settings),
-                partial(preflight.check_kernel_overcommit, stack, self.host.kernel.settings),
-                partial(preflight.check_data_version, stack, self.host.postgres_majors),
-                partial(preflight.check_port_unique, stack),
-                partial(preflight.check_port_free, stack, self.host.holders, containers),
-            ]
-        return checks
-
-    def _engine_checks(self, engine: EngineFacts) -> list[Check]:
-        running = any(c.project == self.project.name and c.state == "running" for c in engine.containers)
-        checks: list[Check] = [
-            partial(preflight.check_engine_storage, engine),
-            partial(
-                preflight.check_memory_available, self.host.memory_available_bytes, self.need_bytes, running=running
-            ),
-            partial(preflight.check_secret_data, self.unmade, engine.volumes, self.environment.env_file),
-            partial(preflight.check_engine_local, engine.host),
-            partial(preflight.check_engine_clock, engine.time, self.host.time_s),
-        ]
-        if self.rehearsal is None:
-            checks += [
-                partial(preflight.check_gpu_toolkit, self.placement, engine.runtimes, self.host.gpu_hook),
-                partial(preflight.check_gpu_cgroup, self.placement, engine.cgroup_driver),
-            ]
-        if isinstance(self.stack, Stack):
-            stack = self.stack
-            offline = self.rehearsal is not None
-            checks += [
-                partial(preflight.check_image_present, stack, engine.images, offline=offline),
-                partial(preflight.check_network_unique, stack, engine.networks),
-                partial(preflight.check_network_foreign, stack, engine.networks),
-                partial(preflight.check_network_subnet, stack, engine.networks, self.host.kernel.routes),
-                partial(preflight.check_external_present, stack, engine.networks, engine.all_volumes),
-                partial(preflight.check_container_name, stack, engine.containers),
-            ]
-        return checks
+        return judge(checks_of(self), accept=accept, who=who)
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
@@ -225,6 +176,7 @@ def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool,
         stack=stack,
         inventory=inventory,
         placement=placement,
+        model=_read_model(stack),
         host=facts,
         demanded=demanded,
         secrets=secrets,
@@ -328,6 +280,20 @@ def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
         return {"DOCKER_ROOT": client.info()["DockerRootDir"]} if client is not None else {}
     except requests.exceptions.RequestException:
         return {}
+
+
+def _read_model(stack: Stack | Failure) -> Model | str:
+    """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
+    vllm = next((s for s in stack.services if s.name == "vllm"), None) if isinstance(stack, Stack) else None
+    words: list[str] = (vllm.raw.get("command") or []) if vllm else []
+    name = words[words.index("--model") + 1] if "--model" in words[:-1] else ""
+    for mount in vllm.mounts if vllm else ():
+        if mount.kind == "bind" and PurePosixPath(name).is_relative_to(mount.target):
+            try:
+                return read_model(Path(mount.source) / PurePosixPath(name).relative_to(mount.target))
+            except ConfigError as error:
+                return str(error)
+    return f"{name or 'the model'} is no folder under the models directory"
 
 
 def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

@@ -56,6 +56,17 @@ class Gpu:
         """What Compose calls it: the UUID, which is stable, or else the index."""
         return self.uuid or str(self.index)
 
+    @property
+    def usable_bytes(self) -> int | None:
+        """What a program can have at most, torch's total: without the driver's part, 2 % where that is not known.
+
+        Source: RTX 3090, driver 545: 24576 MiB - 318 MiB reserved = 23.69 GiB, as vLLM printed it (vllm#2140).
+        """
+        total, reserved = self.memory_total_bytes, self.memory_reserved_bytes
+        if total is None:
+            return None
+        return total - (total // 50 if reserved is None else reserved)
+
 
 @dataclass(frozen=True, slots=True)
 class NvLink:

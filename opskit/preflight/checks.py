@@ -17,6 +17,7 @@ from opskit.preflight.checks_engine import (
 )
 from opskit.preflight.checks_file import check_file_present
 from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
+from opskit.preflight.checks_gpu_budget import check_gpu_budget
 from opskit.preflight.checks_image import check_image_present
 from opskit.preflight.checks_kernel import check_kernel_forward, check_kernel_maps, check_kernel_overcommit
 from opskit.preflight.checks_memory import check_memory_available, check_memory_total
@@ -47,6 +48,7 @@ __all__ = [
     "check_engine_storage",
     "check_external_present",
     "check_file_present",
+    "check_gpu_budget",
     "check_gpu_cgroup",
     "check_gpu_link",
     "check_gpu_present",
@@ -80,6 +82,7 @@ CHECKS = (
     check_gpu_link,
     check_gpu_toolkit,
     check_gpu_cgroup,
+    check_gpu_budget,
     check_memory_total,
     check_memory_available,
     check_disk_free,

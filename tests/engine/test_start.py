@@ -86,16 +86,6 @@ def test_redis_runs_with_the_settings_of_the_files(checkout: Checkout, first: su
     assert "NOAUTH" in str(redis.exec_run(words).output)
 
 
-def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
-    assert first.returncode == 0
-    done = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgres", "-p", "rehearse", "true")
-    assert done.returncode == 0, done.stderr
-    assert "ready to accept connections" in (checkout.last()[0] / "logs.ipynb").read_text()
-    unknown = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgrse", "-p", "rehearse", "true")
-    assert unknown.returncode != 0
-    assert "there are litellm, minio" in unknown.stderr
-
-
 def test_a_question_goes_through_the_gateway_to_the_model_server(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
@@ -241,6 +231,16 @@ def test_a_crash_loop_fails_the_run_with_its_exit_code_and_last_words(
     assert "my last words" in (folder / "start.ipynb").read_text()
     mended = checkout.start()
     assert mended.returncode == 0, mended.stdout + mended.stderr
+
+
+def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    done = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgres", "-p", "rehearse", "true")
+    assert done.returncode == 0, done.stderr
+    assert "ready to accept connections" in (checkout.last()[0] / "logs.ipynb").read_text()
+    unknown = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgrse", "-p", "rehearse", "true")
+    assert unknown.returncode != 0
+    assert "there are litellm, minio" in unknown.stderr
 
 
 def test_the_status_notebook_passes_nbval(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
