@@ -378,6 +378,7 @@ def test_each_way_to_say_a_link_status_is_understood(
         (_A + _NO_LINKS + "\t Link 0: 25 GB/s\n", "GPU0", "Link 0", None, "after it said that there is none"),
         (_A + "\t Link 0: 25 GB/s\n" + _NO_LINKS, "GPU0", None, _NO_LINKS.strip(), "once"),
         (_A + _B + _A, "GPU0", None, None, "twice"),
+        (_B + _A.strip() + "\t Link 0: 25 GB/s\n", "GPU1", None, _A.strip() + "\t Link 0: 25 GB/s", "wanted `Link <n>"),
         (" Link 0: 25 GB/s\n" + _A, "none", None, "Link 0: 25 GB/s", "before the first GPU"),
     ],
 )
