@@ -278,6 +278,7 @@ def inventory_from_topology(
             name=name,
             memory_total_bytes=memory_total_bytes,
             numa_node=int(numa) if numa is not None and numa.isdecimal() else None,
+            numa_nodes=None if numa is None or numa.isdecimal() else numa,
             cpu_affinity=cpu,
         )
         for gpu, numa, cpu in zip(topology.gpus, topology.numa_affinity, topology.cpu_affinity, strict=True)

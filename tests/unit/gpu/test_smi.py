@@ -313,7 +313,15 @@ def test_a_pair_without_nvlink_has_its_distance_and_no_bandwidth() -> None:
     topology = parse_topology(_text("2x3090-sys-numa-na-tabs"))
     inventory = inventory_from_topology(topology, name="NVIDIA GeForce RTX 3090", memory_total_bytes=None, source="smi")
     assert inventory.pairs == (Pair(0, 1, pcie="SYS", nvlinks=0),)
-    assert [gpu.numa_node for gpu in inventory.gpus] == [None, 1]
+    assert [(gpu.numa_node, gpu.numa_nodes) for gpu in inventory.gpus] == [(None, None), (1, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes"), [("4xa100-nv4-numa-range-tabs", "0-3"), ("4xa100-nv4-pxb-nic-spaces", "0-1")]
+)
+def test_several_numa_nodes_are_kept_as_listed_and_none_of_them_is_chosen(name: str, nodes: str) -> None:
+    inventory = inventory_from_topology(parse_topology(_text(name)), name=None, memory_total_bytes=None, source="smi")
+    assert {(gpu.numa_node, gpu.numa_nodes) for gpu in inventory.gpus} == {(None, nodes)}
 
 
 @pytest.mark.parametrize(
