@@ -98,6 +98,17 @@ def test_a_load_test_runs_against_a_stack_that_is_up_and_fails_against_one_that_
     stop(checkout, "performance")
 
 
+def test_all_environments_are_judged_in_one_look_and_nothing_is_started(checkout: Checkout) -> None:
+    before = {box.id for box in checkout.engine.containers.list(all=True)}
+    done = checkout.run("preflight", *REHEARSE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (event,) = [event for event in checkout.events() if event["kind"] == "preflight"]
+    assert len(event["environments"]) == 7
+    assert not [f for found in event["environments"].values() for f in found if f["check"] == "check-crashed"]
+    assert "can start" in (checkout.last()[0] / "preflight.ipynb").read_text()
+    assert {box.id for box in checkout.engine.containers.list(all=True)} == before
+
+
 def test_testing_is_up_in_seconds_on_its_own_network(checkout: Checkout) -> None:
     start(checkout, "testing")
     label = {"label": f"com.docker.compose.project={checkout.project_of('testing')}"}

@@ -56,6 +56,7 @@ _PICTURES = {
     "two on two nodes": _recorded("2x3090-sys-numa-na-tabs", "NVIDIA GeForce RTX 3090", 24),
     "three with one pair": _PAIR_OF_THREE,
     "four mixed": _recorded("4xv100-nv1-nv2-tabs", "Tesla V100-SXM2-16GB", 16),
+    "four on four nodes": _recorded("4xa100-nv4-numa-range-tabs", "NVIDIA A100-SXM4-40GB", 40),
     "four without NVLink": _recorded("4xpix-phb-tabs", "NVIDIA RTX 6000 Ada Generation", 48),
     "five": _recorded("5gpu-4090rig-sys-phb-node-spaces", "NVIDIA GeForce RTX 4090", 24),
     "six": _recorded("6gpu-pix-node-sys-tabs", "NVIDIA H100 80GB HBM3", 80),
@@ -145,6 +146,8 @@ def test_a_numa_box_has_its_cpus() -> None:
     words = _words(_PICTURES["two on two nodes"])
     assert "NUMA unknown\nCPU 0-7, 16-23" in words
     assert "NUMA 1\nCPU 8-15, 24-31" in words
+    assert "NUMA 0-3\nCPU 0, 64" in _words(_PICTURES["four on four nodes"])
+    assert tabulate_topology(_PICTURES["four on four nodes"]).loc["GPU0", "numa_node"] == "0-3"
 
 
 @pytest.mark.parametrize(
