@@ -89,10 +89,16 @@ class FirstRun:
     def wipe(self) -> Table:
         """Remove exactly what was listed as going, where the project's name was typed.
 
+        A wipe is a run of its own, recorded as every launch is: in JupyterLab this cell only says how to start one.
+
         Raises:
             LaunchFailedError: something could not be removed; what it is, and why.
             LockHeldError: a launch of it is in progress.
         """
+        if self.start.interactive:
+            words = f"opskit run first_run -p confirm {self.project}{' -p rehearse true' if self._rehearse else ''}"
+            rows = [("in a terminal of JupyterLab", words)]
+            return Table("Nothing was removed by this cell", ("where", "what to type"), rows, self._rehearse)
         if self.confirm != self.project:
             said = f"found {self.confirm!r}; type {self.project}" if self.confirm else f"type {self.project}"
             self.start.journal.write("note", text=f"nothing was removed: confirm: {said}")
