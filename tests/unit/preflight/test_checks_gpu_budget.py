@@ -119,6 +119,12 @@ def test_a_need_that_no_label_tells_is_unknown(need: str | None, workers: str, w
     assert planned(stack(*command(), need=need, workers=workers)).cards[0].workers_bytes == wanted
 
 
+def test_a_utilisation_without_its_margin_is_lowered_by_a_hundredth() -> None:
+    finding = judged(stack(*command("0.88")))
+    assert (finding.verdict, finding.stops) == (Verdict.WARN, False)
+    assert finding.remedy.startswith("set GPU_MEMORY_UTILIZATION=0.87;")
+
+
 def test_a_length_that_no_utilisation_can_hold_is_shortened() -> None:
     finding = judged(stack(*command("0.90", "100000", "1"), gpus=1), mode="single")
     assert finding.verdict is Verdict.FAIL
