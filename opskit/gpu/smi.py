@@ -19,7 +19,7 @@ _DISTANCES = frozenset({"PIX", "PXB", "PHB", "NODE", "SYS", "SOC"})
 _STATUSES = frozenset({"OK", "CNS", "GNS", "TNS", "DR", "NS", "U"})
 _AFFINITY = re.compile(r"N/A|\d+(-\d+)?(,\d+(-\d+)?)*")
 _COLUMNS = ("CPU Affinity", "NUMA Affinity", "GPU NUMA ID")
-_STATUS_GPU = re.compile(r"GPU (\d+): ([^():]+?)(?: \(UUID: ([^\s()]+)\))?(?:\s+((?:NVML: |Device does not ).*))?")
+_STATUS_GPU = re.compile(r"GPU (\d+): ([^:]+?)(?: \(UUID: ([^\s()]+)\))?(?:\s+((?:NVML: |Device does not ).*))?")
 _STATUS_LINK = re.compile(r"Link (\d+): (.*)")
 _SPEED = re.compile(r"(\d+\.\d+|\d+) GB/s")
 # By driver NVLink or Nvlink, on a line of its own or behind the GPU.

@@ -111,11 +111,20 @@ def check_gpu_budget(
     if budget.verdict is None:
         why = f" ({model})" if isinstance(model, str) else ""
         found = f"{found}; not known: {', '.join(budget.unknown)}{why}"
-        remedy = f"label what shares the GPUs with {NEED_LABEL}, and serve a model from a folder, to have it judged"
+        remedy = _what_to_tell(stack, budget)
         return (Finding("gpu-budget", Verdict.SKIP, _SERVER, found, wanted, remedy, required=False),)
     verdict = _VERDICTS[budget.verdict]
     remedy = "" if verdict is Verdict.PASS else _remedy(budget)
     return (Finding("gpu-budget", verdict, _SERVER, found, wanted, remedy),)
+
+
+def _what_to_tell(stack: Stack, budget: Budget) -> str:
+    shared = [service for service in stack.services if service.devices and service.name != _SERVER]
+    silent = [service.name for service in shared if _worker(service).each_bytes is None]
+    steps = [f"label {' and '.join(silent)} with {NEED_LABEL}, the GiB of one process"] if silent else []
+    steps += ["serve a model from a folder"] if {"weights", "KV cache per token"} & set(budget.unknown) else []
+    steps += ["look with `nvidia-smi` at what is on the GPUs"] if "held" in budget.unknown else []
+    return "; ".join(steps) or "state --max-model-len in vLLM's command"
 
 
 def _cards(budget: Budget) -> str:

@@ -119,6 +119,12 @@ def test_a_need_that_no_label_tells_is_unknown(need: str | None, workers: str, w
     assert planned(stack(*command(), need=need, workers=workers)).cards[0].workers_bytes == wanted
 
 
+def test_a_utilisation_without_its_margin_is_lowered_by_a_hundredth() -> None:
+    finding = judged(stack(*command("0.88")))
+    assert (finding.verdict, finding.stops) == (Verdict.WARN, False)
+    assert finding.remedy.startswith("set GPU_MEMORY_UTILIZATION=0.87;")
+
+
 def test_a_length_that_no_utilisation_can_hold_is_shortened() -> None:
     finding = judged(stack(*command("0.90", "100000", "1"), gpus=1), mode="single")
     assert finding.verdict is Verdict.FAIL
@@ -149,22 +155,32 @@ def test_a_model_that_is_not_known_is_a_skip_with_its_reason_and_what_is_left_fo
         "not known at 0.80: each GPU workers 2.0, context 0.6, vLLM 18.8 of 23.6 GiB, 2.1 GiB to spare; "
         "not known: weights, KV cache per token (no folder of that name)"
     )
+    assert finding.remedy == "serve a model from a folder"
 
 
 def test_a_model_that_is_not_known_fails_all_the_same_where_too_little_is_free() -> None:
     assert judged(stack(*command("0.90"), replicas=3), model="unknown").verdict is Verdict.FAIL
 
 
+def test_a_length_that_nobody_states_is_a_skip() -> None:
+    model = replace(LLAMA, shape=ModelShape(32, 8, 128))
+    finding = judged(stack("--gpu-memory-utilization", "0.8", "--tensor-parallel-size", "2"), model=model)
+    assert finding.found.endswith("not known: max_model_len")
+    assert finding.remedy == "state --max-model-len in vLLM's command"
+
+
 def test_a_worker_without_a_label_is_a_skip_that_names_the_label() -> None:
     finding = judged(stack(*command(), need=None))
     assert (finding.verdict, finding.stops) == (Verdict.SKIP, False)
     assert "not known: workers" in finding.found
-    assert "opskit.gpu.gib" in finding.remedy
+    assert finding.remedy == "label multimodal-worker with opskit.gpu.gib, the GiB of one process"
 
 
 def test_a_recorded_gpu_whose_free_memory_is_unknown_is_a_skip() -> None:
     there = replace(DUAL, gpus=tuple(replace(gpu, memory_free_bytes=None) for gpu in DUAL.gpus))
-    assert judged(stack(*command()), there).found.endswith("not known: held")
+    finding = judged(stack(*command()), there)
+    assert finding.found.endswith("not known: held")
+    assert finding.remedy == "look with `nvidia-smi` at what is on the GPUs"
 
 
 def test_a_running_stack_is_not_counted_twice() -> None:
