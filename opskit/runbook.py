@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opskit.acts.clean import Clean
 from opskit.acts.first_run import FirstRun
+from opskit.acts.gpu import GpuLook
 from opskit.acts.logs import read_log_table
 from opskit.acts.preflight import Preflight
 from opskit.acts.start import Start
@@ -173,6 +174,21 @@ def preflight(*, gpu: str = "auto", rehearse: bool = False) -> Preflight:
     """
     _refuse_mode(gpu)
     return Preflight(gpu, rehearse=rehearse)
+
+
+def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
+    """Begin the look at the GPUs as an environment would use them; nothing is started.
+
+    Args:
+        env: name or alias of an environment.
+        gpu: auto, dual, single or cpu.
+        rehearse: the recorded GPUs of a rehearsal.
+
+    Raises:
+        UsageError: no such environment or mode.
+    """
+    _refuse_mode(gpu)
+    return GpuLook(find_environment(read_environments(ENVIRONMENTS), env), gpu, rehearse=rehearse)
 
 
 def matrix() -> Matrix:
