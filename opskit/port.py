@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from opskit.engine.facts import ContainerFact
 from opskit.paths import STATE
 from opskit.preflight.checks_port import busy_ports
 from opskit.preflight.host import PortHolder
-from opskit.secrets.store import read_secrets
+from opskit.secrets.store import read_given, read_secrets
 from opskit.secrets.value import Secret
 
 
@@ -49,7 +48,7 @@ def move_ports(
 
 def _value(project: Project, name: str, default: int, env_file: Mapping[str, Secret]) -> int:
     """What the variable is by Compose's precedence: what was given, the shell, the env file, the file's default."""
-    said = project.environ.get(name) or os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+    said = project.environ.get(name) or read_given(name, env_file)
     return int(said) if said.isdigit() else default
 
 

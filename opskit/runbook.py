@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,13 @@ from opskit.acts.start import Start
 from opskit.acts.stop import Stop
 from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
-from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts
 from opskit.engine.reclaim import MODES
 from opskit.environments import find_environment, read_environments
-from opskit.errors import UsageError
+from opskit.errors import UsageError, did_you_mean
 from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
-from opskit.rehearsal.engine import find_engine
+from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
@@ -114,10 +112,10 @@ def status(*, rehearse: bool = False) -> Table:
         rehearse: look on the rehearsal's engine, where there is one.
     """
     journal = Journal.of_this_run()
-    engine = find_engine(STATE) if rehearse else None
-    facts = read_container_facts(connect(resolve_host(engine.host if engine else None)))
+    client, named = open_engine(STATE, rehearse=rehearse)
+    facts = read_container_facts(client)
     environments = read_environments(ENVIRONMENTS).values()
-    names = {(engine.project(e.project) if engine else e.project): e.name for e in environments}
+    names = {named(e.project): e.name for e in environments}
     rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
     journal.write("outcome", ok=True, failures=[])
     return Table(
@@ -159,7 +157,7 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
         UsageError: no such environment, or it has no such service running.
     """
     environment = find_environment(read_environments(ENVIRONMENTS), env)
-    return read_log_table(environment, find_engine(STATE) if rehearse else None, service=service, lines=lines)
+    return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
 
 
 def preflight(*, gpu: str = "auto", rehearse: bool = False) -> Preflight:
@@ -207,8 +205,7 @@ def _refuse_overlays(names: Iterable[str]) -> None:
     there = sorted(path.name for path in COMPOSE.glob("*.yml"))
     for name in names:
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, there)
             raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(there)}.")
 
 

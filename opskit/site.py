@@ -37,7 +37,7 @@ from opskit.rehearsal.gpus import recorded_inventory
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, UNNAMED, write_overlay
 from opskit.secrets.policy import BY_NAME, rules_for
-from opskit.secrets.store import ensure_secrets, read_secrets
+from opskit.secrets.store import ensure_secrets, read_given, read_secrets
 from opskit.secrets.value import Secret
 
 if TYPE_CHECKING:
@@ -198,13 +198,13 @@ def _project(
     demanded = read_demanded(files)
     unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
     own = UNNAMED if rehearsal else {}
-    there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
+    there = {name: bool(read_given(name, secrets)) or name in own for name in demanded - _SECRETS}
     name = rehearsal.project(environment.project) if rehearsal else environment.project
     settings = {**environment.settings, **read_moved(name)}.items()
     environ = {
         **{name: value for name, value in settings if name not in os.environ and name not in secrets},
         "COMPOSE_PROFILES": ",".join(
-            filter(None, (_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
+            filter(None, (read_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
         ),
         **placement.environ,
         **own,
@@ -269,11 +269,6 @@ def _say(journal: Journal) -> Callable[[str], None]:
     return say
 
 
-def _given(name: str, env_file: Mapping[str, Secret]) -> str:
-    """What the operator set, by Compose's own precedence: the shell, then the env file."""
-    return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
-
-
 def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
     """Where the Engine keeps its logs; that it went away is said where its facts are read."""
     try:
@@ -284,9 +279,8 @@ def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
 
 def _read_model(stack: Stack | Failure) -> Model | str:
     """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
-    vllm = next((s for s in stack.services if s.name == "vllm"), None) if isinstance(stack, Stack) else None
-    words: list[str] = (vllm.raw.get("command") or []) if vllm else []
-    name = words[words.index("--model") + 1] if "--model" in words[:-1] else ""
+    vllm = stack.find("vllm") if isinstance(stack, Stack) else None
+    name = vllm.options.get("model", "") if vllm else ""
     for mount in vllm.mounts if vllm else ():
         if mount.kind == "bind" and PurePosixPath(name).is_relative_to(mount.target):
             try:

@@ -10,7 +10,6 @@ from functools import cached_property
 from opskit.audit.journal import Journal
 from opskit.compose.services import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
-from opskit.engine.client import connect, resolve_host
 from opskit.engine.reclaim import CleanupItem, judge_cleanup
 from opskit.engine.usage import DiskUnknown, count_freed
 from opskit.environments import Environment
@@ -18,7 +17,7 @@ from opskit.errors import LockHeldError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import COMPOSE, STATE
 from opskit.preflight.quantity import decimal, percent
-from opskit.rehearsal.engine import find_engine
+from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
 from opskit.site import phase
 
@@ -32,12 +31,11 @@ class Clean:
         self.rehearse = rehearse
         self.result: Mapping[str, object] = {}
         self.journal = Journal.of_this_run()
-        engine = find_engine(STATE) if rehearse else None
-        self.client = connect(resolve_host(engine.host if engine else None))
+        self.client, named = open_engine(STATE, rehearse=rehearse)
         names = {
             e.project: read_service_names(COMPOSE / n for n in (*e.compose, *e.gpu.values())) for e in environments
         }
-        self.ours = {engine.project(project) if engine else project: found for project, found in names.items()}
+        self.ours = {named(project): found for project, found in names.items()}
         self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=rehearse)
 
     @cached_property

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from opskit.acts.start import Start
 from opskit.engine.holding import Holding, read_holdings, remove_holdings
@@ -17,6 +17,9 @@ from opskit.paths import ENVIRONMENTS, ROOT, login
 from opskit.secrets.store import forget_secrets
 from opskit.show.tables import FindingsTable, Table
 from opskit.site import phase
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 Shown = TypeVar("Shown", Table, FindingsTable)
 
@@ -39,12 +42,17 @@ class FirstRun:
         """The Compose project that would be wiped; its name is what the operator types."""
         return self.start.site.project.name
 
-    @cached_property
-    def _holdings(self) -> tuple[Holding, ...]:
+    @property
+    def _client(self) -> DockerClient:
         if self.start.site.client is None:
             raise OpskitError(str(self.start.site.engine))
+        return self.start.site.client
+
+    @cached_property
+    def _holdings(self) -> tuple[Holding, ...]:
+        client = self._client
         with phase(self.start.journal, "inventory"):
-            return read_holdings(self.start.site.client)
+            return read_holdings(client)
 
     @property
     def _mine(self) -> tuple[Holding, ...]:
@@ -104,10 +112,7 @@ class FirstRun:
             self.start.journal.write("note", text=f"nothing was removed: confirm: {said}")
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
-        client = self.start.site.client
-        mine = self._mine
-        if client is None:
-            raise OpskitError(str(self.start.site.engine))
+        client, mine = self._client, self._mine
         with hold_project(self.project), phase(self.start.journal, "wipe"):
             left = remove_holdings(client, self.project, mine)
             if not left:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from opskit.audit.journal import Journal
 from opskit.audit.redact import make_redact
-from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts
 from opskit.environments import Environment
 from opskit.errors import UsageError
-from opskit.paths import ROOT
-from opskit.rehearsal.engine import RehearsalEngine
+from opskit.paths import ROOT, STATE
+from opskit.rehearsal.engine import open_engine
 from opskit.secrets.policy import is_secret
 from opskit.secrets.store import read_secrets
 from opskit.show.tables import Table
 
 
-def read_log_table(environment: Environment, engine: RehearsalEngine | None, *, service: str, lines: int) -> Table:
+def read_log_table(environment: Environment, *, service: str, lines: int, rehearse: bool) -> Table:
     """The last lines of each container, oldest first, without any secret of the environment.
 
     Raises:
         UsageError: the service is given and has no container; the message names those there are.
     """
     journal = Journal.of_this_run()
-    client = connect(resolve_host(engine.host if engine else None))
-    project = engine.project(environment.project) if engine else environment.project
+    client, named = open_engine(STATE, rehearse=rehearse)
+    project = named(environment.project)
     facts = read_container_facts(client, project)
     chosen = [fact for fact in facts if not service or fact.service == service]
     if service and not chosen:
@@ -36,4 +35,4 @@ def read_log_table(environment: Environment, engine: RehearsalEngine | None, *, 
         said = client.api.logs(fact.id, tail=lines).decode("utf-8", "replace")
         rows += [(fact.name.removeprefix(f"{project}-"), redact(line)) for line in said.splitlines()]
     journal.write("outcome", ok=True, failures=[])
-    return Table(f"{project}: the last {lines} lines of each", ("container", "line"), rows, engine is not None)
+    return Table(f"{project}: the last {lines} lines of each", ("container", "line"), rows, rehearse)

@@ -34,10 +34,6 @@ class Column:
     files: tuple[Path, ...] = ()
     used: frozenset[str] = frozenset()
 
-    def find(self, name: str) -> Service | None:
-        """The service of that name; None where the environment has none."""
-        return next((service for service in self.stack.services if service.name == name), None)
-
 
 def tabulate_matrix(columns: Mapping[str, Column], base: str = "development") -> pd.DataFrame:
     """The matrix: a row for each dimension, a column for each environment; the words are those of the specification.
@@ -100,7 +96,7 @@ def _shrinking(columns: Mapping[str, Column]) -> Iterator[tuple[str, str, str]]:
     if not columns.keys() >= {"development", "production"}:
         return
     for service in columns["development"].stack.services:
-        there = columns["production"].find(service.name)
+        there = columns["production"].stack.find(service.name)
         less, more = there.memory_limit_bytes if there else None, service.memory_limit_bytes
         if less is not None and more is not None and less < more:
             yield "limit shrinks towards production", service.name, f"{_size(more)} to {_size(less)}"
@@ -134,15 +130,15 @@ def _files(column: Column, _: Column) -> str:
 
 
 def _core(column: Column, _: Column) -> str:
-    if all(column.find(name) for name in _CORE):
-        return "All base + ELK" if column.find("elasticsearch") else "All base services"
-    found = [said.split()[0] for name, said in _TOOLS.items() if column.find(name)]
+    if all(column.stack.find(name) for name in _CORE):
+        return "All base + ELK" if column.stack.find("elasticsearch") else "All base services"
+    found = [said.split()[0] for name, said in _TOOLS.items() if column.stack.find(name)]
     return f"Only {' and '.join(found)} services"
 
 
 def _store(name: str) -> Callable[[Column, Column], str]:
     def tell(column: Column, base: Column) -> str:
-        mine, standard = column.find(name), base.find(name)
+        mine, standard = column.stack.find(name), base.stack.find(name)
         if mine is None or standard is None:
             return _OUT
         if mine.raw.get("command") != standard.raw.get("command"):
@@ -156,7 +152,7 @@ def _store(name: str) -> Callable[[Column, Column], str]:
 
 def _scaled(name: str) -> Callable[[Column, Column], str]:
     def tell(column: Column, _: Column) -> str:
-        mine = column.find(name)
+        mine = column.stack.find(name)
         if mine is None:
             return _OUT
         gpu = _gpus(mine)
@@ -168,13 +164,13 @@ def _scaled(name: str) -> Callable[[Column, Column], str]:
 
 
 def _vllm(column: Column, _: Column) -> str:
-    mine = column.find("vllm")
+    mine = column.stack.find("vllm")
     return _OUT if mine is None else _gpus(mine)
 
 
 def _same(name: str, other: str) -> Callable[[Column, Column], str]:
     def tell(column: Column, base: Column) -> str:
-        mine, standard = column.find(name), base.find(name)
+        mine, standard = column.stack.find(name), base.stack.find(name)
         if mine is None or standard is None:
             return _OUT
         compared = ("environment", "command", "deploy")
@@ -185,7 +181,7 @@ def _same(name: str, other: str) -> Callable[[Column, Column], str]:
 
 
 def _nginx(column: Column, _: Column) -> str:
-    mine = column.find("nginx")
+    mine = column.stack.find("nginx")
     if mine is None:
         return _OUT
     if any(PurePath(mount.source).name != "nginx.conf" for mount in mine.mounts):
@@ -194,11 +190,11 @@ def _nginx(column: Column, _: Column) -> str:
 
 
 def _any_of(said: Mapping[str, str]) -> Callable[[Column, Column], str]:
-    return lambda column, _: " + ".join(text for name, text in said.items() if column.find(name)) or _NONE
+    return lambda column, _: " + ".join(text for name, text in said.items() if column.stack.find(name)) or _NONE
 
 
 def _gpu_configuration(column: Column, _: Column) -> str:
-    mine = column.find("vllm")
+    mine = column.stack.find("vllm")
     if mine is None:
         return _NONE
     link = " + NVLink" if (mine.raw.get("environment") or {}).get("NCCL_P2P_LEVEL") == "NVL" else ""
@@ -207,9 +203,9 @@ def _gpu_configuration(column: Column, _: Column) -> str:
 
 def _option(option: str, tell: Callable[[str], str]) -> Callable[[Column, Column], str]:
     def found(column: Column, _: Column) -> str:
-        mine = column.find("vllm")
-        words: list[Any] = (mine.raw.get("command") or []) if mine else []
-        return tell(str(words[words.index(option) + 1])) if option in words else _NA
+        mine = column.stack.find("vllm")
+        options = mine.options if mine else {}
+        return tell(options[option]) if option in options else _NA
 
     return found
 
@@ -268,8 +264,8 @@ _ROWS: Mapping[str, Callable[[Column, Column], str]] = {
     "Environment Files": lambda column, _: column.environment.env_file if column.environment.secrets else _NONE,
     "Secrets Management": lambda column, _: "opskit" if column.environment.secrets else _NONE,
     "GPU Configuration": _gpu_configuration,
-    "GPU Memory Utilization": _option("--gpu-memory-utilization", lambda word: f"{float(word):g} ({float(word):.0%})"),
-    "Tensor Parallelism": _option("--tensor-parallel-size", lambda word: f"{word} GPUs"),
+    "GPU Memory Utilization": _option("gpu-memory-utilization", lambda word: f"{float(word):g} ({float(word):.0%})"),
+    "Tensor Parallelism": _option("tensor-parallel-size", lambda word: f"{word} GPUs"),
     "Memory Requirements": lambda column, _: f"~{column.environment.memory_gib:g}GB",
     "Network Configuration": _networks,
     "Volume Persistence": lambda column, _: f"{len(column.stack.raw.get('volumes') or {})} volumes of its own",

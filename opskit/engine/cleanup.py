@@ -41,17 +41,22 @@ class DiskLook:
 
 def read_disk(client: DockerClient, *, ours: Ours, now: float, timeout_s: float = _DF_S) -> DiskLook | DiskUnknown:
     """Ask what takes disk, and plan; an Engine that fails or does not come to an end is an answer too."""
-    answers: queue.SimpleQueue[Mapping[str, Any] | DiskUnknown] = queue.SimpleQueue()
-    ask = threading.Thread(target=lambda: answers.put(_ask(client, timeout_s)), name="disk use", daemon=True)
-    ask.start()
-    try:
-        df = answers.get(timeout=timeout_s)
-    except queue.Empty:
-        return DiskUnknown(f"the Engine was still counting after {timeout_s:g} s")
+    df = read_df(client, timeout_s=timeout_s)
     if isinstance(df, DiskUnknown):
         return df
     containers, images, cache = (parse_entries(df, kind) or () for kind in ("containers", "images", "build cache"))
     return DiskLook(parse_disk_use(df), plan_cleanup(containers, images, cache, ours=ours, now=now))
+
+
+def read_df(client: DockerClient, *, timeout_s: float) -> Mapping[str, Any] | DiskUnknown:
+    """The answer of GET /system/df; why there is none where the Engine fails or is not done in time."""
+    answers: queue.SimpleQueue[Mapping[str, Any] | DiskUnknown] = queue.SimpleQueue()
+    ask = threading.Thread(target=lambda: answers.put(_ask(client, timeout_s)), name="disk use", daemon=True)
+    ask.start()
+    try:
+        return answers.get(timeout=timeout_s)
+    except queue.Empty:
+        return DiskUnknown(f"the Engine was still counting after {timeout_s:g} s")
 
 
 def _ask(client: DockerClient, timeout_s: float) -> Mapping[str, Any] | DiskUnknown:

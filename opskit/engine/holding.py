@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLateError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from opskit.engine.cleanup import read_df
 from opskit.engine.model import PROJECT_LABEL
+from opskit.engine.usage import DiskUnknown, parse_entries
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -86,13 +86,8 @@ def _remove(client: DockerClient, holding: Holding) -> str | None:
 
 def _read_sizes(client: DockerClient) -> dict[str, int]:
     """Bytes by volume, where the Engine says so in time: it walks every file for it."""
-    pool = ThreadPoolExecutor(max_workers=1)
-    asked = pool.submit(client.api.df)
-    pool.shutdown(wait=False)
-    try:
-        volumes: list[dict[str, Any]] = asked.result(timeout=_SIZES_S).get("Volumes") or []
-    except TooLateError:
-        return {}
+    df = read_df(client, timeout_s=_SIZES_S)
+    volumes = () if isinstance(df, DiskUnknown) else parse_entries(df, "volumes") or ()
     return {v["Name"]: size for v in volumes if (size := (v.get("UsageData") or {}).get("Size", -1)) >= 0}
 
 

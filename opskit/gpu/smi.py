@@ -1,17 +1,17 @@
-"""`nvidia-smi topo -m`, `topo -p2p` and `nvlink -s` as text: where NVML cannot be read, and for pasted reports."""
+"""`nvidia-smi topo -m` and `topo -p2p` as text: where NVML cannot be read, and for pasted reports."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from opskit.errors import OpskitError
 from opskit.gpu.bandwidth import nominal_gb_s
-from opskit.gpu.model import Gpu, Inventory, NvLink, Pair
+from opskit.gpu.model import Gpu, Inventory, Pair
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\[[0-9;]*m")  # some pastes kept the sequence and lost its ESC
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\[[0-9;]*m")  # some pastes kept the sequence and lost its ESC
 _GPU = re.compile(r"GPU\d+")
 _GLUED = re.compile(r"(?<=\d)(?=GPU\d|NIC\d|mlx\d)")
 _NVLINK = re.compile(r"NV([1-9]\d*)")
@@ -19,12 +19,6 @@ _DISTANCES = frozenset({"PIX", "PXB", "PHB", "NODE", "SYS", "SOC"})
 _STATUSES = frozenset({"OK", "CNS", "GNS", "TNS", "DR", "NS", "U"})
 _AFFINITY = re.compile(r"N/A|\d+(-\d+)?(,\d+(-\d+)?)*")
 _COLUMNS = ("CPU Affinity", "NUMA Affinity", "GPU NUMA ID")
-_STATUS_GPU = re.compile(r"GPU (\d+): ([^:]+?)(?: \(UUID: ([^\s()]+)\))?(?:\s+((?:NVML: |Device does not ).*))?")
-_STATUS_LINK = re.compile(r"Link (\d+): (.*)")
-_SPEED = re.compile(r"(\d+\.\d+|\d+) GB/s")
-# By driver NVLink or Nvlink, on a line of its own or behind the GPU.
-_INACTIVE = "nvml: unable to retrieve nvlink information as all links are inactive"
-_UNSUPPORTED = "device does not have or support nvlink"
 
 
 class ParseError(OpskitError):
@@ -85,7 +79,7 @@ def parse_topology(text: str) -> Topology:
 
     Source: 36 recorded outputs, several of them in tests/data/topology; gpu.md 1.5.
     """
-    lines = [line for line in _ANSI.sub("", text).splitlines() if line.strip()]
+    lines = [line for line in ANSI.sub("", text).splitlines() if line.strip()]
     start = next((at for at, line in enumerate(lines) if _GPU.match(line.strip())), None)
     if start is None:
         said = lines[0].strip() if lines else "nothing"
@@ -186,75 +180,6 @@ def _demand_soundness(relations: Mapping[tuple[str, str], str]) -> None:
             raise ParseError(f"row {column}, column {row} says {back!r}", row=row, column=column, cell=cell)
         if len(kinds) > 1 and _relation_kind(cell) == "status":
             raise ParseError("a P2P status among link classes", row=row, column=column, cell=cell)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """What `nvlink -s` says of one GPU.
-
-    Attributes:
-        supported: False where the GPU has no NVLink at all; None where nothing is said of it.
-        links: those it lists, by number; empty where all are inactive or there are none, None where nothing is said.
-    """
-
-    gpu: int
-    name: str
-    uuid: str | None
-    supported: bool | None = None
-    links: tuple[NvLink, ...] | None = None
-
-
-def parse_link_status(text: str) -> tuple[LinkStatus, ...]:
-    """Read the output of `nvidia-smi nvlink -s`, GPU by GPU.
-
-    A link that is missing among others is not invented: some drivers leave an inactive one out.
-
-    Raises:
-        ParseError: no GPU in the output, or a line that is neither a link nor one of the tool's two sentences.
-
-    Source: tests/data/topology/nvlink-s-3xa6000.txt; "does not have or support" is from reports.
-    """
-    lines = [line.strip() for line in _ANSI.sub("", text).splitlines() if line.strip()]
-    start = next((at for at, line in enumerate(lines) if _STATUS_GPU.fullmatch(line)), None)
-    if start is None:
-        raise ParseError(f"no GPU in the output; it says: {lines[0] if lines else 'nothing'}", what="nvlink -s")
-    stray = next((line for line in lines[:start] if _STATUS_LINK.fullmatch(line)), None)
-    if stray:
-        raise ParseError("a link before the first GPU", what="nvlink -s", row="none", cell=stray)
-    statuses: list[LinkStatus] = []
-    for line in lines[start:]:
-        found = _STATUS_GPU.fullmatch(line)
-        if not found:
-            statuses[-1] = _add_line(statuses[-1], line)
-            continue
-        if any(status.gpu == int(found[1]) for status in statuses):
-            raise ParseError("the GPU is there twice", what="nvlink -s", row=f"GPU{found[1]}")
-        status = LinkStatus(int(found[1]), found[2], found[3])
-        statuses.append(_add_line(status, found[4]) if found[4] else status)
-    return tuple(statuses)
-
-
-def _add_line(status: LinkStatus, line: str) -> LinkStatus:
-    row, said = f"GPU{status.gpu}", line.lower()
-    if said in (_INACTIVE, _UNSUPPORTED) and status.supported is None:
-        return replace(status, supported=said == _INACTIVE, links=())
-    found = _STATUS_LINK.fullmatch(line)
-    if not found:
-        raise ParseError(
-            "wanted `Link <n>: <speed> GB/s`, once, or why there is none", what="nvlink -s", row=row, cell=line
-        )
-    column, speed = f"Link {found[1]}", _SPEED.fullmatch(found[2])
-    if status.supported is not None and not status.links:
-        raise ParseError("a link, after it said that there is none", what="nvlink -s", row=row, column=column)
-    links = status.links or ()
-    if links and links[-1].link >= int(found[1]):
-        raise ParseError(f"wanted a link after {links[-1].link}", what="nvlink -s", row=row, column=column)
-    if found[2] != "<inactive>" and not (speed and float(speed[1])):
-        problem = "wanted a speed in GB/s above zero, or <inactive>"
-        raise ParseError(problem, what="nvlink -s", row=row, column=column, cell=found[2])
-    speed_mb_s = round(float(speed[1]) * 1000) if speed else None
-    link = NvLink(status.gpu, int(found[1]), "active" if speed else "inactive", speed_mb_s)
-    return replace(status, supported=True, links=(*links, link))
 
 
 def inventory_from_topology(

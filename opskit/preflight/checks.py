@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
-from opskit.errors import UsageError
+from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes
@@ -116,8 +115,7 @@ def refuse_unknown(accept: Iterable[str]) -> None:
     """
     unknown = [word for word in accept if word not in CHECK_IDS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], CHECK_IDS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(unknown[0], CHECK_IDS)
         raise UsageError(
             f"accept: found {', '.join(unknown)}, which no check is called.{hint} Wanted: {', '.join(CHECK_IDS)}."
         )

@@ -35,10 +35,10 @@ def plan_stack_budget(
     Returns:
         A sentence where there is no budget; None where there is no vLLM, or no GPU for each of its parts.
     """
-    server = next((service for service in stack.services if service.name == _SERVER), None)
+    server = stack.find(_SERVER)
     if server is None or isinstance(inventory, GpuUnavailable):
         return None
-    flags = _flags(server)
+    flags = server.options
     parts = int(_number(flags, "tensor-parallel-size") or 1)
     gpus = [gpu for gpu in inventory.gpus if gpu.device_id in placement.device_ids][:parts]
     if not gpus or len(gpus) < parts:
@@ -58,16 +58,6 @@ def plan_stack_budget(
     longest = None if length is None else int(length)
     budget = plan_budget(gpus, model, workers, utilization=utilization, max_model_len=longest)
     return budget or "the memory of its GPUs cannot be read"
-
-
-def _flags(service: Service) -> Mapping[str, str]:
-    words: list[str] = [str(word) for word in service.raw.get("command") or ()]
-    flags: dict[str, str] = {}
-    for word, following in zip(words, [*words, ""][1:], strict=True):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            flags[name.removeprefix("--").replace("_", "-")] = value if equals else following
-    return flags
 
 
 def _number(texts: Mapping[str, str], name: str) -> float | None:

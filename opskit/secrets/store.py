@@ -35,6 +35,11 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
     return {name: Secret(name, value) for name, value in values.items()}
 
 
+def read_given(name: str, env_file: Mapping[str, Secret]) -> str:
+    """What the operator set a variable to, by Compose's own precedence: the shell, then the env file; else empty."""
+    return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+
+
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     """Add those of the rules' secrets that the file lacks; what is there stays byte for byte.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
@@ -159,14 +161,21 @@ def test_a_second_start_at_once_names_the_one_in_progress(
     assert "Traceback" not in refused.stderr
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """A port that this process holds."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
 def test_a_port_held_by_a_process_closes_the_gate_and_names_it(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        refused = checkout.start(N8N_PORT=str(holder.getsockname()[1]))
+    with held_port() as port:
+        refused = checkout.start(N8N_PORT=str(port))
     assert refused.returncode == 1
     assert "[port-free] n8n" in refused.stderr
     assert f"pid {os.getpid()}" in refused.stderr
@@ -177,10 +186,7 @@ def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
+    with held_port() as port:
         moved = checkout.start("-p", "ports", "auto", N8N_PORT=str(port))
         assert moved.returncode == 0, moved.stdout + moved.stderr
         assert "moved, and remembered: N8N_PORT=" in moved.stdout

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opskit.gpu.links import LinkStatus, parse_link_status
 from opskit.gpu.model import Gpu, NvLink, Pair
 from opskit.gpu.smi import (
-    LinkStatus,
     ParseError,
     Topology,
     inventory_from_topology,
-    parse_link_status,
     parse_topology,
 )
 

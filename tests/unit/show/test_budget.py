@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 
 import pytest
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 
 from opskit.gpu.budget import Budget, Worker, plan_budget
 from opskit.gpu.model import Gpu
 from opskit.gpu.shape import Model, ModelShape
 from opskit.show.budget import draw_budget, tabulate_budget
-from opskit.show.topology import Picture
+from tests.pictures import assert_legible, texts_of
 
 _GIB = 1024**3
 _LLAMA = Model(int(14.96 * _GIB), ModelShape(32, 8, 128, context_tokens=131_072))
@@ -53,26 +51,13 @@ _BUDGETS = {
 }
 
 
-def _texts(picture: Picture) -> list[Text]:
-    return [text for text in picture.axes[0].texts if text.get_text()]
-
-
 def _words(budget: Budget, *, rehearsal: bool = False) -> list[str]:
-    return [text.get_text() for text in _texts(draw_budget(budget, rehearsal=rehearsal))]
+    return [text.get_text() for text in texts_of(draw_budget(budget, rehearsal=rehearsal))]
 
 
 @pytest.mark.parametrize("budget", _BUDGETS.values(), ids=_BUDGETS)
 def test_no_label_is_cut_or_covers_another(budget: Budget) -> None:
-    picture = draw_budget(budget, rehearsal=True)
-    texts = _texts(picture)
-    extents = [text.get_window_extent() for text in texts]
-    for text, extent in zip(texts, extents, strict=True):
-        assert extent.x0 >= 0, text
-        assert extent.y0 >= 0, text
-        assert extent.x1 <= picture.bbox.width, text
-        assert extent.y1 <= picture.bbox.height, text
-    for (one, first), (other, second) in combinations(zip(texts, extents, strict=True), 2):
-        assert not first.overlaps(second), (one, other)
+    assert_legible(draw_budget(budget, rehearsal=True))
 
 
 @pytest.mark.parametrize("budget", _BUDGETS.values(), ids=_BUDGETS)
