@@ -16,7 +16,7 @@ from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
 from opskit.engine.facts import read_container_facts
 from opskit.engine.reclaim import MODES
-from opskit.environments import find_environment, read_environments
+from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
 from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
@@ -100,9 +100,7 @@ def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool
     """
     if mode not in MODES:
         raise UsageError(f"mode: found {mode!r}; wanted one of {', '.join(MODES)}.")
-    environments = read_environments(ENVIRONMENTS)
-    chosen = [find_environment(environments, env)] if env else environments.values()
-    return Clean([e for e in chosen if not e.act_on], mode, confirm, rehearse=rehearse)
+    return Clean(_environments(env), mode, confirm, rehearse=rehearse)
 
 
 def status(*, rehearse: bool = False) -> Table:
@@ -160,18 +158,19 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
     return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
 
 
-def preflight(*, gpu: str = "auto", rehearse: bool = False) -> Preflight:
+def preflight(*, env: str = "", gpu: str = "auto", rehearse: bool = False) -> Preflight:
     """Begin the look at what would keep each environment from starting here; nothing is started.
 
     Args:
+        env: name or alias of one environment; empty for all of them.
         gpu: auto, dual, single or cpu.
         rehearse: judge the rehearsal instead.
 
     Raises:
-        UsageError: the GPU mode is unknown.
+        UsageError: no such environment or mode.
     """
     _refuse_mode(gpu)
-    return Preflight(gpu, rehearse=rehearse)
+    return Preflight(_environments(env), gpu, rehearse=rehearse)
 
 
 def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
@@ -194,6 +193,13 @@ def matrix() -> Matrix:
     from opskit.acts.matrix import Matrix  # noqa: PLC0415  pandas is slow to import
 
     return Matrix()
+
+
+def _environments(env: str) -> list[Environment]:
+    """The environment of that name, or every one with a stack of its own."""
+    environments = read_environments(ENVIRONMENTS)
+    chosen = [find_environment(environments, env)] if env else environments.values()
+    return [environment for environment in chosen if not environment.act_on]
 
 
 def _refuse_mode(gpu: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 
 from opskit.audit.journal import Journal
-from opskit.environments import read_environments
-from opskit.paths import ENVIRONMENTS, login
+from opskit.environments import Environment
+from opskit.paths import login
 from opskit.preflight.checks import CHECK_IDS
 from opskit.preflight.finding import Report, Verdict
 from opskit.show.tables import FindingsTable, Table
@@ -15,21 +16,21 @@ from opskit.site import read_site
 
 
 class Preflight:
-    """The reports of all environments, each read once."""
+    """The reports of some environments, each read once."""
 
-    def __init__(self, gpu: str, *, rehearse: bool) -> None:
+    def __init__(self, environments: Iterable[Environment], gpu: str, *, rehearse: bool) -> None:
+        self.environments = tuple(environments)
         self.gpu = gpu
         self.rehearse = rehearse
         self.journal = Journal.of_this_run()
 
     @cached_property
     def reports(self) -> dict[str, Report]:
-        """The report of every environment with a stack of its own, by name."""
+        """The report of every environment, by name."""
         found = {}
-        for environment in read_environments(ENVIRONMENTS).values():
-            if environment.act_on is None:
-                site = read_site(environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
-                found[environment.name] = site.check(accept=(), who=login())
+        for environment in self.environments:
+            site = read_site(environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
+            found[environment.name] = site.check(accept=(), who=login())
         findings = {name: report.findings for name, report in found.items()}
         self.journal.write("preflight", environments=findings)
         return found
