@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
@@ -28,48 +28,11 @@ from opskit.preflight.checks_network import (
     check_network_unique,
 )
 from opskit.preflight.checks_port import check_port_free, check_port_unique
-from opskit.preflight.checks_secret import check_secret_data, check_secret_file
+from opskit.preflight.checks_secret import check_secret_data, check_secret_file, check_secret_readable
 from opskit.preflight.checks_variable import check_variable_set
-from opskit.preflight.finding import CRASHED, id_of
+from opskit.preflight.finding import CRASHED, Finding, id_of
 
-__all__ = [
-    "CHECKS",
-    "CHECK_IDS",
-    "check_compose_version",
-    "check_config_valid",
-    "check_container_name",
-    "check_data_version",
-    "check_disk_free",
-    "check_disk_inodes",
-    "check_engine_clock",
-    "check_engine_local",
-    "check_engine_reachable",
-    "check_engine_storage",
-    "check_external_present",
-    "check_file_present",
-    "check_gpu_budget",
-    "check_gpu_cgroup",
-    "check_gpu_link",
-    "check_gpu_present",
-    "check_gpu_toolkit",
-    "check_image_present",
-    "check_kernel_forward",
-    "check_kernel_maps",
-    "check_kernel_overcommit",
-    "check_memory_available",
-    "check_memory_total",
-    "check_network_foreign",
-    "check_network_subnet",
-    "check_network_unique",
-    "check_port_free",
-    "check_port_unique",
-    "check_secret_data",
-    "check_secret_file",
-    "check_variable_set",
-    "refuse_unknown",
-]
-
-CHECKS = (
+CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_engine_reachable,
     check_engine_local,
     check_engine_storage,
@@ -100,8 +63,12 @@ CHECKS = (
     check_image_present,
     check_secret_data,
     check_secret_file,
+    check_secret_readable,
     check_data_version,
 )
+
+NOT_REHEARSED: frozenset[Callable[..., Iterable[Finding]]] = frozenset({check_gpu_toolkit, check_gpu_cgroup})
+"""Checks of what a rehearsal does without."""
 
 CHECK_IDS: tuple[str, ...] = (*(id_of(check) for check in CHECKS), CRASHED)
 """What `accept` may name."""

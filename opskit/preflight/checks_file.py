@@ -19,14 +19,14 @@ class _Source(NamedTuple):
     """Whether the Engine makes a folder where nothing is (`create_host_path`, the default of the short form)."""
 
 
-def check_file_present(stack: Stack, files: Mapping[str, str]) -> tuple[Finding, ...]:
+def check_file_present(stack: Stack, kinds: Mapping[str, str]) -> tuple[Finding, ...]:
     """Every bind mount, config file and secret file is there, and is a file where a file is meant.
 
     Args:
         stack: the resolved model.
-        files: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
+        kinds: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
     """
-    return tuple(_judge(source, files.get(source.path, "unreadable")) for source in _sources(stack))
+    return tuple(_judge(source, kinds.get(source.path, "unreadable")) for source in _sources(stack))
 
 
 def _sources(stack: Stack) -> Iterator[_Source]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
+from opskit.engine.facts import EngineFacts
 from opskit.environments import GpuMode
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -61,25 +62,25 @@ def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) 
     return (Finding("gpu-link", Verdict.WARN, subject, found, wanted, remedy),)
 
 
-def check_gpu_toolkit(placement: Placement, runtimes: Collection[str], hook: str | None) -> tuple[Finding, ...]:
+def check_gpu_toolkit(placement: Placement, engine: EngineFacts, hook: str | None) -> tuple[Finding, ...]:
     """The Engine can give a GPU to a container: the NVIDIA Container Toolkit is installed.
 
     Args:
         placement: nothing is said where it takes no GPU.
-        runtimes: names of the Engine's runtimes.
+        engine: its runtimes are looked at.
         hook: the toolkit's program on this machine's PATH; None where there is none.
     """
     if not placement.gpus_needed:
         return ()
     wanted = "the NVIDIA Container Toolkit"
-    if "nvidia" in runtimes or hook:
-        found = "runtime nvidia" if "nvidia" in runtimes else str(hook)
+    if "nvidia" in engine.runtimes or hook:
+        found = "runtime nvidia" if "nvidia" in engine.runtimes else str(hook)
         return (Finding("gpu-toolkit", Verdict.PASS, "Docker Engine", found, wanted),)
     remedy = "`apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker`"
     return (Finding("gpu-toolkit", Verdict.FAIL, "Docker Engine", "no sign of it", wanted, remedy),)
 
 
-def check_gpu_cgroup(placement: Placement, cgroup_driver: str) -> tuple[Finding, ...]:
+def check_gpu_cgroup(placement: Placement, engine: EngineFacts) -> tuple[Finding, ...]:
     """GPUs stay with their containers: under the systemd driver a `systemctl daemon-reload` takes them away.
 
     Source: NVIDIA/nvidia-container-toolkit#48.
@@ -87,7 +88,7 @@ def check_gpu_cgroup(placement: Placement, cgroup_driver: str) -> tuple[Finding,
     if not placement.gpus_needed:
         return ()
     wanted = "GPUs that survive `systemctl daemon-reload`"
-    if cgroup_driver != "systemd":
-        return (Finding("gpu-cgroup", Verdict.PASS, "cgroup driver", cgroup_driver or "unknown", wanted),)
+    if engine.cgroup_driver != "systemd":
+        return (Finding("gpu-cgroup", Verdict.PASS, "cgroup driver", engine.cgroup_driver or "unknown", wanted),)
     remedy = '`"exec-opts": ["native.cgroupdriver=cgroupfs"]` in /etc/docker/daemon.json, or CDI device names'
-    return (Finding("gpu-cgroup", Verdict.WARN, "cgroup driver", cgroup_driver, wanted, remedy),)
+    return (Finding("gpu-cgroup", Verdict.WARN, "cgroup driver", engine.cgroup_driver, wanted, remedy),)

@@ -11,22 +11,21 @@ from opskit.compose.model import Stack
 from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from opskit.engine.facts import ContainerFact, NetworkFact
+    from opskit.engine.facts import ContainerFact, NetworkFact, VolumeFact
+    from opskit.preflight.facts import Kernel
 
 
-def check_network_subnet(
-    stack: Stack, networks: Iterable[NetworkFact], routes: Iterable[str] | None
-) -> tuple[Finding, ...]:
+def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
     """A subnet the stack fixes overlaps no other network of the Engine and nothing the host routes to.
 
     Args:
         stack: its `networks.*.ipam.config` are looked at; a network without one takes a free subnet.
         networks: those on the Engine; the stack's own are left out.
-        routes: subnets the host routes to; None where they cannot be read.
+        kernel: the subnets the host routes to.
     """
     own = {subnet for n in networks if n.project == stack.project for subnet in n.subnets}
     taken = {subnet: f"network {n.name}" for n in networks if n.project != stack.project for subnet in n.subnets}
-    taken |= {route: "a route of the host" for route in routes or () if route not in taken and route not in own}
+    taken |= {route: "a route of the host" for route in kernel.routes or () if route not in taken and route not in own}
     rows = []
     for key, network in _networks(stack):
         for config in (network.get("ipam") or {}).get("config") or ():
@@ -75,10 +74,10 @@ def check_network_foreign(stack: Stack, networks: Iterable[NetworkFact]) -> tupl
 
 
 def check_external_present(
-    stack: Stack, networks: Iterable[NetworkFact], volumes: Iterable[str]
+    stack: Stack, networks: Iterable[NetworkFact], volumes: Iterable[VolumeFact]
 ) -> tuple[Finding, ...]:
     """What the files call external is there: Compose makes no such thing."""
-    there = {"network": {n.name for n in networks}, "volume": set(volumes)}
+    there = {"network": {n.name for n in networks}, "volume": {v.name for v in volumes}}
     rows = []
     for kind, section in (("network", "networks"), ("volume", "volumes")):
         for key, entry in (stack.raw.get(section) or {}).items():

@@ -12,7 +12,7 @@ from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from opskit.engine.facts import ContainerFact
-    from opskit.preflight.host import PortHolder
+    from opskit.preflight.facts import PortHolder
 
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
 
@@ -44,19 +44,19 @@ def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
 
 
 def check_port_free(
-    stack: Stack, holders: Iterable[PortHolder] | None, containers: Iterable[ContainerFact]
+    stack: Stack, sockets: Iterable[PortHolder] | None, publishers: Iterable[ContainerFact]
 ) -> tuple[Finding, ...]:
     """Every published port is free, or held by this very service already; a foreign owner is named.
 
     Args:
         stack: its published ports are looked at, the published side of each.
-        holders: listening sockets of the host; None where they cannot be read.
-        containers: those on the Engine; a port they publish may hold no socket (userland-proxy off).
+        sockets: listening sockets of the host; None where they cannot be read.
+        publishers: containers on the Engine; a port they publish may hold no socket (userland-proxy off).
     """
-    there = tuple(containers)
-    if holders is not None:
-        sockets = tuple(holders)
-        return tuple(_port(port, stack, sockets, there) for port in stack.ports)
+    there = tuple(publishers)
+    if sockets is not None:
+        held = tuple(sockets)
+        return tuple(_port(port, stack, held, there) for port in stack.ports)
     reason, remedy = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
     unread = Finding("port-free", Verdict.SKIP, "ports", reason, "the owner of each", remedy, required=False)
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)

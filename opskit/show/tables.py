@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from opskit.preflight.finding import Finding, Report, Verdict
+from opskit.preflight.finding import Finding, Verdict
+from opskit.preflight.report import Report
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,7 @@ from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
 from opskit.gpu.placement import place
 from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import engine
 
 OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
 NONE = GpuUnavailable("no NVIDIA driver answers", "install the driver")
@@ -84,12 +85,14 @@ def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | Gp
     ],
 )
 def test_an_engine_without_the_toolkit_fails(runtimes: list[str], hook: str | None, verdict: Verdict) -> None:
-    placement = place("single", inventory(1), OVERLAYS)
-    assert [f.verdict for f in check_gpu_toolkit(placement, runtimes, hook)] == [verdict]
-    assert check_gpu_toolkit(place("cpu", inventory(1), OVERLAYS), runtimes, hook) == ()
+    placement, there = place("single", inventory(1), OVERLAYS), engine(runtimes=frozenset(runtimes))
+    assert [f.verdict for f in check_gpu_toolkit(placement, there, hook)] == [verdict]
+    assert check_gpu_toolkit(place("cpu", inventory(1), OVERLAYS), there, hook) == ()
 
 
 @pytest.mark.parametrize(("driver", "verdict"), [("systemd", Verdict.WARN), ("cgroupfs", Verdict.PASS)])
 def test_the_systemd_driver_may_lose_gpus(driver: str, verdict: Verdict) -> None:
-    assert [f.verdict for f in check_gpu_cgroup(place("single", inventory(1), OVERLAYS), driver)] == [verdict]
-    assert check_gpu_cgroup(place("cpu", inventory(1), OVERLAYS), driver) == ()
+    assert [
+        f.verdict for f in check_gpu_cgroup(place("single", inventory(1), OVERLAYS), engine(cgroup_driver=driver))
+    ] == [verdict]
+    assert check_gpu_cgroup(place("cpu", inventory(1), OVERLAYS), engine(cgroup_driver=driver)) == ()

@@ -13,7 +13,9 @@ from opskit.preflight.checks_network import (
     check_network_subnet,
     check_network_unique,
 )
+from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import volume
 
 
 def stack(networks: dict[str, Any] | None = None, volumes: dict[str, Any] | None = None, **service: Any) -> Stack:
@@ -38,20 +40,20 @@ def verdicts(findings: tuple[Finding, ...]) -> list[Verdict]:
     [("172.25.0.0/24", Verdict.FAIL), ("172.25.1.0/24", Verdict.PASS), ("172.24.0.0/15", Verdict.FAIL)],
 )
 def test_a_fixed_subnet_that_another_network_has_fails_and_names_it(subnet: str, verdict: Verdict) -> None:
-    (finding,) = check_network_subnet(fixed(subnet), [network("monitoring", "other", "172.25.0.0/24")], ())
+    (finding,) = check_network_subnet(fixed(subnet), [network("monitoring", "other", "172.25.0.0/24")], Kernel())
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or "network monitoring (172.25.0.0/24)" in finding.found
 
 
 def test_a_route_of_the_host_counts_and_the_stacks_own_network_does_not() -> None:
     mine = [network("p_net", "p", "10.8.0.0/16")]
-    assert verdicts(check_network_subnet(fixed("10.8.0.0/16"), mine, ("10.8.0.0/16",))) == [Verdict.PASS]
-    (finding,) = check_network_subnet(fixed("10.8.0.0/16"), [], ("10.8.4.0/24",))
+    assert verdicts(check_network_subnet(fixed("10.8.0.0/16"), mine, Kernel(routes=("10.8.0.0/16",)))) == [Verdict.PASS]
+    (finding,) = check_network_subnet(fixed("10.8.0.0/16"), [], Kernel(routes=("10.8.4.0/24",)))
     assert "a route of the host (10.8.4.0/24)" in finding.found
 
 
 def test_a_network_without_a_fixed_subnet_is_not_judged() -> None:
-    assert check_network_subnet(stack({"net": None}), [network("x", None, "10.0.0.0/8")], None) == ()
+    assert check_network_subnet(stack({"net": None}), [network("x", None, "10.0.0.0/8")], Kernel()) == ()
 
 
 def test_two_networks_of_one_name_fail_with_the_command_that_removes_them() -> None:
@@ -78,7 +80,7 @@ def test_an_external_network_and_volume_must_be_there() -> None:
         (Verdict.FAIL, "`docker network create out`"),
         (Verdict.FAIL, "`docker volume create kept`"),
     ]
-    assert verdicts(check_external_present(needs, [network("out", None)], ["kept"])) == [Verdict.PASS] * 2
+    assert verdicts(check_external_present(needs, [network("out", None)], [volume("kept")])) == [Verdict.PASS] * 2
 
 
 @pytest.mark.parametrize(("project", "verdict"), [("other", Verdict.FAIL), (None, Verdict.FAIL), ("p", Verdict.PASS)])

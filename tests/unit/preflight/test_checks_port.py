@@ -8,8 +8,8 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, PublishedPort
 from opskit.preflight.checks_port import check_port_free, check_port_unique
+from opskit.preflight.facts import PortHolder
 from opskit.preflight.finding import Finding, Verdict
-from opskit.preflight.host import PortHolder
 
 
 def port(published: int, ip: str = "127.0.0.1", protocol: str = "tcp") -> dict[str, Any]:

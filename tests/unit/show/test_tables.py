@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from opskit.preflight.finding import Finding, Report, Verdict, judge
+from opskit.preflight.finding import Finding, Verdict
+from opskit.preflight.report import Report, Terms, judge
 from opskit.show.tables import FindingsTable, Table
 
 REMEDY = (
@@ -20,7 +21,7 @@ FINDINGS = (
     ),
     Finding("memory-total", Verdict.FAIL, "memory", "7.7 GiB", "24.0 GiB", "use a larger host"),
 )
-REPORT = judge([lambda: FINDINGS], accept=["memory-total"], who="ada")
+REPORT = judge([lambda: FINDINGS], Terms(("memory-total",), "ada"))
 
 
 class Reader(HTMLParser):
