@@ -18,17 +18,19 @@ from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded
 from opskit.draft import SECRETS, draft_project
 from opskit.engine.facts import EngineFacts
+from opskit.engine.hub import read_hub
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement, place
 from opskit.gpu.shape import Model
 from opskit.gpu.weights import read_model
-from opskit.paths import ROOT, STATE
+from opskit.lock import read_launcher
+from opskit.paths import AUDIT, ROOT, STATE
 from opskit.port import move_ports
 from opskit.preflight.archive import to_json
 from opskit.preflight.facts import Facts, Files, Host, Unread
-from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors
+from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _FILES_S = 10.0
+_HUB_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             world.look_again_at_images()
         with phase(journal, "compose config"):
             stack = project.read_stack()
+    hub = _ask_hub(stack) if rehearsal is None else None
     with phase(journal, "facts"):
         engine, host = world.engine_whole(), world.host()
         unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
@@ -162,8 +166,9 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         except NotReadError as error:
             files, model = Files({}, {}), str(error)
             why = Unread(str(error), "look with `df -h` for a mount that hangs")
-            unread |= dict.fromkeys(("disks", "kinds", "mode", "majors"), why)
+            unread |= dict.fromkeys(("disks", "kinds", "mode", "modes", "writable", "majors"), why)
         seconds["files"] = round(looking.seconds, 3)
+        unreached = _unreached(hub, seconds)
     facts = Facts(
         environment=environment,
         project=project.name,
@@ -179,6 +184,8 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         files=files,
         demanded=draft.demanded,
         unmade=draft.unmade,
+        lock=read_launcher(project.name),
+        hub=unreached,
         env_fault=draft.env_fault,
         unread=unread,
         seconds=seconds,
@@ -196,9 +203,29 @@ def _read_files(
         disks=read_disks(dict.fromkeys([here.root, str(ROOT)] if here else [str(ROOT)])),
         kinds=read_kinds(sources),
         mode=read_mode(ROOT / environment.env_file),
+        modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
+        writable=read_writable((ROOT, STATE, AUDIT)),
         postgres_majors=read_postgres_majors({volume.key: volume.folder for volume in mine if volume.key}),
     )
     return files, _read_model(stack)
+
+
+def _ask_hub(stack: Stack | Failure) -> Reading[str] | None:
+    """Begin to ask the hub, where the model is named as it is there."""
+    server = stack.find("vllm") if isinstance(stack, Stack) else None
+    name = server.options.get("model", "") if server else ""
+    return Reading("hub", read_hub, timeout_s=_HUB_S) if name and not name.startswith("/") else None
+
+
+def _unreached(hub: Reading[str] | None, seconds: dict[str, float]) -> str | None:
+    if hub is None:
+        return None
+    try:
+        return hub.result()
+    except NotReadError as error:
+        return str(error)
+    finally:
+        seconds["hub"] = round(hub.seconds, 3)
 
 
 def _moved(

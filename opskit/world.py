@@ -26,8 +26,8 @@ from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadEr
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.paths import STATE
-from opskit.preflight.facts import Host, Unread
-from opskit.preflight.host import read_holders, read_host, read_memory
+from opskit.preflight.facts import Daemon, Host, Unread
+from opskit.preflight.host import read_daemon, read_holders, read_host, read_memory, read_programs
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import recorded_inventory
@@ -74,6 +74,7 @@ class World:
         self._gpus = _reading("GPUs", recorded_inventory if rehearse else read_inventory, timeout_s=30)
         self._compose = _reading("Compose", find_compose, timeout_s=30)
         self._host = _reading("host", read_host)
+        self._daemon = _reading("Engine's process", self._ask_daemon)
         self._memory = _reading("memory", read_memory)
         self._holders = _reading("listening sockets", read_holders)
 
@@ -82,6 +83,10 @@ class World:
         client = connect(self.address)
         self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
         return client, read_engine_facts(client, self.address)
+
+    def _ask_daemon(self) -> Daemon | None:
+        local = self.address.startswith("unix://")
+        return read_daemon(self.address.removeprefix("unix://")) if local else None
 
     @property
     def client(self) -> DockerClient | None:
@@ -124,10 +129,18 @@ class World:
         return replace(engine, **lists)
 
     def host(self) -> Host:
-        """The host, with its memory and its listening sockets."""
+        """The host, with its memory, its listening sockets and its programs on the GPUs."""
         memory = self._soft("memory", self._memory, "look with `free -h`")
         holders = self._soft("holders", self._holders, "run as root, or look with `sudo ss -ltnp`")
-        return replace(self._result("host", self._host), memory=memory, holders=holders)
+        found = self.inventory()
+        pids = [pid for gpu in found.gpus for pid, _ in gpu.processes or ()] if isinstance(found, Inventory) else []
+        return replace(
+            self._result("host", self._host),
+            memory=memory,
+            holders=holders,
+            daemon=self._soft("daemon", self._daemon, "look with `ps -C dockerd`"),
+            programs=read_programs(pids),
+        )
 
     def look_again_at_images(self) -> None:
         """Ask for the images anew, since some were made."""

@@ -60,7 +60,9 @@ class Journal:
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the journal."""
         if self.folder is not None:
-            (self.folder / name).write_text(text, encoding="utf-8")
+            path = self.folder / name
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ def check_config_valid(resolved: Stack | Failure) -> tuple[Finding, ...]:
     """Compose can resolve the files."""
     wanted = "files that Compose resolves"
     if isinstance(resolved, Failure):
-        found = ": ".join(dict.fromkeys((resolved.message, *resolved.evidence)))
-        return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, resolved.remedy),)
+        seen = tuple(line for line in dict.fromkeys(resolved.evidence) if line != resolved.message)
+        found, remedy = resolved.message, resolved.remedy
+        return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, remedy, evidence=seen),)
     count = f"{len(resolved.services)} services"
     return (Finding("config-valid", Verdict.PASS, "Compose files", count, wanted),)

@@ -56,3 +56,23 @@ def _inodes(path: str, share: float | None) -> Finding:
     verdict = Verdict.WARN if share >= _NO_INODES else Verdict.FAIL
     remedy = f"remove what holds many small files (`du --inodes -d 2 {path} | sort -n | tail`)"
     return Finding("disk-inodes", verdict, path, f"{share:.1%} free", wanted, remedy)
+
+
+def check_disk_writable(disks: Mapping[str, Disk | None], writable: Mapping[str, bool]) -> tuple[Finding, ...]:
+    """Nothing that is written to is read-only, nor another user's.
+
+    Args:
+        disks: by path; after an error of the disk the kernel makes a file system read-only.
+        writable: by folder of the project, whether this user may write there.
+    """
+    wanted = "writable by this user"
+    remount = "look at `dmesg` for errors of the disk, then `sudo mount -o remount,rw`"
+    found = {path: ("read-only", remount) for path, disk in disks.items() if disk and disk.read_only}
+    closed = [path for path, good in writable.items() if not good]
+    found |= {path: ("not writable by this user", f"`sudo chown -R $USER {path}`") for path in closed}
+    if not found:
+        count = f"{len({*disks, *writable})} folders"
+        return (Finding("disk-writable", Verdict.PASS, "folders", count, wanted),)
+    return tuple(
+        Finding("disk-writable", Verdict.FAIL, path, said, wanted, remedy) for path, (said, remedy) in found.items()
+    )

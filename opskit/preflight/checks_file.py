@@ -62,3 +62,20 @@ def _judge(source: _Source, found: str) -> Finding:
         verdict, remedy = Verdict.FAIL, restore
     said = f"{source.path}: {found}"
     return Finding("file-present", verdict, source.owner, said, wanted, remedy, required=False)
+
+
+def check_file_readable(stack: Stack, modes: Mapping[str, int]) -> tuple[Finding, ...]:
+    """What is mounted may be read by a container's user, who is nobody of this host.
+
+    Args:
+        stack: its bind mounts are looked at.
+        modes: permission bits by path, where something is there.
+    """
+    wanted = "readable by all"
+    closed = [(owner, path) for owner, path in stack.bind_sources if path in modes and not modes[path] & 0o004]
+    if not closed:
+        return (Finding("file-readable", Verdict.PASS, "mounted files", f"{len(modes)} looked at", wanted),)
+    return tuple(
+        Finding("file-readable", Verdict.WARN, owner, f"{path}: {modes[path]:04o}", wanted, f"`chmod o+rX {path}`")
+        for owner, path in closed
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from opskit.compose.model import Stack
+from opskit.engine.facts import EngineFacts
+from opskit.gpu.placement import Placement
 from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
 
@@ -33,6 +35,21 @@ def check_kernel_forward(kernel: Kernel) -> tuple[Finding, ...]:
     """The kernel forwards packets; without it no container reaches another network."""
     found = kernel.settings.get("net.ipv4.ip_forward")
     return (_at_least("kernel-forward", "kernel", "net.ipv4.ip_forward", found, 1, soft=False),)
+
+
+_CUDA_MODULES = frozenset({"nvidia", "nvidia_uvm"})
+
+
+def check_kernel_module(placement: Placement, engine: EngineFacts, kernel: Kernel) -> tuple[Finding, ...]:
+    """The modules that CUDA works through are loaded; nvidia_uvm comes late after a boot without a desktop."""
+    if not placement.gpus_needed or not engine.local or kernel.modules is None:
+        return ()
+    missing = sorted(_CUDA_MODULES - kernel.modules)
+    wanted = " and ".join(sorted(_CUDA_MODULES))
+    if not missing:
+        return (Finding("kernel-module", Verdict.PASS, "kernel modules", "loaded", wanted),)
+    found, remedy = f"{', '.join(missing)} not loaded", f"`sudo modprobe {' && sudo modprobe '.join(missing)}`"
+    return (Finding("kernel-module", Verdict.FAIL, "kernel modules", found, wanted, remedy),)
 
 
 def _at_least(check: str, subject: str, name: str, found: int | None, wanted: int, *, soft: bool) -> Finding:

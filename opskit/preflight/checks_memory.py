@@ -38,3 +38,16 @@ def check_memory_available(memory: Memory, need_bytes: int, *, running: bool) ->
 
 def _enough(found_bytes: int, need_bytes: int) -> bool:
     return found_bytes * 100 >= need_bytes * (100 - _KEPT_PERCENT)
+
+
+def check_memory_swap(memory: Memory) -> tuple[Finding, ...]:
+    """Half of the swap is free: a host that lives off it answers slowly, and probes run out of time."""
+    total, free = memory.swap_total_bytes, memory.swap_free_bytes
+    wanted = "half of it free"
+    if not total:
+        return (Finding("memory-swap", Verdict.PASS, "swap", "none", wanted),)
+    found = f"{gib(free)} of {gib(total)} free"
+    if free * 2 >= total:
+        return (Finding("memory-swap", Verdict.PASS, "swap", found, wanted),)
+    remedy = "end what holds memory (`ps aux --sort=-rss | head`)"
+    return (Finding("memory-swap", Verdict.WARN, "swap", found, wanted, remedy),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
@@ -11,8 +12,12 @@ from opskit.compose.model import Stack
 from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from opskit.engine.facts import ContainerFact, NetworkFact, VolumeFact
+    from opskit.engine.facts import ContainerFact, EngineFacts, NetworkFact, VolumeFact
     from opskit.preflight.facts import Kernel
+
+_HALF = frozenset({"created", "dead", "removing"})
+_RENAMED = re.compile(r"[0-9a-f]{12}_")
+"""Compose's name for a container whose replacement it was making."""
 
 
 def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
@@ -89,6 +94,41 @@ def check_external_present(
                 found = "there" if good else "not there"
                 rows.append(Finding("external-present", verdict, f"{kind} {name}", found, "there", remedy))
     return tuple(rows)
+
+
+def check_network_filter(engine: EngineFacts) -> tuple[Finding, ...]:
+    """Packets over bridges pass the packet filter, which is what keeps one network from another."""
+    if engine.bridge_filtered is None:  # gone from Engine 28.2 on
+        return ()
+    verdict = Verdict.PASS if engine.bridge_filtered else Verdict.WARN
+    found = f"bridge-nf-call-iptables is {'on' if engine.bridge_filtered else 'off'}"
+    remedy = "" if engine.bridge_filtered else "`sudo modprobe br_netfilter`, and restart Docker"
+    return (Finding("network-filter", verdict, "bridges", found, "on", remedy),)
+
+
+def check_network_bridge(engine: EngineFacts, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
+    """The Engine's own bridge is still there: where another daemon took it away, no container gets a network."""
+    wanted = "docker0, as the Engine's network `bridge` says"
+    rootless = any("rootless" in word for word in engine.security)
+    if not engine.local or rootless or kernel.links is None or all(n.name != "bridge" for n in networks):
+        return ()
+    if "docker0" in kernel.links:
+        return (Finding("network-bridge", Verdict.PASS, "docker0", "there", wanted),)
+    return (Finding("network-bridge", Verdict.WARN, "docker0", "not there", wanted, "`sudo systemctl restart docker`"),)
+
+
+def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:
+    """No container of the project was left half made by a launch that was killed."""
+    mine = [c for c in containers if c.project == stack.project]
+    half = [c for c in mine if c.state in _HALF or _RENAMED.match(c.name)]
+    wanted = "whole containers, or none"
+    if not half:
+        return (Finding("container-left", Verdict.PASS, "containers", f"{len(mine)} of this project", wanted),)
+    return tuple(
+        Finding("container-left", Verdict.WARN, c.name, f"{c.state}, left by a launch that was ended", wanted,
+                f"`docker rm -f {c.name}`; the launch makes it anew")
+        for c in half
+    )  # fmt: skip
 
 
 def check_container_name(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:

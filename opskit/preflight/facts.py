@@ -61,10 +61,24 @@ class Kernel:
     Attributes:
         settings: by sysctl name; None where one cannot be read.
         routes: subnets it routes to by a device of its own, such as 10.8.0.0/16; None where they cannot be read.
+        links: its network interfaces, such as docker0.
+        modules: loaded or built in.
     """
 
     settings: Mapping[str, int | None] = field(default_factory=dict)
     routes: tuple[str, ...] | None = None
+    links: frozenset[str] | None = None
+    modules: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The Engine's own process on this machine; seconds since the epoch, None where this user may not know."""
+
+    pid: int
+    started_s: float
+    open_files: int | None
+    """How many files a container may have open, unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,10 @@ class Host:
     Attributes:
         time_s: seconds since the epoch when it was read.
         gpu_hook: the program by which the Engine gives GPUs to containers; None where none is on PATH.
+        gpu_hook_s: when it was installed.
         holders: listening sockets.
+        daemon: None where it is not here, or not known.
+        programs: name by pid of what uses the GPUs, where this user may know.
     """
 
     name: str
@@ -84,6 +101,9 @@ class Host:
     gpu_hook: str | None = None
     memory: Memory | None = None
     holders: tuple[PortHolder, ...] | None = None
+    gpu_hook_s: float | None = None
+    daemon: Daemon | None = None
+    programs: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,8 @@ class Files:
         disks: by asked path; None where one cannot be read.
         kinds: file, directory, missing or unreadable, by asked path.
         mode: permission bits of the env file; None where there is none.
+        modes: permission bits of each source that is mounted, where it is there.
+        writable: by path of the project's own folders, whether this user may write there.
         postgres_majors: of the PostgreSQL data found, by volume key.
     """
 
@@ -101,6 +123,8 @@ class Files:
     kinds: Mapping[str, str]
     mode: int | None = None
     postgres_majors: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    writable: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +135,8 @@ class Facts:
         need_bytes: memory the host must have; little for a rehearsal.
         demanded: variables the Compose files demand beside secrets, and whether each has a value.
         unmade: names of secrets that are not in the env file yet.
+        lock: who launches this project just now; empty where nobody does.
+        hub: why the hub the model comes from cannot be reached; empty where it can, None where it was not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
         unread: by name of a fact, why it is None.
         seconds: how long each took to read.
@@ -131,6 +157,8 @@ class Facts:
     demanded: Mapping[str, bool]
     unmade: tuple[str, ...]
     env_fault: str = ""
+    lock: str = ""
+    hub: str | None = None
     unread: Mapping[str, Unread] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 

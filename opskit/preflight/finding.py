@@ -25,6 +25,7 @@ class Finding:
         check: stable id `<subject>-<property>`; people accept faults by it.
         subject: what was looked at: a service, a port, a file, a GPU.
         remedy: what to do, with a command where there is one; empty on PASS.
+        evidence: what was seen, line by line, for who wants to know more.
         required: a SKIP of a required check stops the gate like a FAIL.
     """
 
@@ -36,6 +37,7 @@ class Finding:
     remedy: str = ""
     required: bool = True
     accepted_by: str | None = None
+    evidence: tuple[str, ...] = ()
 
     @property
     def stops(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,20 +13,24 @@ from pathlib import Path
 import psutil
 
 from opskit.paths import login
-from opskit.preflight.facts import Disk, Host, Memory, PortHolder
+from opskit.preflight.facts import Daemon, Disk, Host, Memory, PortHolder
 from opskit.preflight.kernel import read_kernel
 
+_KNOCK_S = 5
+_DOCKERD = "dockerd"
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
 
 def read_host() -> Host:
     """What answers at once; memory and sockets are read apart."""
+    hook = shutil.which("nvidia-container-runtime-hook") or shutil.which("nvidia-ctk")
     return Host(
         name=socket.gethostname(),
         user=login(),
         time_s=time.time(),
         kernel=read_kernel(),
-        gpu_hook=shutil.which("nvidia-container-runtime-hook") or shutil.which("nvidia-ctk"),
+        gpu_hook=hook,
+        gpu_hook_s=Path(hook).stat().st_ctime if hook else None,
     )
 
 
@@ -63,6 +68,39 @@ def read_kinds(paths: Iterable[str]) -> Mapping[str, str]:
     return {path: _kind(Path(path)) for path in paths}
 
 
+def read_daemon(socket_path: str) -> Daemon | None:
+    """The process behind the Engine's socket; None where this user may not know.
+
+    Source: SO_PEERCRED names who made the socket; where that is systemd, the only dockerd there is.
+    """
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_KNOCK_S)
+        link.connect(socket_path)
+        pid, _, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    try:
+        process = psutil.Process(pid)
+        if process.name() != _DOCKERD:
+            found = [other for other in psutil.process_iter(["name"]) if other.info["name"] == _DOCKERD]
+            if len(found) != 1:
+                return None
+            process = found[0]
+        return Daemon(process.pid, process.create_time(), _open_files(process))
+    except psutil.Error:
+        return None
+
+
+def read_programs(pids: Iterable[int]) -> Mapping[int, str]:
+    """The names of processes, where this user may know them."""
+    names: dict[int, str | None] = {}
+    return {pid: name for pid in pids if (name := _name(pid, names))}
+
+
+def read_writable(folders: Iterable[Path]) -> Mapping[str, bool]:
+    """Whether this user may write in each folder, or in the nearest one above it that is there."""
+    there = ((folder, next(place for place in (folder, *folder.parents) if place.exists())) for folder in folders)
+    return {str(folder): os.access(place, os.W_OK | os.X_OK) for folder, place in there}
+
+
 def read_mode(path: Path) -> int | None:
     """Permission bits of a file; None where there is none."""
     try:
@@ -74,6 +112,13 @@ def read_mode(path: Path) -> int | None:
 def read_postgres_majors(folders: Mapping[str, str]) -> Mapping[str, str]:
     """The major version of the PostgreSQL data in each folder that holds some, by the folder's key."""
     return {key: major for key, folder in folders.items() if (major := _major(Path(folder)))}
+
+
+def _open_files(process: psutil.Process) -> int | None:
+    try:
+        return int(process.rlimit(psutil.RLIMIT_NOFILE)[0])
+    except (psutil.Error, OSError):
+        return None
 
 
 def _disk(path: str) -> Disk | None:

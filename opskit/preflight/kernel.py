@@ -14,7 +14,19 @@ _MASK = 7
 
 def read_kernel() -> Kernel:
     """Ask the kernel."""
-    return Kernel({name: _setting(name) for name in SETTINGS}, _routes())
+    return Kernel(
+        {name: _setting(name) for name in SETTINGS},
+        _routes(),
+        links=_names(Path("/sys/class/net")),
+        modules=_names(Path("/sys/module")),
+    )
+
+
+def _names(folder: Path) -> frozenset[str] | None:
+    try:
+        return frozenset(path.name for path in folder.iterdir())
+    except OSError:
+        return None
 
 
 def _setting(name: str) -> int | None:

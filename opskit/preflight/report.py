@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,9 @@ from opskit.errors import GateClosedError
 from opskit.preflight.checklist import checks_of
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Check, Finding, Verdict, id_of
+
+
+_EVIDENCE_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,9 @@ class Report:
         if not self.stopping:
             return
         lines = [f"preflight: {len(self.stopping)} finding(s) must be mended before a start; nothing was started."]
-        lines += [
-            f"  [{f.check}] {f.subject}: found {f.found}; wanted {f.wanted}. Remedy: {f.remedy}" for f in self.stopping
-        ]
+        for f in self.stopping:
+            lines.append(f"  [{f.check}] {f.subject}: found {f.found}; wanted {f.wanted}. Remedy: {f.remedy}")
+            lines += [f"    {line}" for line in f.evidence[:_EVIDENCE_LINES]]
         raise GateClosedError("\n".join(lines))
 
 
@@ -80,4 +84,5 @@ def _run(check: Check) -> tuple[Finding, ...]:
     except Exception as error:  # noqa: BLE001  whatever it is, it is shown and the other checks still run
         found = f"{type(error).__name__}: {error}"
         remedy = f"report it with this line; accept {CRASHED} to start without what this check would have found"
-        return (Finding(CRASHED, Verdict.FAIL, id_of(check), found, "an answer", remedy),)
+        seen = tuple("".join(traceback.format_exception(error)).splitlines())
+        return (Finding(CRASHED, Verdict.FAIL, id_of(check), found, "an answer", remedy, evidence=seen),)

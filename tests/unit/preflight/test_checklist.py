@@ -55,7 +55,13 @@ def test_an_unread_fact_skips_the_checks_that_need_it_with_the_reason(required: 
     why = Unread("networks: no answer within 10 s", "look at `docker info`", required)
     found = facts(engine=engine(networks=None), unread={"networks": why})
     skips = [f for f in Report.from_facts(found).findings if f.verdict is Verdict.SKIP]
-    assert {f.check for f in skips} == {"network-unique", "network-foreign", "network-subnet", "external-present"}
+    assert {f.check for f in skips} == {
+        "network-unique",
+        "network-foreign",
+        "network-subnet",
+        "network-bridge",
+        "external-present",
+    }
     assert {(f.found, f.remedy, f.stops) for f in skips} == {(why.reason, why.remedy, stops)}
 
 

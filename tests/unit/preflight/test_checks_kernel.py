@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.preflight.checks_kernel import check_kernel_forward, check_kernel_maps, check_kernel_overcommit
+from opskit.preflight.checks_kernel import (
+    check_kernel_forward,
+    check_kernel_maps,
+    check_kernel_module,
+    check_kernel_overcommit,
+)
 from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Verdict
 from opskit.preflight.kernel import parse_routes
+from tests.facts import engine, facts
 
 
 def stack(image: str, **more: Any) -> Stack:
@@ -56,3 +62,19 @@ def test_routes_are_read_without_the_default_one() -> None:
         "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
     )
     assert parse_routes(text) == ("192.168.2.0/24", "172.17.0.0/16")
+
+
+@pytest.mark.parametrize(
+    ("modules", "verdict"), [({"nvidia", "nvidia_uvm", "overlay"}, Verdict.PASS), ({"nvidia"}, Verdict.FAIL)]
+)
+def test_cuda_wants_both_its_modules(modules: set[str], verdict: Verdict) -> None:
+    placement, kernel = facts().placement, Kernel(modules=frozenset(modules))
+    (finding,) = check_kernel_module(placement, engine(), kernel)
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or finding.remedy == "`sudo modprobe nvidia_uvm`"
+
+
+def test_modules_are_not_judged_elsewhere_or_unread() -> None:
+    placement = facts().placement
+    assert check_kernel_module(placement, engine(host="tcp://h:2375"), Kernel(modules=frozenset())) == ()
+    assert check_kernel_module(placement, engine(), Kernel()) == ()

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes
-from opskit.preflight.checks_memory import check_memory_available, check_memory_total
-from opskit.preflight.facts import Disk
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_writable
+from opskit.preflight.checks_memory import check_memory_available, check_memory_swap, check_memory_total
+from opskit.preflight.facts import Disk, Memory
 from opskit.preflight.finding import Verdict
 from opskit.preflight.quantity import gib
 from tests.facts import memory
@@ -63,3 +63,19 @@ def test_one_byte_short_never_reads_as_enough() -> None:
 def test_few_file_entries_warn_and_none_fail(share: float | None, verdict: Verdict) -> None:
     (finding,) = check_disk_inodes({"/var/lib/docker": Disk(1, share)})
     assert finding.verdict is verdict
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(5, Verdict.PASS), (4, Verdict.WARN)])
+def test_a_host_that_lives_off_its_swap_is_a_warning(free: int, verdict: Verdict) -> None:
+    assert [f.verdict for f in check_memory_swap(Memory(9, 9, 10, free))] == [verdict]
+    assert [f.verdict for f in check_memory_swap(Memory(9, 9, 0, 0))] == [Verdict.PASS]
+
+
+def test_what_cannot_be_written_fails_each_with_its_own_remedy() -> None:
+    disks = {"/a": Disk(1, None), "/b": Disk(1, None, read_only=True), "/c": None}
+    (finding,) = check_disk_writable({"/a": disks["/a"], "/c": None}, {"/a": True})
+    assert finding.verdict is Verdict.PASS
+    full, closed = check_disk_writable(disks, {"/a": False})
+    assert [(f.verdict, f.subject) for f in (full, closed)] == [(Verdict.FAIL, "/b"), (Verdict.FAIL, "/a")]
+    assert "remount" in full.remedy
+    assert closed.remedy == "`sudo chown -R $USER /a`"

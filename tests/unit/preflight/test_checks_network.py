@@ -7,15 +7,18 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, NetworkFact
 from opskit.preflight.checks_network import (
+    check_container_left,
     check_container_name,
     check_external_present,
+    check_network_bridge,
+    check_network_filter,
     check_network_foreign,
     check_network_subnet,
     check_network_unique,
 )
 from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
-from tests.facts import volume
+from tests.facts import engine, volume
 
 
 def stack(networks: dict[str, Any] | None = None, volumes: dict[str, Any] | None = None, **service: Any) -> Stack:
@@ -88,3 +91,39 @@ def test_a_fixed_container_name_must_be_free_or_ours(project: str | None, verdic
     held = ContainerFact("i", "fixed", project, "one", "Up", "running", "x:1", "", ())
     assert verdicts(check_container_name(stack(container_name="fixed"), [held])) == [verdict]
     assert check_container_name(stack(), [held]) == ()
+
+
+@pytest.mark.parametrize(("on", "verdicts_"), [(True, [Verdict.PASS]), (False, [Verdict.WARN]), (None, [])])
+def test_bridges_that_pass_no_filter_are_a_warning(on: bool | None, verdicts_: list[Verdict]) -> None:
+    assert verdicts(check_network_filter(engine(bridge_filtered=on))) == verdicts_
+
+
+@pytest.mark.parametrize(("links", "verdict"), [({"docker0", "lo"}, Verdict.PASS), ({"lo"}, Verdict.WARN)])
+def test_a_bridge_that_somebody_took_away_is_a_warning(links: set[str], verdict: Verdict) -> None:
+    there = [network("bridge", None)]
+    assert verdicts(check_network_bridge(engine(), there, Kernel(links=frozenset(links)))) == [verdict]
+
+
+def test_a_bridge_is_not_judged_where_there_is_none_by_choice_or_it_is_elsewhere() -> None:
+    there, bare = [network("bridge", None)], Kernel(links=frozenset({"lo"}))
+    assert check_network_bridge(engine(), [], bare) == ()
+    assert check_network_bridge(engine(host="tcp://h:2375"), there, bare) == ()
+    assert check_network_bridge(engine(security=("name=rootless",)), there, bare) == ()
+    assert check_network_bridge(engine(), there, Kernel()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "project", "verdict"),
+    [
+        ("p-one-1", "running", "p", Verdict.PASS),
+        ("p-one-1", "created", "p", Verdict.WARN),
+        ("p-one-1", "created", "other", Verdict.PASS),
+        ("0123456789ab_p-one-1", "running", "p", Verdict.WARN),
+        ("0123456789a_p-one-1", "running", "p", Verdict.PASS),
+    ],
+)
+def test_what_an_ended_launch_left_is_a_warning(name: str, state: str, project: str, verdict: Verdict) -> None:
+    left = ContainerFact("i", name, project, "one", "?", state, "x:1", "", ())
+    (finding,) = check_container_left(stack(), [left])
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or f"`docker rm -f {name}`" in finding.remedy
