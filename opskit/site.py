@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opskit.audit.journal import Journal, note, phase
 from opskit.audit.redact import make_redact
@@ -19,6 +19,7 @@ from opskit.compose.variables import read_demanded
 from opskit.draft import SECRETS, draft_project
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
+from opskit.engine.registry import read_pulls
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError
 from opskit.gpu.model import GpuUnavailable, Inventory
@@ -29,6 +30,7 @@ from opskit.lock import read_launcher
 from opskit.paths import AUDIT, ROOT, STATE
 from opskit.port import move_ports
 from opskit.preflight.archive import to_json
+from opskit.preflight.checks_image import missing_images
 from opskit.preflight.facts import Facts, Files, Host, Unread
 from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _FILES_S = 10.0
-_HUB_S = 3.0
+_OUTSIDE_S = 5.0
+"""Hub and registries end within 3 s by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +157,11 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             world.look_again_at_images()
         with phase(journal, "compose config"):
             stack = project.read_stack()
-    hub = _ask_hub(stack) if rehearsal is None else None
+    asking = _ask_hub(stack) if rehearsal is None else {}
     with phase(journal, "facts"):
-        engine, host = world.engine_whole(), world.host()
+        engine = world.engine_whole()
+        asking |= _ask_registries(stack, engine) if rehearsal is None else {}
+        host = world.host()
         unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
         if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
             project, stack = _moved(project, stack, engine, host, journal)
@@ -168,7 +173,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             why = Unread(str(error), "look with `df -h` for a mount that hangs")
             unread |= dict.fromkeys(("disks", "kinds", "mode", "modes", "writable", "majors"), why)
         seconds["files"] = round(looking.seconds, 3)
-        unreached = _unreached(hub, seconds)
+        outside = {name: _take(reading, seconds) for name, reading in asking.items()}
     facts = Facts(
         environment=environment,
         project=project.name,
@@ -185,7 +190,8 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         demanded=draft.demanded,
         unmade=draft.unmade,
         lock=read_launcher(project.name),
-        hub=unreached,
+        hub=outside.get("hub"),
+        pulls=outside.get("pulls"),
         env_fault=draft.env_fault,
         unread=unread,
         seconds=seconds,
@@ -210,22 +216,29 @@ def _read_files(
     return files, _read_model(stack)
 
 
-def _ask_hub(stack: Stack | Failure) -> Reading[str] | None:
+def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
     """Begin to ask the hub, where the model is named as it is there."""
     server = stack.find("vllm") if isinstance(stack, Stack) else None
     name = server.options.get("model", "") if server else ""
-    return Reading("hub", read_hub, timeout_s=_HUB_S) if name and not name.startswith("/") else None
+    return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
 
 
-def _unreached(hub: Reading[str] | None, seconds: dict[str, float]) -> str | None:
-    if hub is None:
-        return None
+def _ask_registries(stack: Stack | Failure, engine: EngineFacts | str) -> dict[str, Reading[Any]]:
+    """Begin to ask for the images that are missing."""
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack):
+        return {}
+    ask = partial(read_pulls, missing_images(stack, engine.images), cache=STATE / "image-sizes.json")
+    return {"pulls": Reading("registries", ask, timeout_s=_OUTSIDE_S)}
+
+
+def _take(reading: Reading[Any], seconds: dict[str, float]) -> Any:  # noqa: ANN401  each has its own type
+    """What was read; of the hub that it did not answer, of the registries nothing, since they say that themselves."""
     try:
-        return hub.result()
+        return reading.result()
     except NotReadError as error:
-        return str(error)
+        return str(error) if reading.name == "hub" else None
     finally:
-        seconds["hub"] = round(hub.seconds, 3)
+        seconds[reading.name] = round(reading.seconds, 3)
 
 
 def _moved(

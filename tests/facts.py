@@ -71,5 +71,7 @@ def facts(**changed: Any) -> Facts:
         files=Files({}, {}),
         demanded={},
         unmade=(),
+        hub="",
+        pulls=(),
     )
     return replace(sound, **changed)

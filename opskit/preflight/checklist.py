@@ -85,7 +85,10 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
             "networks": engine.networks,
             "volumes": engine.volumes,
             "daemon": host.daemon,
+            "free_bytes": disk.free_bytes if (disk := files.disks.get(engine.root)) else None,
         }
+    if facts.pulls is not None:
+        known["pulls"] = facts.pulls
     if isinstance(facts.stack, Stack):
         known["stack"] = facts.stack
     return known

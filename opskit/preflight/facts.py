@@ -9,6 +9,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts
+from opskit.engine.manifest import Pull
 from opskit.environments import Environment
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -137,6 +138,7 @@ class Facts:
         unmade: names of secrets that are not in the env file yet.
         lock: who launches this project just now; empty where nobody does.
         hub: why the hub the model comes from cannot be reached; empty where it can, None where it was not asked.
+        pulls: images that are missing, and what their registries say; None where they were not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
         unread: by name of a fact, why it is None.
         seconds: how long each took to read.
@@ -159,6 +161,7 @@ class Facts:
     env_fault: str = ""
     lock: str = ""
     hub: str | None = None
+    pulls: tuple[Pull, ...] | None = None
     unread: Mapping[str, Unread] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 

@@ -11,7 +11,6 @@ from opskit.preflight.checklist import checks_of
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Check, Finding, Verdict, id_of
 
-
 _EVIDENCE_LINES = 5
 
 
