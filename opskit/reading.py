@@ -52,6 +52,11 @@ class Reading(Generic[_Fact]):
         """How long it took, or takes by now."""
         return time.monotonic() - self._began if self._seconds is None else self._seconds
 
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return not self._thread.is_alive()
+
     def result(self) -> _Fact:
         """The fact, waited for as long as its time lasts.
 

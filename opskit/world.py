@@ -13,6 +13,7 @@ import requests
 from opskit.audit.journal import Journal, note, phase
 from opskit.compose.cli import find_compose
 from opskit.compose.program import Compose
+from opskit.engine.cleanup import read_df
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import (
     EngineFacts,
@@ -22,6 +23,7 @@ from opskit.engine.facts import (
     read_network_facts,
     read_volume_facts,
 )
+from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
 from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 _Fact = TypeVar("_Fact")
 _ENGINE_S = 10.0
+_DF_S = 120.0
 _REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
 _ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
     "containers": read_container_facts,
@@ -82,6 +85,7 @@ class World:
         """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
         client = connect(self.address)
         self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
+        self._df = _reading("disk use", partial(read_df, client, timeout_s=_DF_S), timeout_s=_DF_S)
         return client, read_engine_facts(client, self.address)
 
     def _ask_daemon(self) -> Daemon | None:
@@ -138,9 +142,17 @@ class World:
             self._result("host", self._host),
             memory=memory,
             holders=holders,
+            disk_use=self._disk_use(),
             daemon=self._soft("daemon", self._daemon, "look with `ps -C dockerd`"),
             programs=read_programs(pids),
         )
+
+    def _disk_use(self) -> DiskUse | None:
+        """What takes disk, where the Engine has counted by now: it may take minutes, and nobody waits for it."""
+        if self.client is None or not self._df.done:
+            return None
+        df = self._result("disk use", self._df)
+        return None if isinstance(df, DiskUnknown) else parse_disk_use(df)
 
     def look_again_at_images(self) -> None:
         """Ask for the images anew, since some were made."""

@@ -8,6 +8,7 @@ from typing import Any
 from opskit.compose.model import Stack, parse_stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts, VolumeFact
+from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
 from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import place
@@ -67,7 +68,7 @@ def facts(**changed: Any) -> Facts:
         inventory=inventory,
         placement=place("auto", inventory, {"single": "s.yml", "cpu": "c.yml"}),
         model="no model server",
-        host=Host("h", "ada", 1795465790.0, Kernel(settings, ()), None, memory(64 * GIB), ()),
+        host=Host("h", "ada", 1795465790.0, Kernel(settings, ()), None, memory(64 * GIB), (), disk_use=DiskUse(())),
         files=Files({}, {}),
         demanded={},
         unmade=(),

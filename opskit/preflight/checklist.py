@@ -14,6 +14,10 @@ from opskit.preflight.checks import CHECKS, NOT_REHEARSED
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.finding import Check, Finding, Verdict, id_of
 
+_ALWAYS = frozenset({"memory", "containers", "images", "networks", "volumes"})
+"""Facts that are None only where they could not be read."""
+_SILENT = Unread("the facts do not hold it", "look at the machine itself: `opskit run preflight`", required=True)
+
 
 def checks_of(facts: Facts) -> list[Check]:
     """Every check that applies to what was found, its facts given; none has run yet.
@@ -28,10 +32,14 @@ def checks_of(facts: Facts) -> list[Check]:
         asked = [p.name for p in parameters if p.name in known or p.default is Parameter.empty]
         if (facts.rehearsal and check in NOT_REHEARSED) or any(name not in known for name in asked):
             continue
-        missing = next((facts.unread[name] for name in asked if name in facts.unread), None)
+        missing = next((facts.unread.get(name, _SILENT) for name in asked if _is_missing(facts, known, name)), None)
         given = {name: known[name] for name in asked}
         checks.append(partial(_skip, id_of(check), missing) if missing else partial(check, **given))
     return checks
+
+
+def _is_missing(facts: Facts, known: Mapping[str, Any], name: str) -> bool:
+    return name in facts.unread or (name in _ALWAYS and known[name] is None)
 
 
 def _skip(check: str, unread: Unread) -> tuple[Finding, ...]:
@@ -85,6 +93,7 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
             "networks": engine.networks,
             "volumes": engine.volumes,
             "daemon": host.daemon,
+            "disk_use": host.disk_use,
             "free_bytes": disk.free_bytes if (disk := files.disks.get(engine.root)) else None,
         }
     if facts.pulls is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
 from opskit.preflight.checks_data import check_data_version
-from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_writable
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
 from opskit.preflight.checks_engine import (
     check_engine_cgroup,
     check_engine_clock,
@@ -87,6 +87,7 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_disk_free,
     check_disk_inodes,
     check_disk_writable,
+    check_disk_reclaimable,
     check_kernel_forward,
     check_kernel_maps,
     check_kernel_overcommit,

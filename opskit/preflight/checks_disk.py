@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opskit.engine.usage import SHARE_LIMIT_PERCENT, DiskUse
 from opskit.preflight.facts import Disk
 from opskit.preflight.finding import Finding, Verdict
-from opskit.preflight.quantity import GIB, gib
+from opskit.preflight.quantity import GIB, decimal, gib, percent
 
 
 def check_disk_free(
@@ -76,3 +77,21 @@ def check_disk_writable(disks: Mapping[str, Disk | None], writable: Mapping[str,
     return tuple(
         Finding("disk-writable", Verdict.FAIL, path, said, wanted, remedy) for path, (said, remedy) in found.items()
     )
+
+
+def check_disk_reclaimable(disk_use: DiskUse | None) -> tuple[Finding, ...]:
+    """At most 30 % of what the Engine keeps could go; it is an upper bound, as `docker system df` counts.
+
+    Args:
+        disk_use: None where the Engine was still counting when all else was known.
+    """
+    wanted = f"{SHARE_LIMIT_PERCENT} % at most"
+    if disk_use is None or disk_use.all.exceeds is None:
+        remedy = "`opskit run clean` waits for its answer"
+        found = "the Engine was still counting"
+        return (Finding("disk-reclaimable", Verdict.SKIP, "Docker", found, wanted, remedy, required=False),)
+    found = f"{percent(disk_use.all.share)}, {decimal(disk_use.all.reclaimable_bytes)} at most"
+    if not disk_use.all.exceeds:
+        return (Finding("disk-reclaimable", Verdict.PASS, "Docker", found, wanted),)
+    remedy = "`opskit run clean` lists what is certainly waste, and says how to remove it"
+    return (Finding("disk-reclaimable", Verdict.WARN, "Docker", found, wanted, remedy),)

@@ -10,6 +10,7 @@ from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts
 from opskit.engine.manifest import Pull
+from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -91,6 +92,7 @@ class Host:
         gpu_hook: the program by which the Engine gives GPUs to containers; None where none is on PATH.
         gpu_hook_s: when it was installed.
         holders: listening sockets.
+        disk_use: what the Engine's images, containers, volumes and caches take; None where it was still counting.
         daemon: None where it is not here, or not known.
         programs: name by pid of what uses the GPUs, where this user may know.
     """
@@ -104,6 +106,7 @@ class Host:
     holders: tuple[PortHolder, ...] | None = None
     gpu_hook_s: float | None = None
     daemon: Daemon | None = None
+    disk_use: DiskUse | None = None
     programs: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_writable
+from opskit.engine.usage import DiskUse, KindUse
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
 from opskit.preflight.checks_memory import check_memory_available, check_memory_swap, check_memory_total
 from opskit.preflight.facts import Disk, Memory
 from opskit.preflight.finding import Verdict
@@ -79,3 +80,11 @@ def test_what_cannot_be_written_fails_each_with_its_own_remedy() -> None:
     assert [(f.verdict, f.subject) for f in (full, closed)] == [(Verdict.FAIL, "/b"), (Verdict.FAIL, "/a")]
     assert "remount" in full.remedy
     assert closed.remedy == "`sudo chown -R $USER /a`"
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(30, Verdict.PASS), (31, Verdict.WARN), (None, Verdict.SKIP)])
+def test_more_than_thirty_percent_of_waste_is_a_warning(free: int | None, verdict: Verdict) -> None:
+    (finding,) = check_disk_reclaimable(DiskUse((KindUse("images", 100, free),)))
+    assert finding.verdict is verdict
+    assert not finding.stops
+    assert [f.verdict for f in check_disk_reclaimable(None)] == [Verdict.SKIP]
