@@ -50,8 +50,8 @@ class Status:
     def gpus(self) -> FindingsTable:
         """Whether each container that was given GPUs still sees them; a few seconds at most."""
         client, _ = self._engine
-        grants = [grant for grant in read_grants(client) if grant.project in self._names]
-        report = Report(tuple(sorted(look_inside(client, grants), key=lambda f: (-f.verdict, f.subject))))
+        found = look_inside(client, read_grants(client, self._names))
+        report = Report(tuple(sorted(found, key=lambda f: (-f.verdict, f.subject))))
         self.journal.write("gpus", findings=report.findings)
         self.journal.write("outcome", ok=True, failures=[])
         return FindingsTable(report, self.rehearse, title="GPUs in containers")

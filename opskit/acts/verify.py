@@ -54,7 +54,7 @@ def verify_gpus(
     needs = needs_of(stack, placement)
     if not needs:
         return []
-    grants = read_grants(client, project.name)
+    grants = read_grants(client, {project.name})
     rehearsal = isinstance(inventory, Inventory) and inventory.source == "recorded"
     found = [
         *check_gpu_device_given(needs, grants, rehearsal=rehearsal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, Grant
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
-def read_grants(client: DockerClient, project: str | None = None) -> tuple[Grant, ...]:
-    """Every container of Compose projects, or of one, by name; one that goes meanwhile is left out."""
+def read_grants(client: DockerClient, projects: Collection[str]) -> tuple[Grant, ...]:
+    """Every container of these Compose projects, by name; one that goes meanwhile is left out."""
     from docker.errors import NotFound  # noqa: PLC0415  docker is imported where it is used
 
-    label = f"{PROJECT_LABEL}={project}" if project else PROJECT_LABEL
     found = []
-    for entry in client.api.containers(all=True, filters={"label": [label]}):
-        if entry["Labels"].get(ONE_OFF_LABEL) == "True":
+    for entry in client.api.containers(all=True, filters={"label": [PROJECT_LABEL]}):
+        labels = entry["Labels"]
+        if labels[PROJECT_LABEL] not in projects or labels.get(ONE_OFF_LABEL) == "True":
             continue
         try:
             found.append(parse_grant(client.api.inspect_container(entry["Id"])))

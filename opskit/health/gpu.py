@@ -39,7 +39,13 @@ class Need:
     @property
     def wanted(self) -> str:
         """Its GPUs in words."""
-        return _words(self.device_ids, self.count)
+        return name_gpus(self.device_ids, self.count)
+
+
+def name_gpus(device_ids: Iterable[str], count: int) -> str:
+    """GPUs in words: a UUID says what it is, an index does not."""
+    names = (f"GPU {name}" if name.isdigit() else name for name in device_ids)
+    return ", ".join(names) or {-1: "all GPUs", 0: "no GPU"}.get(count, f"{count} GPU(s)")
 
 
 def needs_of(stack: Stack, placement: Placement) -> tuple[Need, ...]:
@@ -91,7 +97,7 @@ def _given(need: Need, grants: Sequence[Grant], *, rehearsal: bool) -> Finding:
     if rehearsal and not any(grant.any for grant in running):
         found = "REHEARSAL: no device request; this Engine has no NVIDIA driver, so it was dropped"
         return Finding(check, Verdict.SKIP, need.service, found, wanted, "launch without rehearse", required=False)
-    found = "; ".join(f"{grant.name}: {_words(grant.device_ids, grant.count)}" for grant in wrong)
+    found = "; ".join(f"{grant.name}: {name_gpus(grant.device_ids, grant.count)}" for grant in wrong)
     remedy = f"`docker rm -f {' '.join(grant.name for grant in wrong)}`, then launch again"
     return Finding(check, Verdict.FAIL, need.service, found, wanted, remedy)
 
@@ -174,7 +180,3 @@ def _count(gpu: Gpu, mine: set[str], homes: Mapping[int, str | None]) -> int | N
     count = sum(home in mine for home in found)
     unnamed = not found and (gpu.memory_used_bytes or 0) > _QUIET_BYTES
     return None if not count and (None in found or unnamed) else count
-
-
-def _words(device_ids: Iterable[str], count: int) -> str:
-    return ", ".join(device_ids) or {-1: "all GPUs", 0: "no GPU"}.get(count, f"{count} GPU(s)")

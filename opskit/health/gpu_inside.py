@@ -8,6 +8,7 @@ from opskit.engine.model import Answer, Grant
 from opskit.gpu.model import Inventory
 from opskit.gpu.peer import PeerCopy, parse_copies
 from opskit.gpu.visible import parse_visible, remedy_for
+from opskit.health.gpu import name_gpus
 from opskit.preflight.finding import Finding, Verdict
 
 _LEAST_SHARE = 0.5
@@ -26,7 +27,7 @@ def check_gpu_device_visible(grants: Iterable[Grant], answers: Mapping[str, Answ
 
 def _visible(grant: Grant, answer: Answer) -> Finding:
     check, ids = "gpu-device-visible", set(grant.device_ids)
-    wanted = ", ".join(grant.device_ids) or "the GPUs it was given"
+    wanted = name_gpus(grant.device_ids, grant.count)
     first = answer.text.splitlines()[0].strip() if answer.text else f"exit code {answer.exit_code}, and not a word"
     if "executable file not found" in answer.text:
         found, remedy = "its image has no nvidia-smi", "look from the host: `nvidia-smi`"

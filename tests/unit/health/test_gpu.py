@@ -59,6 +59,11 @@ def test_gpus_without_a_name_are_counted(devices: dict[str, Any], words: str) ->
     assert [need.wanted for need in needs_of(stack(devices=devices), PLACED)] == [words, words]
 
 
+def test_an_index_is_said_to_be_a_gpu_and_a_uuid_says_it_itself() -> None:
+    by_index = {"device_ids": ["0", "GPU-b"], "capabilities": ["gpu"]}
+    assert needs_of(stack(devices=by_index), PLACED)[0].wanted == "GPU 0, GPU-b"
+
+
 def test_who_only_looks_or_is_kept_off_is_not_expected_on_a_gpu() -> None:
     for worker in ({"labels": {"opskit.gpu.gib": "0"}}, {"environment": {"CUDA_VISIBLE_DEVICES": ""}}):
         assert [need.computes for need in needs_of(stack(**worker), PLACED)] == [True, False]
