@@ -152,16 +152,18 @@ def _seen(
         return Finding(check, Verdict.SKIP, need.service, why, wanted, remedy, required=False)
     gpus = [gpu for gpu in inventory.gpus if need.count or {gpu.device_id, str(gpu.index)} & set(need.device_ids)]
     on = {gpu.index: _count(gpu, mine, homes) for gpu in gpus}
-    said = ", ".join(f"{'not known' if count is None else count} on GPU {at}" for at, count in on.items())
-    enough = all if need.split else any
-    if enough(on.values()):
+    parts = [f"{'not known' if count is None else count} on GPU {at}" for at, count in on.items()]
+    there = {name for gpu in gpus for name in (gpu.device_id, str(gpu.index))}
+    gone = [name for name in need.device_ids if name not in there]
+    said = ", ".join(parts + [f"{name_gpus([name], 0)} is not to be seen" for name in gone])
+    if any(on.values()) if need.split is None else bool(on) and all(on.values()) and not gone:
         return Finding(check, Verdict.PASS, need.service, said, wanted)
-    if None in on.values():
+    if None in on.values() and not gone:
         remedy = "run opskit as root or outside a container to see whose processes they are"
         return Finding(check, Verdict.SKIP, need.service, said, wanted, remedy, required=False)
-    logs = f"its log says which device it took: `opskit run logs -p service {need.service}`"
+    remedy = "its log says which device it took, `nvidia-smi` which GPUs there are"
     verdict = Verdict.FAIL if need.split else Verdict.WARN  # others may load their models at first use
-    return Finding(check, verdict, need.service, said or "none of its GPUs is here", wanted, logs)
+    return Finding(check, verdict, need.service, said or "no GPU here", wanted, remedy)
 
 
 def _cannot_tell(inventory: Inventory | GpuUnavailable, homes: Mapping[int, str | None] | str) -> str:

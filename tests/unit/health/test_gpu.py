@@ -137,6 +137,14 @@ def test_a_server_that_misses_one_gpu_is_wrong() -> None:
     assert (finding.verdict, finding.found) == (Verdict.FAIL, "1 on GPU 0, 0 on GPU 1")
 
 
+def test_a_server_whose_gpu_is_no_longer_there_is_wrong() -> None:
+    finding = seen(VLLM, {100: "1"}, gpu(0, 100))
+    assert (finding.verdict, finding.found) == (Verdict.FAIL, "1 on GPU 0, GPU-b is not to be seen")
+    assert seen(VLLM, {100: "1"}, gpu(0, known=False)).verdict is Verdict.FAIL
+    assert seen(replace(VLLM, device_ids=(), count=-1), {}).found == "no GPU here"
+    assert seen(replace(VLLM, device_ids=(), count=-1), {}).verdict is Verdict.FAIL
+
+
 def test_another_service_needs_one_gpu_only_and_may_come_later() -> None:
     assert seen(WORKER, {200: "2"}, gpu(0, 200), gpu(1)).verdict is Verdict.PASS
     assert seen(WORKER, {100: "1"}, gpu(0, 100), gpu(1)).verdict is Verdict.WARN
