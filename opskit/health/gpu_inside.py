@@ -55,7 +55,7 @@ def check_gpu_peer_copy(grant: Grant, answer: Answer, inventory: Inventory) -> t
         inventory: what the links can do.
     """
     check, wanted = "gpu-peer-copy", "copies between its GPUs that arrive whole"
-    copies = parse_copies(answer.text) if answer.exit_code == 0 else None
+    copies = parse_copies(answer.text)
     if copies is None:
         last = answer.text.splitlines()[-1].strip() if answer.text else f"exit code {answer.exit_code}"
         remedy = "an image with python3 and torch, and 0.6 GiB free on each GPU, is needed to measure it"

@@ -58,9 +58,10 @@ def test_a_process_is_found_by_its_cgroup_or_by_the_namespace_of_a_container(tmp
         p13=("0::/\n", "pid:[1]"),
         p14=("0::/\n", None),
         p15=(None, None),
+        p17=(None, "pid:[7]"),
     )
-    homes = read_homes([11, 12, 13, 14, 15, 16], {"rootless": 10}, there)
-    assert homes == {11: "rootless", 12: ID, 13: "", 14: "", 15: None, 16: None}
+    homes = read_homes([11, 12, 13, 14, 15, 16, 17], {"rootless": 10}, there)
+    assert homes == {11: "rootless", 12: ID, 13: "", 14: "", 15: None, 16: None, 17: "rootless"}
 
 
 def test_a_container_in_the_namespace_of_the_host_claims_nobody(tmp_path: Path) -> None:

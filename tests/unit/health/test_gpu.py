@@ -48,6 +48,8 @@ PLACED = place("dual", inventory(gpu(0), gpu(1)), {"dual": "multi.yml"})
 def test_needs_are_the_reservations_with_the_split_of_the_command() -> None:
     found = needs_of(stack("--tensor-parallel-size", "2", "--pipeline-parallel-size=1"), PLACED)
     assert found == (VLLM, WORKER)
+    assert needs_of(stack("--tensor-parallel-size=2", "--pipeline-parallel-size=2"), PLACED)[0].split == 4
+    assert needs_of(stack("--tensor-parallel-size=auto"), PLACED)[0].split is None
     assert found[0].wanted == "GPU-a, GPU-b"
 
 
@@ -97,6 +99,13 @@ def test_one_fewer_one_more_and_none_are_wrong(ids: tuple[str, ...], count: int,
     assert "docker rm -f p-vllm-2" in finding.remedy
 
 
+@pytest.mark.parametrize(("count", "verdict"), [(1, Verdict.FAIL), (2, Verdict.PASS), (-1, Verdict.FAIL)])
+def test_gpus_without_a_name_are_compared_by_their_count(count: int, verdict: Verdict) -> None:
+    need = replace(VLLM, device_ids=(), count=2)
+    (finding,) = check_gpu_device_given([need], [replace(GRANT, device_ids=(), count=count)])
+    assert finding.verdict is verdict
+
+
 def test_a_rehearsal_that_dropped_the_reservation_says_so_and_claims_nothing() -> None:
     none = replace(GRANT, device_ids=())
     finding = given(none, rehearsal=True)
@@ -130,6 +139,10 @@ def seen(need: Need, homes: Any, *gpus: Gpu) -> Finding:
 def test_a_server_is_seen_on_each_of_its_gpus() -> None:
     finding = seen(VLLM, {100: "1", 101: "1", 5: ""}, gpu(0, 100, 5), gpu(1, 101))
     assert (finding.verdict, finding.found) == (Verdict.PASS, "1 on GPU 0, 1 on GPU 1")
+
+
+def test_one_process_that_is_surely_its_own_is_enough_beside_one_that_cannot_be_told() -> None:
+    assert seen(VLLM, {100: "1", 101: "1", 5: None}, gpu(0, 100, 5), gpu(1, 101)).verdict is Verdict.PASS
 
 
 def test_a_server_that_misses_one_gpu_is_wrong() -> None:
@@ -184,3 +197,4 @@ def test_a_service_without_a_grant_or_without_work_is_not_looked_for() -> None:
     here = inventory(gpu(0), gpu(1))
     assert check_gpu_process_seen([replace(VLLM, computes=False)], [GRANT], here, {}) == ()
     assert check_gpu_process_seen([VLLM], [replace(GRANT, device_ids=())], here, {}) == ()
+    assert check_gpu_process_seen([VLLM], [replace(GRANT, pid=None)], here, {}) == ()
