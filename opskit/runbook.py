@@ -15,10 +15,11 @@ from opskit.acts.status import Status
 from opskit.acts.stop import Stop
 from opskit.audit.runner import is_interactive
 from opskit.engine.reclaim import MODES
-from opskit.environments import find_environment, read_environments
+from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
-from opskit.paths import COMPOSE, ENVIRONMENTS
+from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.checks import refuse_unknown
+from opskit.preflight.report import Terms
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def start(
     ports: str = "keep",
     cleanup: str = "never",
     accept: str = "",
+    strict: bool = False,
     rehearse: bool = False,
     deadline_s: float = 900,
 ) -> Start:
@@ -48,6 +50,7 @@ def start(
         cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
             lists it; see `clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
+        strict: a warning closes the gate as a fault does, unless it is accepted.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
 
@@ -61,14 +64,13 @@ def start(
     _refuse_mode(gpu)
     more = _words(overlays)
     _refuse_overlays(more)
-    accepted = _words(accept)
-    refuse_unknown(accepted)
+    terms = _terms(accept, strict=strict)
     environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     if ports not in {"auto", "keep"}:
         raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
     if cleanup not in MODES:
         raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
-    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
+    return Start(environment, gpu, terms, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -98,9 +100,7 @@ def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool
     """
     if mode not in MODES:
         raise UsageError(f"mode: found {mode!r}; wanted one of {', '.join(MODES)}.")
-    environments = read_environments(ENVIRONMENTS)
-    chosen = [find_environment(environments, env)] if env else environments.values()
-    return Clean([e for e in chosen if not e.act_on], mode, confirm, rehearse=rehearse)
+    return Clean(_environments(env), mode, confirm, rehearse=rehearse)
 
 
 def status(*, rehearse: bool = False) -> Status:
@@ -127,7 +127,7 @@ def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, d
     _refuse_mode(gpu)
     environments = read_environments(ENVIRONMENTS)
     target = find_environment(environments, find_environment(environments, "first-run").act_on or "")
-    return FirstRun(target, Start(target, gpu, (), rehearse=rehearse, deadline_s=deadline_s), confirm)
+    return FirstRun(target, Start(target, gpu, Terms(), rehearse=rehearse, deadline_s=deadline_s), confirm)
 
 
 def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False) -> Table:
@@ -146,18 +146,31 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
     return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
 
 
-def preflight(*, gpu: str = "auto", rehearse: bool = False) -> Preflight:
+def preflight(
+    *,
+    env: str = "",
+    gpu: str = "auto",
+    accept: str = "",
+    strict: bool = False,
+    record: str = "",
+    rehearse: bool = False,
+) -> Preflight:
     """Begin the look at what would keep each environment from starting here; nothing is started.
 
     Args:
+        env: name or alias of one environment; empty for all of them.
         gpu: auto, dual, single or cpu.
+        accept: as in `start`.
+        strict: as in `start`.
+        record: the folder of an earlier run, whose facts are judged again; empty looks at this machine.
         rehearse: judge the rehearsal instead.
 
     Raises:
-        UsageError: the GPU mode is unknown.
+        UsageError: no such environment, mode or check.
     """
     _refuse_mode(gpu)
-    return Preflight(gpu, rehearse=rehearse)
+    terms = _terms(accept, strict=strict)
+    return Preflight(_environments(env), gpu, terms, record, rehearse=rehearse)
 
 
 def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
@@ -182,6 +195,13 @@ def matrix() -> Matrix:
     return Matrix()
 
 
+def _environments(env: str) -> list[Environment]:
+    """The environment of that name, or every one with a stack of its own."""
+    environments = read_environments(ENVIRONMENTS)
+    chosen = [find_environment(environments, env)] if env else environments.values()
+    return [environment for environment in chosen if not environment.act_on]
+
+
 def _refuse_mode(gpu: str) -> None:
     if gpu not in GPU_MODES:
         raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
@@ -193,6 +213,12 @@ def _refuse_overlays(names: Iterable[str]) -> None:
         if name not in there:
             hint = did_you_mean(name, there)
             raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(there)}.")
+
+
+def _terms(accept: str, *, strict: bool) -> Terms:
+    accepted = _words(accept)
+    refuse_unknown(accepted)
+    return Terms(accepted, login(), strict)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from opskit.engine.facts import read_container_facts
 from opskit.engine.grant import read_grants
 from opskit.environments import Environment
 from opskit.paths import STATE
-from opskit.preflight.finding import Report
+from opskit.preflight.report import Report
 from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import FindingsTable, Table
 
