@@ -11,17 +11,15 @@ from opskit.acts.gpu import GpuLook
 from opskit.acts.logs import read_log_table
 from opskit.acts.preflight import Preflight
 from opskit.acts.start import Start
+from opskit.acts.status import Status
 from opskit.acts.stop import Stop
-from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
-from opskit.engine.facts import read_container_facts
 from opskit.engine.reclaim import MODES
 from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
-from opskit.paths import COMPOSE, ENVIRONMENTS, STATE, login
+from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.checks import refuse_unknown
 from opskit.preflight.report import Terms
-from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
@@ -105,25 +103,13 @@ def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool
     return Clean(_environments(env), mode, confirm, rehearse=rehearse)
 
 
-def status(*, rehearse: bool = False) -> Table:
-    """Every environment's containers in the Engine's own words.
+def status(*, rehearse: bool = False) -> Status:
+    """Begin the look at every environment's containers, and at the GPUs they hold; nothing is changed.
 
     Args:
         rehearse: look on the rehearsal's engine, where there is one.
     """
-    journal = Journal.of_this_run()
-    client, named = open_engine(STATE, rehearse=rehearse)
-    facts = read_container_facts(client)
-    environments = read_environments(ENVIRONMENTS).values()
-    names = {named(e.project): e.name for e in environments}
-    rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
-    journal.write("outcome", ok=True, failures=[])
-    return Table(
-        f"{len(rows)} containers of {len({r[0] for r in rows})} environments",
-        ("environment", "service", "status"),
-        rows,
-        rehearse,
-    )
+    return Status(read_environments(ENVIRONMENTS), rehearse=rehearse)
 
 
 def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, deadline_s: float = 900) -> FirstRun:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.acts.clean import Clean
+from opskit.acts.verify import verify_gpus
 from opskit.audit.journal import Journal, phase, plain, read_journal
 from opskit.audit.redact import make_redact
 from opskit.audit.runner import is_interactive, start_run
@@ -18,6 +19,7 @@ from opskit.engine.facts import ContainerFact, read_container_facts
 from opskit.environments import Environment, read_environments
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.gpu.model import GpuUnavailable
+from opskit.gpu.nvml import read_inventory
 from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged
 from opskit.health.probe import endpoints_of, read_answers
 from opskit.health.waiting import launch
@@ -183,6 +185,27 @@ class Start:
         self.journal.write("endpoints", rows=endpoints)
         rows = [(e.title, e.url, e.answer or "", e.service) for e in endpoints]
         return Table("Addresses", ("what", "address", "answer", "service"), rows, self.rehearse)
+
+    def gpus(self, *, measure: bool = False) -> FindingsTable:
+        """Whether the containers that should hold GPUs hold them.
+
+        Args:
+            measure: also ask nvidia-smi inside each, and copy between the GPUs of the model server.
+
+        Raises:
+            LaunchFailedError: one holds other GPUs than it should, or none; what is up stays up.
+        """
+        client, stack = self._open()
+        with phase(self.journal, "verify"):
+            now = self.site.inventory if self.rehearse else read_inventory()
+            given = self.site.placement
+            found = verify_gpus(client, self.site.project, stack, placement=given, inventory=now, measure=measure)
+        report = Report(tuple(sorted(found, key=lambda f: (-f.verdict, f.check, f.subject))))
+        self.journal.write("gpus", findings=report.findings)
+        wrong = [f"  [{f.check}] {f.subject}: {f.found}. Remedy: {f.remedy}" for f in report.stopping]
+        if wrong and not self.interactive:
+            raise LaunchFailedError("\n".join((f"{self.site.project.name} is up, but not on its GPUs:", *wrong)))
+        return FindingsTable(report, self.rehearse, title="GPUs after the launch")
 
     def commands(self) -> Table:
         """What to type next: status, logs, stop."""

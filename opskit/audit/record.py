@@ -33,8 +33,8 @@ def compose_record(
         kind = event["kind"]
         if kind == "phase":
             seconds[event["phase"]] = round(seconds.get(event["phase"], 0.0) + event["seconds"], 3)
-        elif kind == "findings":
-            record["findings"] = event["findings"]
+        elif kind in {"findings", "gpus"}:
+            record[kind] = event["findings"]
         elif kind in {"outcome", "failure"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
         elif kind == "facts":

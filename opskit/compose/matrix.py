@@ -235,6 +235,8 @@ def _fallback(column: Column, _: Column) -> str:
 
 def _gpus(service: Service) -> str:
     ids = [device for request in service.devices for device in request.device_ids]
+    if ids and not service.uses_gpus:
+        return "On the CPU"
     return {0: "", 1: "Single GPU", 2: "Dual GPU"}.get(len(ids), f"{len(ids)} GPUs")
 
 

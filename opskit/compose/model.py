@@ -60,6 +60,12 @@ class Service:
     raw: Mapping[str, Any] = field(repr=False)
 
     @property
+    def uses_gpus(self) -> bool:
+        """Whether it takes room on GPUs: it is given some, and CUDA_VISIBLE_DEVICES does not hide them from CUDA."""
+        environment: Mapping[str, str | None] = self.raw.get("environment") or {}
+        return bool(self.devices) and environment.get("CUDA_VISIBLE_DEVICES") not in {"", "-1"}
+
+    @property
     def options(self) -> Mapping[str, str]:
         """The command's long options, `--a b` and `--a=b`, by name without dashes; one that ends it is empty."""
         words = [str(word) for word in self.raw.get("command") or ()]

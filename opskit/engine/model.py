@@ -1,4 +1,4 @@
-"""What the Engine says of a container: a look and an event, as frozen values."""
+"""What the Engine says of a container, and what a command in it said, as frozen values."""
 
 from __future__ import annotations
 
@@ -41,3 +41,35 @@ class Evidence:
 
     log: tuple[str, ...] = ()
     probe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A container of a Compose project, and the GPUs that were asked for when it was created.
+
+    Attributes:
+        pid: its first process, on the Engine's machine; None where it does not run.
+        device_ids: UUIDs or indexes; empty where none was named.
+        count: GPUs asked for without a name, -1 for all; 0 for none.
+    """
+
+    id: str
+    name: str
+    project: str
+    service: str
+    pid: int | None
+    device_ids: tuple[str, ...]
+    count: int
+
+    @property
+    def any(self) -> bool:
+        """Whether it was given a GPU at all."""
+        return bool(self.device_ids or self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command inside a container said on both streams; without an exit code, `text` is why there is none."""
+
+    exit_code: int | None
+    text: str

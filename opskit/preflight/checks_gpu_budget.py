@@ -14,7 +14,7 @@ from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.quantity import GIB
 
 NEED_LABEL = "opskit.gpu.gib"
-"""A service's label: GiB that one process of it takes at its peak on each GPU it may use."""
+"""A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
 _SERVER = "vllm"
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
@@ -52,7 +52,7 @@ def plan_stack_budget(
         return f"vLLM's --max-model-len is {flags['max-model-len']}"
     if model.shape and flags.get("kv-cache-dtype", "").startswith("fp8"):
         model = replace(model, shape=replace(model.shape, element_bytes=1))
-    workers = [_worker(service) for service in stack.services if service.devices and service is not server]
+    workers = [_worker(service) for service in stack.services if service.uses_gpus and service is not server]
     if running:
         gpus = [replace(gpu, memory_free_bytes=gpu.usable_bytes) for gpu in gpus]
     longest = None if length is None else int(length)
@@ -72,7 +72,7 @@ def _number(texts: Mapping[str, str], name: str) -> float | None:
 def _worker(service: Service) -> Worker:
     """A service with its processes: WORKERS is what this stack's own services start in each container."""
     environment: Mapping[str, str] = service.raw.get("environment") or {}
-    need_gib = _number(service.labels, NEED_LABEL)
+    need_gib = 0.0 if service.labels.get(NEED_LABEL) == "0" else _number(service.labels, NEED_LABEL)
     processes = service.replicas * int(_number(environment, "WORKERS") or 1)
     return Worker(service.name, processes, None if need_gib is None else int(need_gib * GIB))
 
@@ -109,7 +109,7 @@ def check_gpu_budget(
 
 
 def _what_to_tell(stack: Stack, budget: Budget) -> str:
-    shared = [service for service in stack.services if service.devices and service.name != _SERVER]
+    shared = [service for service in stack.services if service.uses_gpus and service.name != _SERVER]
     silent = [service.name for service in shared if _worker(service).each_bytes is None]
     steps = [f"label {' and '.join(silent)} with {NEED_LABEL}, the GiB of one process"] if silent else []
     steps += ["serve a model from a folder"] if {"weights", "KV cache per token"} & set(budget.unknown) else []

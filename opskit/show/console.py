@@ -62,7 +62,11 @@ def _endpoints(event: Mapping[str, Any]) -> Sequence[str]:
     return [f"  {row['title']:<{width}}  {row['url']}  {row['answer'] or ''}".rstrip() for row in event["rows"]]
 
 
-def _findings(event: Mapping[str, Any]) -> Sequence[str]:
+def _gpus(event: Mapping[str, Any]) -> Sequence[str]:
+    return _findings(event, "GPUs") if event["findings"] else ()
+
+
+def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str]:
     findings = event["findings"]
     counts = {verdict: sum(f["verdict"] == verdict for f in findings) for verdict in ("FAIL", "SKIP", "WARN", "PASS")}
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
@@ -71,7 +75,7 @@ def _findings(event: Mapping[str, Any]) -> Sequence[str]:
         for f in findings
         if f["verdict"] != "PASS"
     ]
-    return [f"preflight: {summary}", *told]
+    return [f"{word}: {summary}", *told]
 
 
 _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
@@ -81,4 +85,5 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
     "outcome": _outcome,
     "endpoints": _endpoints,
     "findings": _findings,
+    "gpus": _gpus,
 }

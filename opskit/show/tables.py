@@ -76,16 +76,23 @@ class Table:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FindingsTable:
-    """A preflight report: one line that sums it up, then every finding, worst first; in HTML the passes are folded."""
+    """A report: one line that sums it up, then every finding, worst first; in HTML the passes are folded.
+
+    Attributes:
+        title: of one that closes no gate; empty for a preflight.
+    """
 
     report: Report
     rehearsal: bool = False
+    title: str = ""
 
     @property
     def summary(self) -> str:
         """How many of each verdict, the worst first, and whether a start may go on."""
         said = [f.verdict for f in self.report.findings]
         counts = ", ".join(f"{said.count(v)} {v.name}" for v in sorted(set(said), reverse=True)) or "nothing to check"
+        if self.title:
+            return f"{self.title}: {counts}"
         stopping = len(self.report.stopping)
         gate = f"the gate is closed by {stopping}" if stopping else "the gate is open"
         return f"Preflight: {counts}; {gate}"

@@ -41,6 +41,19 @@ def test_a_first_start_comes_to_ready_and_every_address_answers(
             assert reply.status == 200
 
 
+def test_a_rehearsal_says_that_no_container_holds_a_gpu_and_claims_nothing(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    (findings,) = [event["findings"] for event in checkout.events() if event["kind"] == "gpus"]
+    assert findings == checkout.last()[1]["gpus"]
+    told = {(f["check"], f["subject"]): (f["verdict"], f["found"]) for f in findings}
+    assert told.keys() == {("gpu-device-given", "vllm")}
+    verdict, found = told["gpu-device-given", "vllm"]
+    assert verdict == "SKIP"
+    assert found.startswith("REHEARSAL: no device request")
+
+
 def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:

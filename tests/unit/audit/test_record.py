@@ -38,7 +38,9 @@ def test_findings_facts_and_rehearsal_are_kept() -> None:
     kept = record(
         {"kind": "facts", "versions": {"engine": "20.10"}, "rehearsal": True},
         {"kind": "findings", "findings": [{"check": "port-free"}]},
+        {"kind": "gpus", "findings": [{"check": "gpu-device-given"}]},
     )
     assert kept["versions"] == {"python": "3.11", "engine": "20.10"}
     assert kept["rehearsal"] is True
     assert kept["findings"] == [{"check": "port-free"}]
+    assert kept["gpus"] == [{"check": "gpu-device-given"}]

@@ -58,6 +58,16 @@ def test_a_command_of_its_own_outweighs_a_limit_of_its_own() -> None:
     assert list(tabulate_matrix(columns).loc["Redis"]) == ["Standard config", "1G memory limit", "Optimized config"]
 
 
+@pytest.mark.parametrize(
+    ("environment", "told"), [({}, "2 replicas (dual GPU)"), ({"CUDA_VISIBLE_DEVICES": ""}, "2 replicas (on the CPU)")]
+)
+def test_replicas_that_are_kept_off_their_gpus_are_on_the_cpu(environment: dict[str, str], told: str) -> None:
+    devices = [{"driver": "nvidia", "device_ids": ["0", "1"], "capabilities": ["gpu"]}]
+    deploy = {"replicas": 2, "resources": {"reservations": {"devices": devices}}}
+    worker = {"multimodal-worker": {"environment": environment, "deploy": deploy}}
+    assert list(tabulate_matrix({"development": column("development", worker)}).loc["Multimodal Worker"]) == [told]
+
+
 def test_a_service_only_one_of_two_has_is_one_row_of_the_difference() -> None:
     one, two = column("development", {**redis(), "n8n": {"image": "n8n:1"}}), column("staging", redis(1024))
     found = [tuple(row) for row in tabulate_difference(one, two).itertuples(index=False)]

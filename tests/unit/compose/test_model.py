@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from opskit.compose.model import DeviceRequest, Mount, Port, parse_stack
 
 # As `docker compose config --format json` of v5.6.1 prints it, shortened.
@@ -52,6 +54,20 @@ def test_what_is_absent_has_the_meaning_compose_gives_it() -> None:
         False,
         "no",
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "uses"),
+    [({}, True), ({"CUDA_VISIBLE_DEVICES": "0,1"}, True), ({"CUDA_VISIBLE_DEVICES": None}, True)]
+    + [({"CUDA_VISIBLE_DEVICES": hidden}, False) for hidden in ("", "-1")],
+)
+def test_a_service_uses_the_gpus_it_is_given_unless_they_are_hidden_from_it(
+    environment: dict[str, str | None], uses: bool
+) -> None:
+    devices = {"resources": {"reservations": {"devices": [{"count": "all", "capabilities": ["gpu"]}]}}}
+    services = {"a": {"deploy": devices, "environment": environment}, "b": {"environment": environment}}
+    found = parse_stack({"name": "p", "services": services})
+    assert (found.service("a").uses_gpus, found.service("b").uses_gpus) == (uses, False)
 
 
 def test_only_published_ports_one_shots_and_host_files_are_gathered() -> None:

@@ -37,15 +37,22 @@ def inventory(*held_gib: float) -> Inventory:
 DUAL = inventory(0, 0)
 
 
-def stack(*command: str, need: str | None = "2", replicas: int = 1, workers: str | None = None, gpus: int = 2) -> Stack:
+def stack(
+    *command: str,
+    need: str | None = "2",
+    replicas: int = 1,
+    workers: str | None = None,
+    visible: str | None = None,
+    gpus: int = 2,
+) -> Stack:
     """A resolved stack as this project's: vLLM and the worker share the GPUs, the database has none."""
     devices = [{"driver": "nvidia", "device_ids": [f"GPU-{at}" for at in range(gpus)], "capabilities": ["gpu"]}]
     deploy: dict[str, Any] = {"resources": {"reservations": {"devices": devices}}}
     worker: dict[str, Any] = {"deploy": {**deploy, "replicas": replicas}}
     if need is not None:
         worker["labels"] = {"opskit.gpu.gib": need}
-    if workers is not None:
-        worker["environment"] = {"WORKERS": workers}
+    given = {"WORKERS": workers, "CUDA_VISIBLE_DEVICES": visible}
+    worker["environment"] = {name: value for name, value in given.items() if value is not None}
     vllm = {"deploy": deploy, "command": list(command)}
     return parse_stack({"name": "p", "services": {"vllm": vllm, "multimodal-worker": worker, "postgres": {}}})
 
@@ -113,7 +120,7 @@ def test_each_process_of_each_replica_counts() -> None:
 
 @pytest.mark.parametrize(
     ("need", "workers", "wanted"),
-    [("1.5", "1", int(1.5 * GIB)), (None, "1", None), ("lots", "1", None), ("nan", "1", None), ("-1", "1", None), ("2", "", 2 * GIB)],
+    [("1.5", "1", int(1.5 * GIB)), ("0", "1", 0), (None, "1", None), ("lots", "1", None), ("nan", "1", None), ("-1", "1", None), ("2", "", 2 * GIB)],
 )  # fmt: skip
 def test_a_need_that_no_label_tells_is_unknown(need: str | None, workers: str, wanted: int | None) -> None:
     assert planned(stack(*command(), need=need, workers=workers)).cards[0].workers_bytes == wanted
@@ -240,3 +247,9 @@ def test_nothing_is_said_where_no_vllm_has_its_gpus(found: Stack, mode: str, the
 
 def test_workers_are_those_that_have_gpus() -> None:
     assert planned(stack(*command(), need="3")).cards[0].workers_bytes == 3 * GIB
+
+
+def test_a_worker_that_is_kept_off_its_gpus_takes_nothing_of_them() -> None:
+    hidden = stack(*command(), need=None, visible="")
+    assert planned(hidden).cards[0].workers_bytes == 0
+    assert judged(hidden).verdict is Verdict.PASS

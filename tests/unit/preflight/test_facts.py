@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ SUBNETS = st.ip_addresses().map(lambda address: f"{address}/{24 if address.versi
 PORTS = st.integers(1, 65535)
 st.register_type_strategy(str, WORDS)
 st.register_type_strategy(float, st.floats(0, 1e10))
-st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, kind.__args__), max_size=2))
+st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, get_args(kind)), max_size=2))
 FEW = settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 BINDS = st.fixed_dictionaries({"type": st.just("bind"), "source": WORDS, "target": WORDS})

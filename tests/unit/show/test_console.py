@@ -26,6 +26,12 @@ def test_passes_are_counted_and_the_others_told_with_their_remedy() -> None:
     assert told.split() == ["FAIL", "a-b", "s:", "found", "f;", "wanted", "w.", "mend", "it"]
 
 
+def test_gpus_are_told_as_findings_are_and_none_is_told_of_none() -> None:
+    lost = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "mend it"}
+    assert lines_of({"kind": "gpus", "findings": [lost]})[0] == "GPUs: 1 FAIL"
+    assert list(lines_of({"kind": "gpus", "findings": []})) == []
+
+
 def test_it_prints_what_came_by_the_end_once() -> None:
     events: list[dict[str, Any]] = [{"kind": "note", "text": str(n)} for n in range(3)]
     out, ended = io.StringIO(), threading.Event()

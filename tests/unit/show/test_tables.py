@@ -61,6 +61,11 @@ def test_an_open_gate_and_an_empty_report_say_so() -> None:
     assert str(FindingsTable(Report(()))) == "Preflight: nothing to check; the gate is open\nnone"
 
 
+def test_a_report_that_closes_no_gate_has_a_title_and_speaks_of_none() -> None:
+    assert FindingsTable(Report(FINDINGS[:1]), title="GPUs").summary == "GPUs: 1 PASS"
+    assert FindingsTable(Report(()), title="GPUs").summary == "GPUs: nothing to check"
+
+
 def test_the_terminal_has_the_worst_first_and_a_word_for_each_verdict() -> None:
     lines = str(FindingsTable(REPORT)).splitlines()
     assert [line.split()[0] for line in lines if line.split()[0] in Verdict.__members__] == [
