@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from opskit.compose.cli import Project, presume_compose
 from opskit.compose.model import UNNAMED_IMAGE
@@ -29,34 +28,43 @@ _UNMADE = "not-made-yet"
 
 
 @dataclass(frozen=True, slots=True)
+class EnvFile:
+    """The values of an env file; `fault` says why it cannot be used, where it cannot."""
+
+    values: Mapping[str, Secret]
+    fault: str = ""
+
+    def setting(self, name: str, environment: Environment) -> str:
+        """What a variable is by Compose's precedence: shell, env file, the environment's settings; else empty."""
+        return read_given(name, self.values) or environment.settings.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A project, and what its env file holds and lacks; the fields are those of `preflight.facts.Facts`."""
+    """A project, and what it lacks yet; the fields are those of `preflight.facts.Facts`."""
 
     project: Project
-    secrets: Mapping[str, Secret]
     demanded: Mapping[str, bool]
     unmade: tuple[str, ...]
-    env_fault: str
 
 
-def draft_project(environment: Environment, placement: Placement, world: World) -> Draft:
+def draft_project(environment: Environment, env_file: EnvFile, placement: Placement, world: World) -> Draft:
     """Put an environment's project together, for the Compose that is most likely there.
 
     Args:
         environment: names the files; its settings are for variables that nobody else gives.
+        env_file: of that environment.
         placement: adds its overlay and its variables.
         world: the Engine it is for; waited for only where a file wants to know where the Engine keeps its logs.
     """
-    rehearsal = world.rehearsal
     names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
     files = tuple(COMPOSE / name for name in names)
-    env_file = ROOT / environment.env_file
-    secrets, fault = _read_env_file(env_file)
+    secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
     demanded = read_demanded(files)
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
-    own = UNNAMED if rehearsal else {}
+    own = UNNAMED if world.rehearsal else {}
     given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
-    name = rehearsal.project(environment.project) if rehearsal else environment.project
+    name = world.named(environment)
     engine = world.engine() if "DOCKER_ROOT" in read_used(files) else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
     settings = {**environment.settings, **read_moved(name)}.items()
@@ -64,7 +72,7 @@ def draft_project(environment: Environment, placement: Placement, world: World) 
         compose=presume_compose(),
         name=name,
         files=files,
-        env_file=env_file if env_file.exists() and not fault else None,
+        env_file=path if path.exists() and not fault else None,
         environ={
             **{name: value for name, value in settings if name not in os.environ and name not in secrets},
             "COMPOSE_PROFILES": ",".join(
@@ -79,11 +87,12 @@ def draft_project(environment: Environment, placement: Placement, world: World) 
         engine_host=world.address,
         withheld=SECRETS,
     )
-    return Draft(project, secrets, given, () if fault else unmade, fault)
+    return Draft(project, given, () if fault else unmade)
 
 
-def _read_env_file(path: Path) -> tuple[Mapping[str, Secret], str]:
+def read_env_file(environment: Environment) -> EnvFile:
+    """Read the environment's env file; one that cannot be used has no values, and says why."""
     try:
-        return read_secrets(path), ""
+        return EnvFile(read_secrets(ROOT / environment.env_file))
     except ConfigError as error:
-        return {}, str(error)
+        return EnvFile({}, str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded
-from opskit.draft import SECRETS, draft_project
+from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
 from opskit.engine.registry import read_pulls
@@ -137,9 +138,9 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
     """
     rehearsal = world.rehearsal
     with phase(journal, "facts"):
-        inventory = world.inventory()
-        placement = place(gpu, inventory, {str(mode): file for mode, file in environment.gpu.items()})
-        draft = draft_project(environment, placement, world)
+        env_file = read_env_file(environment)
+        placement = _place(environment, env_file, gpu, world)
+        draft = draft_project(environment, env_file, placement, world)
     project = draft.project
     with phase(journal, "compose config"):
         began = time.monotonic()
@@ -182,7 +183,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         compose=compose,
         engine=engine,
         stack=stack,
-        inventory=inventory,
+        inventory=world.inventory(),
         placement=placement,
         model=model,
         host=host,
@@ -192,11 +193,11 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         lock=read_launcher(project.name),
         hub=outside.get("hub"),
         pulls=outside.get("pulls"),
-        env_fault=draft.env_fault,
+        env_fault=env_file.fault,
         unread=unread,
         seconds=seconds,
     )
-    return Site(facts, project, world.client, draft.secrets, rehearsal)
+    return Site(facts, project, world.client, env_file.values, rehearsal)
 
 
 def _read_files(
@@ -214,6 +215,16 @@ def _read_files(
         postgres_majors=read_postgres_majors({volume.key: volume.folder for volume in mine if volume.key}),
     )
     return files, _read_model(stack)
+
+
+def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) -> Placement:
+    """Choose the GPUs, by what others leave of them for the share that vLLM will ask for."""
+    inventory = world.inventory()
+    overlays = {str(mode): file for mode, file in environment.gpu.items()}
+    share = env_file.setting("GPU_MEMORY_UTILIZATION", environment)
+    more = {"utilization": float(share)} if re.fullmatch(r"0?\.\d+|1(\.0*)?", share) else {}
+    occupied = isinstance(inventory, Inventory) and any(gpu.memory_used_bytes for gpu in inventory.gpus)
+    return place(gpu, inventory, overlays, running=occupied and world.runs(environment), **more)
 
 
 def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:

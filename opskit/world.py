@@ -24,6 +24,7 @@ from opskit.engine.facts import (
     read_volume_facts,
 )
 from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
+from opskit.environments import Environment
 from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
@@ -131,6 +132,16 @@ class World:
         look = "`docker info` and `systemctl status docker` may say why"
         lists: dict[str, Any] = {name: self._soft(name, r, look, required=True) for name, r in self._lists.items()}
         return replace(engine, **lists)
+
+    def named(self, environment: Environment) -> str:
+        """What the environment's Compose project is called here."""
+        return self.rehearsal.project(environment.project) if self.rehearsal else environment.project
+
+    def runs(self, environment: Environment) -> bool:
+        """Whether something of that environment runs already."""
+        engine = self.engine_whole()
+        there = engine.containers or () if isinstance(engine, EngineFacts) else ()
+        return any(c.project == self.named(environment) and c.state == "running" for c in there)
 
     def host(self) -> Host:
         """The host, with its memory, its listening sockets and its programs on the GPUs."""

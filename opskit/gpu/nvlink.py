@@ -105,7 +105,7 @@ def _read_pair(
     )
     between = _between(reader, a, b, links, switched=nvlink in (0, None))
     speeds = [link.speed_mb_s for link in between or ()]
-    measured = sum(speed / 1000 for speed in speeds if speed) if speeds and all(speeds) else None
+    measured = sum(filter(None, speeds)) / 1000 if speeds and all(speeds) else None
     bandwidth = measured or nominal_gb_s(a.name, len(speeds))
     return Pair(
         a=a.index,

@@ -8,13 +8,17 @@ from itertools import combinations
 from typing import Literal
 
 from opskit.errors import UsageError
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
+from opskit.gpu.interconnect import plan_interconnect
+from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.occupancy import has_room, tell_occupied
 
 Mode = Literal["dual", "single", "cpu", "none"]
 """What was chosen; none where the environment needs no GPU at all."""
 
 _MODES: Mapping[str, Mode | None] = {"auto": None, "dual": "dual", "single": "single", "cpu": "cpu"}
 _GPUS: Mapping[Mode, int] = {"dual": 2, "single": 1}
+_UTILIZATION = 0.80
+"""As compose/services/models.yml has it where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,14 @@ class Placement:
         return _GPUS.get(self.mode, 0)
 
 
-def place(mode: str, inventory: Inventory | GpuUnavailable, overlays: Mapping[str, str]) -> Placement:
+def place(
+    mode: str,
+    inventory: Inventory | GpuUnavailable,
+    overlays: Mapping[str, str],
+    *,
+    utilization: float = _UTILIZATION,
+    running: bool = False,
+) -> Placement:
     """Choose GPUs and settings.
 
     A mode that was asked for is kept even where the GPUs cannot satisfy it: the reason says so and preflight judges.
@@ -51,6 +62,8 @@ def place(mode: str, inventory: Inventory | GpuUnavailable, overlays: Mapping[st
         mode: auto, dual, single or cpu.
         inventory: what the machine has.
         overlays: the environment's overlay file by mode; none at all means that it needs no GPU.
+        utilization: the share of each card that vLLM will ask for; where others leave less the card is occupied.
+        running: what is on the GPUs now is this stack's own, so that no card is occupied by others.
 
     Raises:
         UsageError: the mode is unknown.
@@ -61,18 +74,21 @@ def place(mode: str, inventory: Inventory | GpuUnavailable, overlays: Mapping[st
         return Placement("none", None, (), 1, {}, ("this environment needs no GPU",))
     reasons: list[str] = []
     gpus = _usable(inventory, reasons)
-    chosen = _choose(mode, gpus, overlays, reasons)
+    free = gpus if running else [gpu for gpu in gpus if has_room(gpu, utilization)]
+    if mode != "cpu":
+        reasons += [tell_occupied(gpu, utilization) for gpu in gpus if gpu not in free]
+    chosen = _choose(mode, gpus, free, overlays, reasons)
     if chosen not in overlays:
         reasons.append(f"no overlay: this environment has none for {chosen}")
     taken: Sequence[Gpu] = ()
-    nccl: Mapping[str, str] = {}
+    settings: Mapping[str, str] = {}
     if chosen == "dual":
-        taken, nccl = _dual(inventory, gpus, reasons)
+        taken, settings = _dual(inventory, gpus, free, reasons)
     elif chosen == "single":
-        taken = _single(gpus, reasons)
+        taken = _single(gpus, free, reasons)
     ids = tuple(gpu.device_id for gpu in taken)
     tensor_parallel = 2 if chosen == "dual" else 1
-    environ = {"TENSOR_PARALLEL_SIZE": str(tensor_parallel), **nccl}
+    environ = {"TENSOR_PARALLEL_SIZE": str(tensor_parallel), **settings}
     return Placement(
         mode=chosen,
         overlay=overlays.get(chosen),
@@ -94,16 +110,23 @@ def _usable(inventory: Inventory | GpuUnavailable, reasons: list[str]) -> Sequen
     return [gpu for gpu in inventory.gpus if not gpu.mig]
 
 
-def _choose(mode: str, gpus: Sequence[Gpu], overlays: Mapping[str, str], reasons: list[str]) -> Mode:
+def _choose(
+    mode: str, gpus: Sequence[Gpu], free: Sequence[Gpu], overlays: Mapping[str, str], reasons: list[str]
+) -> Mode:
     asked = _MODES[mode]
     if asked is not None:
         reasons.append(f"{mode}: it was asked for")
         return asked
     count = f"{len(gpus)} usable GPU{'' if len(gpus) == 1 else 's'}"
-    if "dual" in overlays and any(_equal(a, b) for a, b in combinations(gpus, 2)):
-        reasons.append(f"dual: {count}, two of them equal")
+    wants_one = "single" in overlays and gpus
+    if "dual" in overlays and _any_equal(gpus):
+        if free and wants_one and not _any_equal(free):
+            reasons.append(f"single: {count}, two of them equal, but vLLM would not start on an occupied one")
+            return "single"
+        occupied = "" if _any_equal(free) else "; too few of them are free: vLLM starts once they are"
+        reasons.append(f"dual: {count}, two of them equal{occupied}")
         return "dual"
-    if "single" in overlays and gpus:
+    if wants_one:
         unequal = ", no two of them equal" if "dual" in overlays and len(gpus) > 1 else ""
         reasons.append(f"single: {count}{unequal}")
         return "single"
@@ -111,48 +134,41 @@ def _choose(mode: str, gpus: Sequence[Gpu], overlays: Mapping[str, str], reasons
     return "cpu"
 
 
+def _any_equal(gpus: Sequence[Gpu]) -> bool:
+    return any(_equal(a, b) for a, b in combinations(gpus, 2))
+
+
 def _equal(a: Gpu, b: Gpu) -> bool:
     return a.name is not None and (a.name, a.memory_total_bytes) == (b.name, b.memory_total_bytes)
 
 
 def _dual(
-    inventory: Inventory | GpuUnavailable, gpus: Sequence[Gpu], reasons: list[str]
+    inventory: Inventory | GpuUnavailable, gpus: Sequence[Gpu], free: Sequence[Gpu], reasons: list[str]
 ) -> tuple[Sequence[Gpu], Mapping[str, str]]:
     if isinstance(inventory, GpuUnavailable) or len(gpus) < _GPUS["dual"]:
         reasons.append(f"dual wants 2 GPUs, found {len(gpus)}")
         return gpus, {}
-    first, second = max(combinations(gpus, 2), key=lambda two: _worth(inventory, *two))
-    pair = inventory.pair(first.index, second.index)
-    names = f"GPU {first.index} and GPU {second.index}"
+    first, second = max(combinations(gpus, 2), key=lambda two: _worth(inventory, free, *two))
     if not _equal(first, second):
+        names = f"GPU {first.index} and GPU {second.index}"
         reasons.append(f"{names} are not equal: the smaller and slower one sets the pace of both")
-    if pair.nvlinks:
-        reasons.append(f"{names}: {_bandwidth(pair)}; NCCL uses peer-to-peer over NVLink")
-        return (first, second), {"NCCL_P2P_LEVEL": "NVL", "NCCL_P2P_DISABLE": "0"}
-    what = "NVLink unknown" if pair.nvlinks is None else "no NVLink"
-    distance = "" if pair.pcie is None else f" ({pair.pcie})"
-    reasons.append(f"{names}: {what}{distance}; NCCL_P2P_DISABLE=1, so NCCL goes through shared memory")
-    if pair.p2p_read == "OK":
-        reasons.append("peer-to-peer over PCIe is offered but not used: on GeForce it has hung and corrupted data")
-    return (first, second), {"NCCL_P2P_LEVEL": "LOC", "NCCL_P2P_DISABLE": "1"}
+    settings, why = plan_interconnect(inventory, first, second)
+    reasons += why
+    return (first, second), settings
 
 
-def _worth(inventory: Inventory, a: Gpu, b: Gpu) -> tuple[bool, float, int, int]:
+def _worth(inventory: Inventory, free: Sequence[Gpu], a: Gpu, b: Gpu) -> tuple[bool, bool, float, int, int]:
     pair = inventory.pair(a.index, b.index)
-    free = min(gpu.memory_free_bytes or 0 for gpu in (a, b))
-    return _equal(a, b), pair.bandwidth_gb_s or pair.nvlinks or 0, free, -a.index - b.index
+    room = min(gpu.memory_free_bytes or 0 for gpu in (a, b))
+    return a in free and b in free, _equal(a, b), pair.bandwidth_gb_s or pair.nvlinks or 0, room, -a.index - b.index
 
 
-def _bandwidth(pair: Pair) -> str:
-    speed = "" if pair.bandwidth_gb_s is None else f", {pair.bandwidth_gb_s:.2f} GB/s per direction"
-    return f"{pair.nvlinks} NVLinks{speed}{' (nominal)' if pair.bandwidth_source == 'nominal' else ''}"
-
-
-def _single(gpus: Sequence[Gpu], reasons: list[str]) -> Sequence[Gpu]:
+def _single(gpus: Sequence[Gpu], free: Sequence[Gpu], reasons: list[str]) -> Sequence[Gpu]:
     if not gpus:
         reasons.append("single wants 1 GPU, found 0")
         return ()
-    best = max(gpus, key=lambda gpu: (gpu.memory_total_bytes or 0, gpu.memory_free_bytes or 0, -gpu.index))
+    best = max(free or gpus, key=lambda gpu: (gpu.memory_total_bytes or 0, gpu.memory_free_bytes or 0, -gpu.index))
     if len(gpus) > 1:
-        reasons.append(f"GPU {best.index}: the most memory, then the most of it free, then the lowest index")
+        first = "one that is not occupied, then " if 0 < len(free) < len(gpus) else ""
+        reasons.append(f"GPU {best.index}: {first}the most memory, then the most of it free, then the lowest index")
     return (best,)

@@ -94,6 +94,23 @@ def test_gpus_are_reserved_only_where_there_are_any(stack: Stack, request: pytes
     assert found == ({} if ids is None else {"vllm": ids, "multimodal-worker": ids})
 
 
+def test_two_gpus_split_each_layer_by_hand_too_and_all_else_of_the_command_stays() -> None:
+    # An empty variable takes the default of the file, as where nobody sets it.
+    by_hand = resolve("development", "dual", TENSOR_PARALLEL_SIZE="")
+    command = by_hand.service("vllm").raw["command"]
+    assert command[-3:] == ["--tensor-parallel-size", "2", "--no-disable-custom-all-reduce"]
+    assert command[:-3] == resolve("development", "single").service("vllm").raw["command"][:-2]
+
+
+def test_the_placement_s_word_switches_the_custom_all_reduce_off() -> None:
+    settings = {"VLLM_CUSTOM_ALL_REDUCE": "--disable-custom-all-reduce", "NCCL_P2P_DISABLE": "1"}
+    vllm = resolve("production", "dual", **settings).service("vllm")
+    assert vllm.raw["command"][-1] == "--disable-custom-all-reduce"
+    assert vllm.options["tensor-parallel-size"] == "2"
+    assert "disable-custom-all-reduce" in vllm.options
+    assert vllm.raw["environment"]["NCCL_P2P_DISABLE"] == "1"
+
+
 def test_the_gpu_exporter_is_there_only_with_gpus() -> None:
     assert any(service.name == "dcgm-exporter" for service in resolve("production", "single").services)
     assert not any(service.name == "dcgm-exporter" for service in resolve("production", "cpu").services)

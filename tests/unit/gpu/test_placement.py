@@ -103,8 +103,8 @@ def test_nccl_uses_peer_to_peer_over_nvlink_only(inventory: Inventory, nccl: Map
     [
         ("auto", _LINKED, "dual: 2 usable GPUs, two of them equal"),
         ("auto", _LINKED, "GPU 0 and GPU 1: 4 NVLinks, 56.25 GB/s per direction (nominal); NCCL uses peer-to-peer over NVLink"),
-        ("auto", _UNLINKED, "GPU 0 and GPU 1: no NVLink (PHB); NCCL_P2P_DISABLE=1, so NCCL goes through shared memory"),
-        ("dual", _of(*_TWO), "GPU 0 and GPU 1: NVLink unknown; NCCL_P2P_DISABLE=1, so NCCL goes through shared memory"),
+        ("auto", _UNLINKED, "GPU 0 and GPU 1: no NVLink (PHB); NCCL_P2P_DISABLE=1, so NCCL goes through shared memory, which is slower"),
+        ("dual", _of(*_TWO), "GPU 0 and GPU 1: NVLink unknown; NCCL_P2P_DISABLE=1, so NCCL goes through shared memory, which is slower"),
         (
             "dual", _of(*_TWO, pairs=(_apart(0, 1, "OK"),)),
             "peer-to-peer over PCIe is offered but not used: on GeForce it has hung and corrupted data",
