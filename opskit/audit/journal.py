@@ -73,13 +73,27 @@ def plain(value: object) -> Any:  # noqa: ANN401  JSON is any
 
 
 def read_journal(folder: Path, *, skip: int = 0) -> tuple[dict[str, Any], ...]:
-    """The events after the first `skip`; a last line still being written is left for the next look."""
+    """The events after the first `skip`; a last line still being written is left for the next look.
+
+    A line that is no event (a full disk leaves half of one, and the next is written behind it) is one of kind
+    `unreadable`, so that one bad line hides neither the others nor itself.
+    """
     return tuple(_events(folder / _NAME))[skip:]
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         if line.endswith("\n"):
-            yield json.loads(line)
+            yield _event(line)
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except json.JSONDecodeError:
+        event = None
+    if isinstance(event, dict) and isinstance(event.get("kind"), str) and isinstance(event.get("at"), int | float):
+        return event
+    return {"kind": "unreadable", "line": line}

@@ -23,6 +23,16 @@ def test_a_line_still_being_written_is_left_for_the_next_look(tmp_path: Path) ->
     assert len(read_journal(tmp_path)) == 1
 
 
+def test_a_line_that_is_no_event_keeps_its_place_and_hides_no_other(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write("note", text="1")
+    with (tmp_path / "events.jsonl").open("ab") as sink:
+        sink.write(b'{"at": 1, "ki\xff' + b'{"at": 2, "kind": "note"}\n[]\n\n')
+    journal.write("note", text="2")
+    assert [event["kind"] for event in read_journal(tmp_path)] == ["note", *["unreadable"] * 3, "note"]
+    assert read_journal(tmp_path, skip=4)[0]["text"] == "2"
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     Journal(None).write("note", text="1")
     assert not list(tmp_path.iterdir())
