@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-_COLOURS = {"ready": "#009e73", "waiting": "#e69f00", "never": "#d55e00"}
+_COLOURS = {"ready": "#008561", "waiting": "#9c6c00", "never": "#c05500"}
+"""Okabe and Ito's green, orange and vermilion, darkened until they read on white (WCAG AA) and on JupyterLab's dark."""
+
 _BADGE = '<b style="background:#e69f00;color:#000;padding:1px 6px;border-radius:3px">REHEARSAL</b> '
 _LINK = "color:var(--jp-content-link-color,#1976d2);text-decoration:underline"
 _CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top"
@@ -32,7 +34,9 @@ class RunState:
         began: Unix seconds of its first event; None before it.
         now: Unix seconds of its last event, or of the clock while it runs.
         services: state word and seconds by service, in the order they were first told.
+        unread: lines of the journal that could not be read.
         ended: whether its process has ended.
+        stopped: whether the operator asked it to end.
         output: the last lines of its process, for one that ended without an outcome.
     """
 
@@ -46,13 +50,25 @@ class RunState:
     failure: str | None = None
     endpoints: Sequence[Mapping[str, Any]] = ()
     note: str = ""
+    unread: int = 0
     ended: bool = False
+    stopped: bool = False
     output: tuple[str, ...] = ()
     record: str = ""
 
 
 def reduce_run(state: RunState, event: Mapping[str, Any]) -> RunState:
-    """The state after one more event of the journal; an event it does not know moves only the clock."""
+    """The state after one more event of the journal; an event it does not know moves only the clock.
+
+    A line that could not be read, and an event without what its kind has, is counted and changes nothing else.
+    """
+    try:
+        return _reduced(state, event)
+    except KeyError:
+        return replace(state, unread=state.unread + 1)
+
+
+def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
     state = replace(state, began=state.began if state.began is not None else event["at"], now=event["at"])
     kind = event["kind"]
     if kind == "service":
@@ -70,6 +86,8 @@ def draw_run(state: RunState) -> str:
     parts = [f"<div>{_BADGE if state.rehearsal else ''}{_headline(state)}</div>"]
     if state.note and not state.ended:
         parts.append(f"<div>{html.escape(state.note)}</div>")
+    if state.unread:
+        parts.append(f"<div>{state.unread} line(s) of its journal cannot be read and are left out here.</div>")
     if state.services:
         rows = "".join(_service_row(service) for service in state.services.values())
         parts.append(f"<table>{rows}</table>")
@@ -93,7 +111,9 @@ def _headline(state: RunState) -> str:
     if state.outcome is not None and state.outcome["ok"] and not state.failure:
         word = "READY" if state.act == "start" else "STOPPED"
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
-    return f'<b style="color:{_COLOURS["never"]}">✘ FAILED</b> after {seconds}'
+    word = "■ STOPPED BY YOU" if state.stopped else "✘ FAILED"
+    colour = _COLOURS["waiting" if state.stopped else "never"]
+    return f'<b style="color:{colour}">{word}</b> after {seconds}'
 
 
 def _service_row(service: Mapping[str, Any]) -> str:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
 from functools import reduce
 from typing import Any
+
+import pytest
 
 from opskit.show.run import RunState, draw_run, reduce_run
 
@@ -33,6 +36,14 @@ def test_ready_is_said_only_of_an_outcome_that_is_ok() -> None:
     assert "FAILED" in run(SERVICE)
 
 
+def test_what_you_stopped_is_not_called_failed_but_what_came_to_ready_is_called_so() -> None:
+    failed = {"kind": "outcome", "ok": False}, {"kind": "failure", "message": "cancelled"}
+    assert "STOPPED BY YOU" in run(*failed, stopped=True)
+    assert "FAILED" not in run(*failed, stopped=True)
+    assert "STOPPED BY YOU" in run(stopped=True)
+    assert "READY" in run({"kind": "outcome", "ok": True}, stopped=True)
+
+
 def test_a_stop_that_went_well_is_stopped_not_ready() -> None:
     shown = run({"kind": "outcome", "ok": True}, act="stop")
     assert "STOPPED" in shown
@@ -60,3 +71,25 @@ def test_a_rehearsal_says_so() -> None:
     facts = {"kind": "facts", "versions": {}, "rehearsal": True}
     assert "REHEARSAL" in run(facts)
     assert "REHEARSAL" not in run({**facts, "rehearsal": False})
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        *(run({**SERVICE, "word": word}, ended=False) for word in ("ready", "waiting", "never")),
+        run({"kind": "outcome", "ok": True}),
+        run({"kind": "outcome", "ok": False}),
+        run(stopped=True),
+    ],
+)
+def test_every_colour_reads_on_white(shown: str) -> None:
+    colours = re.findall(r"[;\"]color:(#[0-9a-f]{6})", shown)
+    assert colours
+    assert all(1.05 / (luminance(colour) + 0.05) >= 4.5 for colour in colours)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, by WCAG 2.2."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

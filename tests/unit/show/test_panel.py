@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opskit.audit.journal import Journal, read_journal
+from opskit.errors import OpskitError
+from opskit.show import panel as module
+from opskit.show.panel import Panel, is_confirmed
+
+
+class Launch:
+    """A run that ends when the test says so, with a real journal: the panel's only way to the world."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = Journal(folder)
+        self.rc: int | None = None
+        self.said: tuple[str, ...] = ()
+        self.interrupts = 0
+        self.started: list[tuple[str, Mapping[str, str]]] = []
+        self.refusal: Exception | None = None
+        self.unreadable: Exception | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def start(self, notebook: str, parameters: Mapping[str, str]) -> tuple[Path, Launch]:
+        if self.refusal:
+            raise self.refusal
+        self.started.append((notebook, parameters))
+        self.meanwhile()
+        return self.folder, self
+
+    def read(self, folder: Path, seen: int) -> Sequence[Mapping[str, Any]]:
+        if self.unreadable:
+            raise self.unreadable
+        return read_journal(folder, skip=seen)
+
+    def poll(self) -> int | None:
+        return self.rc
+
+    def interrupt(self) -> None:
+        self.interrupts += 1
+
+    def tail(self, lines: int) -> tuple[str, ...]:
+        return self.said[-lines:]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
+    monkeypatch.setattr(module, "_LOOK_S", 0.005)
+    made = Launch(tmp_path)
+    yield made
+    made.rc = 0  # ends the thread that follows it
+
+
+@pytest.fixture
+def panel(run: Launch) -> Panel:
+    environments = [("development", "for work"), ("production", "for all")]
+    return Panel(environments, env="development", gpu="auto", rehearse=True, start=run.start, read=run.read)
+
+
+def until(look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not look():
+        assert time.monotonic() < deadline, "not so within 5 s"
+        time.sleep(0.005)
+
+
+def end(panel: Panel, run: Launch, rc: int = 0) -> None:
+    run.rc = rc
+    until(lambda: not panel._busy)
+
+
+def locked(panel: Panel) -> set[bool]:
+    return {widget.disabled for widget in (panel.launch, panel.environment, panel.gpu, panel.rehearse)}
+
+
+def test_launch_starts_the_notebook_with_what_was_chosen_and_locks_the_choice(panel: Panel, run: Launch) -> None:
+    panel.gpu.value = "single"
+    panel.launch.click()
+    assert run.started == [("start", {"env": "development", "gpu": "single", "rehearse": "true"})]
+    assert locked(panel) == {True}
+    assert not panel.stop.disabled
+
+
+def test_the_choice_is_locked_before_the_process_is_started(panel: Panel, run: Launch) -> None:
+    seen: list[set[bool]] = []
+    run.meanwhile = lambda: seen.append(locked(panel))
+    panel.launch.click()
+    assert seen == [{True}]
+
+
+def test_clicks_that_waited_for_a_busy_kernel_start_one_run(panel: Panel, run: Launch) -> None:
+    panel.launch.click()
+    panel.launch.click()
+    assert len(run.started) == 1
+
+
+def test_a_click_handled_while_a_run_is_being_started_starts_no_other(panel: Panel, run: Launch) -> None:
+    run.meanwhile = lambda: (panel.launch.click(), panel.stop.click(), None)[2]
+    panel.launch.click()
+    assert len(run.started) == 1
+
+
+def test_the_journal_is_shown_while_it_runs(panel: Panel, run: Launch) -> None:
+    panel.launch.click()
+    run.journal.write("phase_started", phase="preflight")
+    until(lambda: "preflight" in panel.view.value)
+
+
+def test_all_can_be_chosen_again_after_the_end(panel: Panel, run: Launch) -> None:
+    panel.launch.click()
+    run.journal.write("outcome", ok=True)
+    end(panel, run)
+    assert "READY" in panel.view.value
+    assert locked(panel) == {False}
+    assert not panel.stop.disabled
+
+
+def test_the_last_event_counts_though_the_process_has_ended(panel: Panel, run: Launch) -> None:
+    run.rc = 0
+    run.journal.write("outcome", ok=True)
+    panel.launch.click()
+    until(lambda: "READY" in panel.view.value)
+
+
+def test_a_process_that_ends_without_a_word_in_its_journal_shows_its_last_lines(panel: Panel, run: Launch) -> None:
+    run.said = tuple(f"line <{n}>" for n in range(20))
+    panel.launch.click()
+    end(panel, run, rc=1)
+    assert "FAILED" in panel.view.value
+    assert "line &lt;5&gt;" in panel.view.value
+    assert "line &lt;4&gt;" not in panel.view.value
+
+
+def test_stop_asks_a_launch_to_end_once_however_often_it_is_clicked(panel: Panel, run: Launch) -> None:
+    panel.launch.click()
+    panel.stop.click()
+    panel.stop.click()
+    assert (run.interrupts, len(run.started)) == (1, 1)
+    assert panel.stop.description == "Stopping"
+    end(panel, run, rc=1)
+    assert panel.stop.description == "Stop"
+
+
+def test_a_launch_that_was_stopped_is_not_called_failed_and_the_next_one_is_not_called_stopped(
+    panel: Panel, run: Launch
+) -> None:
+    panel.launch.click()
+    panel.stop.click()
+    run.journal.write("outcome", ok=False)
+    run.journal.write("failure", message="what was started is still there")
+    end(panel, run, rc=1)
+    assert "STOPPED BY YOU" in panel.view.value
+    assert "FAILED" not in panel.view.value
+    assert "what was started is still there" in panel.view.value
+    panel.launch.click()
+    until(lambda: "FAILED" in panel.view.value)
+
+
+def test_a_launch_that_does_not_end_can_be_stopped_at_once(
+    panel: Panel, run: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.launch.click()
+    panel.stop.click()
+    time.sleep(0.05)
+    assert panel.stop.disabled
+    monkeypatch.setattr(module, "_GRACE_S", 0.02)
+    until(lambda: panel.stop.description == "Stop at once")
+    assert not panel.stop.disabled
+    panel.stop.click()
+    assert run.interrupts == 2
+
+
+def test_stop_without_a_launch_takes_the_environment_down_and_is_not_stopped_itself(panel: Panel, run: Launch) -> None:
+    panel.stop.click()
+    panel.stop.click()
+    panel.launch.click()
+    assert run.started == [("stop", {"env": "development", "rehearse": "true"})]
+    assert run.interrupts == 0
+    assert panel.stop.disabled
+    end(panel, run)
+    assert not panel.stop.disabled
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "now", "confirmed"),
+    [(None, 50.0, False), (50.0, 50.49, False), (50.0, 50.5, True), (50.0, 60.0, True), (50.0, 60.01, False)],
+)
+def test_a_click_confirms_from_half_a_second_to_ten_seconds_after_the_question(
+    asked_at: float | None, now: float, confirmed: bool
+) -> None:
+    assert is_confirmed(asked_at, now) is confirmed
+
+
+def test_production_asks_first_a_double_click_is_no_answer_and_a_later_click_is(panel: Panel, run: Launch) -> None:
+    panel.environment.value = "production"
+    panel.launch.click()
+    panel.launch.click()
+    assert run.started == []
+    assert panel.launch.description == "Launch production?"
+    assert "Click again" in panel.view.value
+    time.sleep(0.55)
+    panel.launch.click()
+    assert [parameters["env"] for _, parameters in run.started] == ["production"]
+    assert panel.launch.description == "Launch"
+
+
+@pytest.mark.parametrize(("choice", "other"), [("environment", "development"), ("gpu", "cpu"), ("rehearse", False)])
+def test_another_choice_takes_the_question_back(panel: Panel, run: Launch, choice: str, other: object) -> None:
+    panel.environment.value = "production"
+    panel.launch.click()
+    setattr(getattr(panel, choice), "value", other)  # noqa: B010  the trait's name is the test's
+    assert panel.launch.description == "Launch"
+    panel.environment.value = "production"
+    time.sleep(0.55)
+    panel.launch.click()
+    assert run.started == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (OpskitError("no <such> notebook"), "no &lt;such&gt; notebook"),
+        (OSError(30, "Read-only file system", "audit"), "[Errno 30] Read-only file system: &#x27;audit&#x27;"),
+        (RuntimeError(), "RuntimeError()"),
+    ],
+)
+def test_a_run_that_cannot_be_started_is_told_and_can_be_tried_again(
+    panel: Panel, run: Launch, refusal: Exception, said: str
+) -> None:
+    run.refusal = refusal
+    panel.launch.click()
+    assert f"<b>Not started</b>: {said}" in panel.view.value
+    assert locked(panel) == {False}
+    run.refusal = None
+    panel.launch.click()
+    assert len(run.started) == 1
+
+
+def test_a_journal_that_cannot_be_read_is_told_and_the_panel_lives_on(panel: Panel, run: Launch) -> None:
+    run.unreadable = OSError(5, "Input/output <error>")
+    panel.launch.click()
+    until(lambda: "The run goes on, but" in panel.view.value)
+    assert "<error>" not in panel.view.value
+    end(panel, run)
+    assert "The run ended, but" in panel.view.value
+    assert "FAILED" not in panel.view.value
+    assert locked(panel) == {False}
+
+
+@pytest.mark.parametrize("line", ['{"at": 1, "kind": "no', "[]", "7", '{"kind": "note"}', '{"at": 1, "kind": "note"}'])
+def test_a_line_of_the_journal_that_is_no_event_is_told_and_hides_no_other(
+    panel: Panel, run: Launch, line: str
+) -> None:
+    panel.launch.click()
+    run.journal.write("phase_started", phase="plan")
+    with (run.folder / "events.jsonl").open("a") as sink:
+        sink.write(line + "\n")
+    until(lambda: "1 line(s) of its journal cannot be read" in panel.view.value)
+    run.journal.write("something_of_a_later_version", answer=42)
+    run.journal.write("outcome", ok=True)
+    end(panel, run)
+    assert "READY" in panel.view.value
+    assert "1 line(s)" in panel.view.value
+    assert locked(panel) == {False}
+
+
+def test_an_event_that_cannot_be_drawn_is_told_and_launch_can_be_used_again(panel: Panel, run: Launch) -> None:
+    panel.launch.click()
+    run.journal.write("outcome", verdict="no such thing")
+    end(panel, run)
+    assert "The run ended, but" in panel.view.value
+    assert locked(panel) == {False}
