@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.runner import notebook_path, read_parameters, run_notebook
+from opskit.audit.store import record_interrupt
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError
 from opskit.paths import AUDIT, ENVIRONMENTS
@@ -32,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _engine(said.act)
         return _run(said.notebook, dict(said.parameters))
     except KeyboardInterrupt:
-        print("interrupted; nothing was started", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
     except UsageError as error:
         print(error, file=sys.stderr)
@@ -44,12 +47,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(name: str, words: dict[str, str]) -> int:
     notebook_path(name)
-    parameters = read_parameters(name, words)
-    environment = str(parameters.get("env", ""))
-    if environment or name in {"start", "stop"}:
-        environment = find_environment(read_environments(ENVIRONMENTS), environment).name
     given = os.environ.get(RUN_FOLDER)
-    folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
+    folder = Path(given) if given else None
+    parameters: dict[str, Any] = dict(words)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a panel's run is born with it blocked
+        parameters = read_parameters(name, words)
+        environment = str(parameters.get("env", ""))
+        if environment or name in {"start", "stop"}:
+            environment = find_environment(read_environments(ENVIRONMENTS), environment).name
+        folder = folder or open_run_folder(AUDIT, environment=environment, act=name)
+        return _run_in(folder, name, parameters)
+    except KeyboardInterrupt:
+        if folder is not None:
+            record_interrupt(folder, name, parameters)
+            print(f"The record is {folder}")
+        raise
+
+
+def _run_in(folder: Path, name: str, parameters: dict[str, Any]) -> int:
     console = Console(lambda seen: read_journal(folder, skip=seen))
     ended = threading.Event()
     watcher = threading.Thread(target=console.follow, args=(ended,))

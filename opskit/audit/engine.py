@@ -8,17 +8,12 @@ a kernel dies or a run is interrupted (papermill 2.7), so the statuses are put r
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import platform
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +23,11 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder, read_journal
+from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters
-from opskit.audit.record import compose_record
+from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_atomically, write_record
 from opskit.errors import UsageError
-from opskit.paths import AUDIT, login
+from opskit.paths import AUDIT
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 """ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
@@ -59,6 +54,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         super().__init__(nb, **kwargs)
         self.archive = archive
         self.journal = journal
+        self.begun = False
         self.interrupted = False
         self.ended_by: str | None = None
         self._began = self._last = time.monotonic()
@@ -67,8 +63,11 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Stop here if an interrupt came between two cells; note how long the kernel took to be there."""
         if self.interrupted:
+            if not self.begun:
+                tell_interrupt(self.journal)
             raise KeyboardInterrupt
-        if cell_index == 0:
+        if not self.begun:
+            self.begun = True
             self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._began, 3))
         super().cell_start(cell, cell_index, **kwargs)
 
@@ -134,8 +133,8 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             output_path=output_path,
             **{key: kwargs[key] for key in own if key in kwargs},
         )
-        start = _start(act, parameters)
-        _write_record(folder, start, ended_by="still running")
+        start = begin_record(act, parameters)
+        write_record(folder, start, ended_by=STILL_RUNNING)
         error: BaseException | None = None
         manager.notebook_start()
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
@@ -152,7 +151,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         message = _mark_errors(manager, output_path)
         if message:
             manager.journal.write("failure", message=message)
-        _write_record(folder, start, ended_by=manager.ended_by)
+        write_record(folder, start, ended_by=manager.ended_by)
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
@@ -168,36 +167,8 @@ def _folder(act: str, parameters: dict[str, Any]) -> Path:
     return open_run_folder(AUDIT, environment=str(parameters.get("env") or "none"), act=act)
 
 
-def _start(act: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
-    now = time.time()
-    return {
-        "act": act,
-        "environment": parameters.get("env"),
-        "who": login(),
-        "host": socket.gethostname(),
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-        "started": round(now, 3),
-        "parameters": parameters,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
-
-
-def _write_record(folder: Path, start: dict[str, Any], *, ended_by: str | None) -> None:
-    record = compose_record(start, read_journal(folder), ended_by=ended_by, ended=time.time())
-    _write_atomically(folder / "record.json", json.dumps(record, indent=2) + "\n")
-
-
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
-    _write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    Path(sink.name).replace(path)
+    write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
 def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | None:
@@ -208,6 +179,8 @@ def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | No
         raise_for_execution_errors(manager.nb, output_path)
     except PapermillExecutionError as error:
         _write_notebook(manager.archive, manager.nb)
+        if error.ename == "KeyboardInterrupt":
+            return "interrupted; what was done by then stays done"
         return str(error.evalue) if error.ename.endswith("Error") and error.evalue else str(error)
     if manager.ended_by is None and any(
         cell.metadata.papermill["status"] == manager.FAILED for cell in manager.nb.cells
@@ -233,7 +206,8 @@ def _variable(name: str, value: str) -> Iterator[None]:
 def _interrupts(manager: RecordingManager) -> Iterator[None]:
     """Hand a first SIGINT, SIGTERM or SIGHUP to the kernel, so that the act itself ends, tells and records.
 
-    A second one ends the run at once. papermill alone would kill the kernel and leave what it started behind.
+    A second one ends the run at once. papermill alone would kill the kernel and leave what it started behind. A kernel
+    that is still coming up would die of it with a traceback: there the run ends before its first cell instead.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -243,7 +217,7 @@ def _interrupts(manager: RecordingManager) -> Iterator[None]:
         if manager.interrupted:
             raise KeyboardInterrupt(signal.Signals(number).name)
         manager.interrupted = True
-        for child in _kernels():
+        for child in _kernels() if manager.begun else ():
             child.send_signal(signal.SIGINT)
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}

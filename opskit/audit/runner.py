@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,12 +67,17 @@ def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str 
 def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Detached]:
     """Start a run in a process of its own, as the panel does; its journal in the folder tells how it goes.
 
-    It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed.
+    It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed. An interrupt waits
+    until it can be recorded: the process is born with SIGINT blocked, and `opskit run` lets it in.
     """
     folder = open_run_folder(AUDIT, environment=parameters.get("env", ""), act=name)
     words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
     command = (sys.executable, "-m", "opskit", "run", name, *words)
-    return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def is_interactive() -> bool:

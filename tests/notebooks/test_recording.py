@@ -91,6 +91,7 @@ def test_another_notebook_is_left_alone(tmp_path: Path) -> None:
     ("last", "said", "ended_by"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "DeadKernelError", "DeadKernelError"),
+        ("raise KeyboardInterrupt", "interrupted; what was done by then stays done", None),
         ("raise SystemExit(0)", "a cell ended the notebook before its end", None),
     ],
 )
@@ -113,5 +114,36 @@ def test_a_run_that_ends_early_is_recorded_as_such(
     record = json.loads((tmp_path / "record.json").read_text())
     assert (record["ok"], record["ended_by"]) == (False, ended_by)
     cells = nbformat.read(tmp_path / "status.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
-    states = [cell["metadata"]["papermill"]["status"] for cell in cells]
+    states = [cell["metadata"]["papermill"]["status"] for cell in cells if "papermill" in cell["metadata"]]
     assert states == ["completed", "failed", "not-run"]
+
+
+START = """
+import sys, time
+from opskit.audit.runner import start_run
+
+folder, run = start_run("start", {"env": "dev"})
+while sys.argv[1] not in {path.name for path in folder.iterdir()}:
+    time.sleep(0.01)
+run.interrupt()
+while run.poll() is None:
+    time.sleep(0.01)
+print(folder)
+"""
+
+
+@pytest.mark.parametrize("sign", ["log", "record.json"])
+def test_an_interrupt_before_the_first_cell_is_recorded(tmp_path: Path, sign: str) -> None:
+    """Python is born as `log` is there; at `record.json` papermill has brought its engine up, but no kernel yet."""
+    for name in ("compose", "configs", "notebooks"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    env = {**os.environ, "OPSKIT_ROOT": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    env["DOCKER_HOST"] = f"unix://{tmp_path}/no.sock"
+    done = subprocess.run([sys.executable, "-c", START, sign], env=env, capture_output=True, text=True, check=True)
+    folder = Path(done.stdout.strip())
+    record = json.loads((folder / "record.json").read_text())
+    assert (record["act"], record["environment"]) == ("start", "dev")
+    assert (record["ok"], record["ended_by"]) == (False, "KeyboardInterrupt")
+    assert record["outcome"]["failures"][0]["kind"] == "cancelled"
+    assert record["failure"]["message"] == "interrupted before the notebook began; nothing was changed"
+    assert "Traceback" not in (folder / "log").read_text()
