@@ -60,7 +60,7 @@ def on_interrupt(*_):
 
 signal.signal(signal.SIGINT, on_interrupt)
 journal.write("phase_started", phase="preflight")
-while not (folder / "end").exists() and interrupts < (2 if Path("stubborn").exists() else 1):
+while folder.exists() and not (folder / "end").exists() and interrupts < (2 if Path("stubborn").exists() else 1):
     time.sleep(0.05)
 time.sleep(1)
 journal.write("outcome", ok=not interrupts)
