@@ -52,6 +52,10 @@ check: install ## Lint, format, types, import contracts, notebooks stripped
 test: install ## All tests, on a real Docker Engine: the one that answers, else a private one
 	@pytest
 
+.PHONY: pictures
+pictures: install ## Draw docs/pictures anew from recorded machines
+	@$(BIN)/python docs/pictures.py
+
 .PHONY: lock
 lock: install ## Resolve the locked packages anew
 	@uv pip compile pyproject.toml --extra dev --extra rehearsal --generate-hashes --universal \

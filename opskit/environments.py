@@ -10,7 +10,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from opskit.errors import ConfigError, UsageError
+from opskit.errors import ConfigError, UsageError, did_you_mean
 
 GpuMode = Literal["dual", "single", "cpu"]
 
@@ -126,8 +126,7 @@ def find_environment(environments: Mapping[str, Environment], name: str) -> Envi
         raise UsageError(
             f"usage: opskit run start -p env ENVIRONMENT\nNo environment was given; wanted one of:\n{listed}"
         )
-    near = difflib.get_close_matches(name, by_word, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, by_word)
     raise UsageError(f"env: found {name!r}, which is no environment.{hint} Wanted one of:\n{listed}")
 
 

@@ -1,5 +1,16 @@
 """The exceptions: raised where opskit could not do its work, never as an answer about the world."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence, with a space before it, that names the nearest known word; empty where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
 
 class OpskitError(Exception):
     """Says what was being done, what was found, what was wanted and what to do; shown without a traceback."""

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from opskit.acts.clean import Clean
+from opskit.acts.first_run import FirstRun
+from opskit.acts.gpu import GpuLook
+from opskit.acts.logs import read_log_table
+from opskit.acts.preflight import Preflight
 from opskit.acts.start import Start
 from opskit.acts.stop import Stop
 from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
-from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import read_container_facts
-from opskit.environments import find_environment, read_environments
-from opskit.errors import UsageError
-from opskit.paths import ENVIRONMENTS, STATE
+from opskit.engine.reclaim import MODES
+from opskit.environments import Environment, find_environment, read_environments
+from opskit.errors import UsageError, did_you_mean
+from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
 from opskit.preflight.checks import refuse_unknown
-from opskit.rehearsal.engine import find_engine
+from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
+
+if TYPE_CHECKING:
+    from opskit.acts.matrix import Matrix
 
 GPU_MODES = ("auto", "dual", "single", "cpu")
 
 
-def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = False, deadline_s: float = 900) -> Start:
+def start(
+    *,
+    env: str,
+    gpu: str = "auto",
+    overlays: str = "",
+    ports: str = "keep",
+    cleanup: str = "never",
+    accept: str = "",
+    rehearse: bool = False,
+    deadline_s: float = 900,
+) -> Start:
     """Begin the act that launches an environment; nothing is touched before `launch`.
 
     Args:
         env: name or alias of an environment.
         gpu: auto, dual, single or cpu.
+        overlays: further files of compose/, comma separated, merged after the environment's own.
+        ports: `auto` moves a busy published port to the next free one and remembers it; `keep` lets preflight refuse.
+        cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
+            lists it; see `clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
@@ -35,11 +60,17 @@ def start(*, env: str, gpu: str = "auto", accept: str = "", rehearse: bool = Fal
     environment = find_environment(environments, env or ("development" if is_interactive() else ""))
     if environment.act_on:
         raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
-    if gpu not in GPU_MODES:
-        raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
-    accepted = tuple(word.strip() for word in accept.split(",") if word.strip())
+    _refuse_mode(gpu)
+    more = _words(overlays)
+    _refuse_overlays(more)
+    accepted = _words(accept)
     refuse_unknown(accepted)
-    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s)
+    environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
+    if ports not in {"auto", "keep"}:
+        raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
+    if cleanup not in MODES:
+        raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
+    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -55,6 +86,23 @@ def stop(*, env: str, rehearse: bool = False) -> Stop:
     return Stop(find_environment(read_environments(ENVIRONMENTS), env), rehearse=rehearse)
 
 
+def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool = False) -> Clean:
+    """Begin the act that gives disk back; nothing is removed before `clean`, and never a volume.
+
+    Args:
+        env: name or alias of the environment whose containers are looked at; empty for all of them.
+        mode: auto (acts where more than 30 % is reclaimable), ask (acts on `confirm`) or never.
+        confirm: what the plan said to confirm it with.
+        rehearse: look on the rehearsal's engine.
+
+    Raises:
+        UsageError: no such environment or mode; nothing was removed.
+    """
+    if mode not in MODES:
+        raise UsageError(f"mode: found {mode!r}; wanted one of {', '.join(MODES)}.")
+    return Clean(_environments(env), mode, confirm, rehearse=rehearse)
+
+
 def status(*, rehearse: bool = False) -> Table:
     """Every environment's containers in the Engine's own words.
 
@@ -62,10 +110,10 @@ def status(*, rehearse: bool = False) -> Table:
         rehearse: look on the rehearsal's engine, where there is one.
     """
     journal = Journal.of_this_run()
-    engine = find_engine(STATE) if rehearse else None
-    facts = read_container_facts(connect(resolve_host(engine.host if engine else None)))
+    client, named = open_engine(STATE, rehearse=rehearse)
+    facts = read_container_facts(client)
     environments = read_environments(ENVIRONMENTS).values()
-    names = {(engine.project(e.project) if engine else e.project): e.name for e in environments}
+    names = {named(e.project): e.name for e in environments}
     rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
     journal.write("outcome", ok=True, failures=[])
     return Table(
@@ -74,3 +122,98 @@ def status(*, rehearse: bool = False) -> Table:
         rows,
         rehearse,
     )
+
+
+def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, deadline_s: float = 900) -> FirstRun:
+    """Begin the act that wipes development and starts it anew; without the project's name it only shows.
+
+    Args:
+        confirm: the project's name, typed by the operator, such as `multimodal-development`.
+        gpu: auto, dual, single or cpu.
+        rehearse: as in `start`.
+        deadline_s: as in `start`.
+
+    Raises:
+        UsageError: the GPU mode is unknown.
+    """
+    _refuse_mode(gpu)
+    environments = read_environments(ENVIRONMENTS)
+    target = find_environment(environments, find_environment(environments, "first-run").act_on or "")
+    return FirstRun(target, Start(target, gpu, (), rehearse=rehearse, deadline_s=deadline_s), confirm)
+
+
+def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False) -> Table:
+    """The last log lines of an environment's containers, without any secret.
+
+    Args:
+        env: name or alias of an environment.
+        service: one service; empty means all.
+        lines: of each container.
+        rehearse: look on the rehearsal's engine, where there is one.
+
+    Raises:
+        UsageError: no such environment, or it has no such service running.
+    """
+    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
+
+
+def preflight(*, env: str = "", gpu: str = "auto", rehearse: bool = False) -> Preflight:
+    """Begin the look at what would keep each environment from starting here; nothing is started.
+
+    Args:
+        env: name or alias of one environment; empty for all of them.
+        gpu: auto, dual, single or cpu.
+        rehearse: judge the rehearsal instead.
+
+    Raises:
+        UsageError: no such environment or mode.
+    """
+    _refuse_mode(gpu)
+    return Preflight(_environments(env), gpu, rehearse=rehearse)
+
+
+def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
+    """Begin the look at the GPUs as an environment would use them; nothing is started.
+
+    Args:
+        env: name or alias of an environment.
+        gpu: auto, dual, single or cpu.
+        rehearse: the recorded GPUs of a rehearsal.
+
+    Raises:
+        UsageError: no such environment or mode.
+    """
+    _refuse_mode(gpu)
+    return GpuLook(find_environment(read_environments(ENVIRONMENTS), env), gpu, rehearse=rehearse)
+
+
+def matrix() -> Matrix:
+    """Begin the look at all environments at once: matrix, differences, drift and lint; nothing is started."""
+    from opskit.acts.matrix import Matrix  # noqa: PLC0415  pandas is slow to import
+
+    return Matrix()
+
+
+def _environments(env: str) -> list[Environment]:
+    """The environment of that name, or every one with a stack of its own."""
+    environments = read_environments(ENVIRONMENTS)
+    chosen = [find_environment(environments, env)] if env else environments.values()
+    return [environment for environment in chosen if not environment.act_on]
+
+
+def _refuse_mode(gpu: str) -> None:
+    if gpu not in GPU_MODES:
+        raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
+
+
+def _refuse_overlays(names: Iterable[str]) -> None:
+    there = sorted(path.name for path in COMPOSE.glob("*.yml"))
+    for name in names:
+        if name not in there:
+            hint = did_you_mean(name, there)
+            raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(there)}.")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -7,26 +7,29 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import requests
 
 from opskit.audit.journal import Journal
-from opskit.compose.cli import MINIMUM, Compose, Project, find_compose
+from opskit.checklist import checks_of
+from opskit.compose.cli import Compose, Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import UNNAMED_IMAGE, Stack
 from opskit.compose.variables import read_demanded
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import EngineFacts, read_engine_facts
 from opskit.environments import Environment
-from opskit.errors import ComposeMissingError, EngineUnavailableError
+from opskit.errors import ComposeMissingError, ConfigError, EngineUnavailableError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
+from opskit.gpu.shape import Model
+from opskit.gpu.weights import read_model
 from opskit.paths import COMPOSE, ROOT, STATE
-from opskit.preflight import checks as preflight
-from opskit.preflight.finding import Check, Report, judge
+from opskit.port import move_ports, read_moved
+from opskit.preflight.finding import Report, judge
 from opskit.preflight.host import HostFacts, read_host_facts
 from opskit.preflight.quantity import GIB
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
@@ -34,7 +37,7 @@ from opskit.rehearsal.gpus import recorded_inventory
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, UNNAMED, write_overlay
 from opskit.secrets.policy import BY_NAME, rules_for
-from opskit.secrets.store import ensure_secrets, read_secrets
+from opskit.secrets.store import ensure_secrets, read_given, read_secrets
 from opskit.secrets.value import Secret
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ class Site:
     stack: Stack | Failure
     inventory: Inventory | GpuUnavailable
     placement: Placement
+    model: Model | str
     host: HostFacts
     demanded: Mapping[str, bool]
     secrets: Mapping[str, Secret]
@@ -85,6 +89,12 @@ class Site:
     def need_bytes(self) -> int:
         """Memory the host must have for this environment; little for a rehearsal."""
         return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * GIB)
+
+    @property
+    def running(self) -> bool:
+        """Whether something of this very project runs already."""
+        there = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
+        return any(c.project == self.project.name and c.state == "running" for c in there)
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
@@ -97,46 +107,7 @@ class Site:
 
     def check(self, *, accept: Iterable[str], who: str) -> Report:
         """Run every check that applies; a check changes nothing and looks at nothing but these facts."""
-        preflight.refuse_unknown(accept)
-        return judge(self._checks(), accept=accept, who=who)
-
-    def _checks(self) -> list[Check]:
-        checks: list[Check] = [
-            partial(preflight.check_engine_reachable, self.engine),
-            partial(preflight.check_compose_version, self.compose, MINIMUM),
-            partial(preflight.check_variable_set, self.demanded, self.environment.env_file),
-            partial(preflight.check_config_valid, self.stack),
-            partial(preflight.check_gpu_present, self.placement, self.inventory, self.environment.gpu),
-            partial(preflight.check_gpu_link, self.placement, self.inventory),
-            partial(preflight.check_memory_total, self.host.memory_total_bytes, self.need_bytes),
-            partial(preflight.check_disk_free, self.host.disk_free_bytes),
-        ]
-        if isinstance(self.engine, EngineFacts):
-            checks += self._engine_checks(self.engine)
-        if isinstance(self.stack, Stack):
-            stack = self.stack
-            containers = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
-            checks += [
-                partial(preflight.check_file_present, stack, self.host.files),
-                partial(preflight.check_port_unique, stack),
-                partial(preflight.check_port_free, stack, self.host.holders, containers),
-            ]
-        return checks
-
-    def _engine_checks(self, engine: EngineFacts) -> list[Check]:
-        running = any(c.project == self.project.name and c.state == "running" for c in engine.containers)
-        checks: list[Check] = [
-            partial(preflight.check_engine_storage, engine),
-            partial(
-                preflight.check_memory_available, self.host.memory_available_bytes, self.need_bytes, running=running
-            ),
-            partial(preflight.check_secret_data, self.unmade, engine.volumes, self.environment.env_file),
-        ]
-        if isinstance(self.stack, Stack):
-            stack = self.stack
-            offline = self.rehearsal is not None
-            checks.append(partial(preflight.check_image_present, stack, engine.images, offline=offline))
-        return checks
+        return judge(checks_of(self), accept=accept, who=who)
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
@@ -149,8 +120,15 @@ class Site:
         return (replace(site, stack=project.read_stack()) if added else site), added
 
 
-def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Journal) -> Site:
+def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
     """Look at everything once. A rehearsal gets its engine and its images here: they are what it looks at.
+
+    Args:
+        environment: the one to launch.
+        gpu: auto, dual, single or cpu.
+        ports: `auto` moves a busy published port to the next free one; `keep` leaves it to preflight.
+        rehearse: with stand-ins.
+        journal: told the phases.
 
     Raises:
         EngineUnavailableError: a rehearsal can get no Engine.
@@ -168,6 +146,7 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
     compose = _find_compose()
     with phase(journal, "compose config"):
         project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearsal)
+        project = replace(project, environ={**project.environ, **_docker_root(client)})
         stack = _resolve(project, compose)
     if rehearsal and client is not None and isinstance(stack, Stack):
         with phase(journal, "images"):
@@ -178,7 +157,15 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         engine = _read_engine(client, host, project.name) if client is not None else reason
         root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)
         files = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
-        facts = read_host_facts(files=files, disks=[root])
+        folders = engine.folders if isinstance(engine, EngineFacts) and host.startswith("unix://") else {}
+        guarded = [ROOT / environment.env_file]
+        facts = read_host_facts(files=files, disks=[root], guarded=guarded, data=folders)
+    if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
+        moved = move_ports(project, stack, facts.holders or (), engine.containers)
+        if moved:
+            _say(journal)("moved, and remembered: " + ", ".join(f"{name}={port}" for name, port in moved.items()))
+            project = replace(project, environ={**project.environ, **moved})
+            stack = project.read_stack()
     return Site(
         environment=environment,
         rehearsal=rehearsal,
@@ -189,6 +176,7 @@ def read_site(environment: Environment, *, gpu: str, rehearse: bool, journal: Jo
         stack=stack,
         inventory=inventory,
         placement=placement,
+        model=_read_model(stack),
         host=facts,
         demanded=demanded,
         secrets=secrets,
@@ -210,11 +198,14 @@ def _project(
     demanded = read_demanded(files)
     unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
     own = UNNAMED if rehearsal else {}
-    there = {name: bool(os.environ.get(name) or name in secrets or name in own) for name in demanded - _SECRETS}
-    settings = environment.settings.items()
+    there = {name: bool(read_given(name, secrets)) or name in own for name in demanded - _SECRETS}
+    name = rehearsal.project(environment.project) if rehearsal else environment.project
+    settings = {**environment.settings, **read_moved(name)}.items()
     environ = {
         **{name: value for name, value in settings if name not in os.environ and name not in secrets},
-        "TENSOR_PARALLEL_SIZE": str(placement.tensor_parallel),
+        "COMPOSE_PROFILES": ",".join(
+            filter(None, (read_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
+        ),
         **placement.environ,
         **own,
         **dict.fromkeys(unmade, _UNMADE),
@@ -222,7 +213,7 @@ def _project(
     }
     project = Project(
         compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),
-        name=rehearsal.project(environment.project) if rehearsal else environment.project,
+        name=name,
         files=files,
         env_file=env_file if env_file.exists() else None,
         environ=environ,
@@ -276,6 +267,27 @@ def _say(journal: Journal) -> Callable[[str], None]:
         print(text, flush=True)  # noqa: T201  a step that takes time is told while it is taken
 
     return say
+
+
+def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
+    """Where the Engine keeps its logs; that it went away is said where its facts are read."""
+    try:
+        return {"DOCKER_ROOT": client.info()["DockerRootDir"]} if client is not None else {}
+    except requests.exceptions.RequestException:
+        return {}
+
+
+def _read_model(stack: Stack | Failure) -> Model | str:
+    """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
+    vllm = stack.find("vllm") if isinstance(stack, Stack) else None
+    name = vllm.options.get("model", "") if vllm else ""
+    for mount in vllm.mounts if vllm else ():
+        if mount.kind == "bind" and PurePosixPath(name).is_relative_to(mount.target):
+            try:
+                return read_model(Path(mount.source) / PurePosixPath(name).relative_to(mount.target))
+            except ConfigError as error:
+                return str(error)
+    return f"{name or 'the model'} is no folder under the models directory"
 
 
 def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

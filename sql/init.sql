@@ -4,10 +4,11 @@
 \getenv multimodal_password MULTIMODAL_DB_PASSWORD
 \getenv litellm_password LITELLM_DB_PASSWORD
 \getenv n8n_password N8N_DB_PASSWORD
+\getenv monitor_password MONITOR_DB_PASSWORD
 
 SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', name, password)
-FROM (VALUES ('multimodal', :'multimodal_password'), ('litellm', :'litellm_password'), ('n8n', :'n8n_password'))
-  AS wanted (name, password)
+FROM (VALUES ('multimodal', :'multimodal_password'), ('litellm', :'litellm_password'), ('n8n', :'n8n_password'),
+  ('monitor', :'monitor_password')) AS wanted (name, password)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
@@ -20,7 +21,8 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name)
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', name)
 FROM (VALUES ('multimodal'), ('litellm'), ('n8n'), ('postgres'), ('template1')) AS wanted (name)
 \gexec
-GRANT CONNECT ON DATABASE multimodal TO multimodal;
+GRANT CONNECT ON DATABASE multimodal TO multimodal, monitor;
+GRANT pg_monitor TO monitor;  -- statistics, no data
 
 \connect multimodal
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+LABEL = "com.docker.compose.project"
 ROOT = Path(__file__).resolve().parents[1]
-PORTS = "POSTGRES REDIS QDRANT QDRANT_GRPC MINIO MINIO_CONSOLE VLLM LITELLM MULTIMODAL_WORKER RETRIEVAL_PROXY OPENWEBUI N8N NGINX"
+PORTS = """POSTGRES REDIS QDRANT QDRANT_GRPC MINIO MINIO_CONSOLE VLLM LITELLM MULTIMODAL_WORKER RETRIEVAL_PROXY OPENWEBUI N8N
+NGINX PROMETHEUS GRAFANA ELASTICSEARCH KIBANA LOGSTASH ALLURE JMETER_RESULTS"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ class Checkout:
     @property
     def project(self) -> str:
         """Its Compose project: on an Engine that is not the checkout's own, a rehearsal's name says so."""
-        return f"{self.prefix}-development-rehearsal"
+        return self.project_of("development")
+
+    def project_of(self, environment: str) -> str:
+        return f"{self.prefix}-{environment}-rehearsal"
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "opskit", "run", *words]
@@ -55,8 +60,8 @@ class Checkout:
         folder = max(self.root.glob("audit/*/*/*"), key=lambda path: path.stat().st_mtime_ns)
         return folder, json.loads((folder / "record.json").read_text())
 
-    def containers(self) -> dict[str, Container]:
-        label = f"com.docker.compose.project={self.project}"
+    def containers(self, environment: str = "development") -> dict[str, Container]:
+        label = f"com.docker.compose.project={self.project_of(environment)}"
         found = self.engine.containers.list(all=True, filters={"label": label})
         return {container.labels["com.docker.compose.service"]: container for container in found}
 
@@ -75,6 +80,12 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def fresh_ports() -> dict[str, str]:
+    """A free port for every variable that publishes one."""
+    names = PORTS.split()
+    return {f"{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+
+
 def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterator[Checkout]:
     """Copy, yield, and take away again everything the copy's project left on the Engine."""
     for name in ("compose", "configs", "sql", "notebooks", "models"):
@@ -82,17 +93,18 @@ def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterato
     prefix = f"opskit-test-{uuid.uuid4().hex[:8]}"
     environments = root / "configs/environments.yaml"
     environments.write_text(environments.read_text().replace("project_prefix: multimodal", f"project_prefix: {prefix}"))
-    names = PORTS.split()
-    ports = {f"{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    ports = fresh_ports()
     own = {"OPSKIT_ROOT": str(root), "DOCKER_HOST": engine_host, "POSTGRES_PASSWORD": "shell"}
     environ = {**os.environ, **ports, **own}
     environ.pop("OPSKIT_RUN_FOLDER", None)
     made = Checkout(root, prefix, engine, environ)
     yield made
-    for container in made.containers().values():
-        container.remove(force=True, v=True)
-    label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={made.project}"}
-    for network in engine.networks.list(filters=label):
-        network.remove()
-    for volume in engine.volumes.list(filters=label):
-        volume.remove()
+    for container in engine.containers.list(all=True):
+        if str(container.labels.get(LABEL)).startswith(prefix):
+            container.remove(force=True, v=True)
+    for network in engine.networks.list():
+        if str((network.attrs.get("Labels") or {}).get(LABEL)).startswith(prefix):
+            network.remove()
+    for volume in engine.volumes.list():
+        if str((volume.attrs.get("Labels") or {}).get(LABEL)).startswith(prefix):
+            volume.remove()

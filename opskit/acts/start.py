@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from opskit.acts.clean import Clean
 from opskit.audit.journal import Journal, plain, read_journal
 from opskit.audit.redact import make_redact
 from opskit.audit.runner import is_interactive, start_run
@@ -39,11 +40,21 @@ class Start:
     """A launch, act by act; each act's value is what the notebook shows."""
 
     def __init__(
-        self, environment: Environment, gpu: str, accept: tuple[str, ...], *, rehearse: bool, deadline_s: float
+        self,
+        environment: Environment,
+        gpu: str,
+        accept: tuple[str, ...],
+        *,
+        rehearse: bool,
+        deadline_s: float,
+        ports: str = "keep",
+        cleanup: str = "never",
     ) -> None:
         self.environment = environment
         self.gpu = gpu
         self.accept = accept
+        self.ports = ports
+        self.cleanup = cleanup
         self.rehearse = rehearse
         self.deadline_s = deadline_s
         self.journal = Journal.of_this_run()
@@ -52,7 +63,7 @@ class Start:
     @cached_property
     def site(self) -> Site:
         """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, rehearse=self.rehearse, journal=self.journal)
+        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, rehearse=self.rehearse, journal=self.journal)
         self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
         return site
 
@@ -144,6 +155,8 @@ class Start:
             said = [("Launch", "in the panel above: it runs this notebook through papermill, and records it")]
             return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
         self.gate()
+        if self.cleanup != "never":
+            Clean((self.environment,), self.cleanup, "", rehearse=self.rehearse).sweep()
         with hold_project(self.site.project.name):
             with phase(self.journal, "secrets"):
                 self.site, made = self.site.with_secrets()

@@ -7,7 +7,9 @@ from typing import Any
 
 SCHEMA = 1
 
-_NOT_OURS = frozenset({"kernel", "rehearsal engine", "images", "compose config", "compose", "containers"})
+_NOT_OURS = frozenset(
+    {"kernel", "rehearsal engine", "images", "compose config", "compose", "containers", "disk use", "cleanup"}
+)
 """Phases that are not opskit's own work: papermill's kernel, the Engine, the images, Compose and the containers."""
 
 

@@ -59,6 +59,17 @@ class Service:
     labels: Mapping[str, str]
     raw: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The command's long options, `--a b` and `--a=b`, by name without dashes; one that ends it is empty."""
+        words = [str(word) for word in self.raw.get("command") or ()]
+        found: dict[str, str] = {}
+        for word, following in zip(words, [*words, ""][1:], strict=True):
+            name, equals, value = word.partition("=")
+            if name.startswith("--"):
+                found[name.removeprefix("--").replace("_", "-")] = value if equals else following
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -70,10 +81,14 @@ class Stack:
 
     def service(self, name: str) -> Service:
         """The service of that name; KeyError where there is none."""
-        for service in self.services:
-            if service.name == name:
-                return service
-        raise KeyError(name)
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def find(self, name: str) -> Service | None:
+        """The service of that name; None where there is none."""
+        return next((service for service in self.services if service.name == name), None)
 
     @property
     def ports(self) -> tuple[Port, ...]:

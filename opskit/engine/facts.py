@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 HASH_LABEL = "com.docker.compose.config-hash"
+VOLUME_LABEL = "com.docker.compose.volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,16 @@ class ContainerFact:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFact:
+    """A network on the Engine; `project` is None where Compose did not make it."""
+
+    id: str
+    name: str
+    project: str | None
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
     """The Engine: versions, drivers, and everything on it. Bytes in names; None means that it did not say."""
 
@@ -53,6 +65,15 @@ class EngineFacts:
     """References by tag and by digest."""
     volumes: tuple[str, ...]
     """Names of the volumes that carry the asked project's label."""
+    networks: tuple[NetworkFact, ...] = ()
+    all_volumes: frozenset[str] = frozenset()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Where the data of the asked project's volumes is on the Engine's machine, by the volume's key in the files."""
+    cgroup_driver: str = ""
+    runtimes: frozenset[str] = frozenset()
+    security: tuple[str, ...] = ()
+    time: str | None = None
+    """The Engine's clock, ISO 8601."""
 
 
 def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFacts:
@@ -63,6 +84,8 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
     """
     info: dict[str, Any] = client.api.info()
     images = client.api.images()
+    volumes = client.api.volumes()["Volumes"] or []
+    mine = [volume for volume in volumes if (volume.get("Labels") or {}).get(PROJECT_LABEL) == project]
     names = (name for image in images for key in ("RepoTags", "RepoDigests") for name in image.get(key) or ())
     return EngineFacts(
         host=host,
@@ -74,7 +97,14 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
         cpus=info["NCPU"],
         containers=read_container_facts(client),
         images=frozenset(name for name in names if "<none>" not in name),
-        volumes=read_volumes(client, project),
+        volumes=tuple(sorted(volume["Name"] for volume in mine)),
+        networks=tuple(map(_network, client.api.networks())),
+        all_volumes=frozenset(volume["Name"] for volume in volumes),
+        folders={v["Labels"][VOLUME_LABEL]: v["Mountpoint"] for v in mine if VOLUME_LABEL in v["Labels"]},
+        cgroup_driver=info.get("CgroupDriver") or "",
+        runtimes=frozenset(info.get("Runtimes") or ()),
+        security=tuple(info.get("SecurityOptions") or ()),
+        time=info.get("SystemTime"),
     )
 
 
@@ -92,6 +122,12 @@ def read_container_facts(client: DockerClient, project: str | None = None) -> tu
         for entry in client.api.containers(all=True, filters=filters)
         if (entry.get("Labels") or {}).get(ONE_OFF_LABEL) != "True"
     )
+
+
+def _network(entry: dict[str, Any]) -> NetworkFact:
+    configs = (entry.get("IPAM") or {}).get("Config") or ()
+    subnets = tuple(config["Subnet"] for config in configs if config.get("Subnet"))
+    return NetworkFact(entry["Id"], entry["Name"], (entry.get("Labels") or {}).get(PROJECT_LABEL), subnets)
 
 
 def _container(entry: dict[str, Any]) -> ContainerFact:

@@ -24,7 +24,8 @@ class Gpu:
         pci_bus_id: as sysfs writes it, `0000:21:00.0`.
         memory_used_bytes: without what the driver reserves, where that is known apart.
         pcie_generation: now; it drops when the GPU idles, so judge by the maximum.
-        numa_node: the host's node nearest to it.
+        numa_node: the host's node nearest to it; None also where there are several.
+        numa_nodes: these, as a list such as `0-1`.
         cpu_affinity: CPU list such as `0-7,16-23`.
         mig: whether it is split into instances.
         processes: (pid on the host, bytes used); None where the processes cannot be read.
@@ -47,6 +48,7 @@ class Gpu:
     pcie_width: int | None = None
     pcie_width_max: int | None = None
     numa_node: int | None = None
+    numa_nodes: str | None = None
     cpu_affinity: str | None = None
     mig: bool | None = None
     processes: tuple[tuple[int, int | None], ...] | None = None
@@ -55,6 +57,17 @@ class Gpu:
     def device_id(self) -> str:
         """What Compose calls it: the UUID, which is stable, or else the index."""
         return self.uuid or str(self.index)
+
+    @property
+    def usable_bytes(self) -> int | None:
+        """What a program can have at most, torch's total: without the driver's part, 2 % where that is not known.
+
+        Source: RTX 3090, driver 545: 24576 MiB - 318 MiB reserved = 23.69 GiB, as vLLM printed it (vllm#2140).
+        """
+        total, reserved = self.memory_total_bytes, self.memory_reserved_bytes
+        if total is None:
+            return None
+        return total - (total // 50 if reserved is None else reserved)
 
 
 @dataclass(frozen=True, slots=True)

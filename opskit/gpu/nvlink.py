@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from opskit.gpu.bandwidth import nominal_gb_s
@@ -15,6 +16,7 @@ _DISTANCES = {0: "INTERNAL", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "S
 _P2P = {0: "OK", 1: "CNS", 2: "GNS", 3: "TNS", 4: "DR", 5: "NS"}
 # Plain integers: pynvml's NVML_P2P_CAPS_INDEX_READ is the tuple (0,) in every version up to 13.615.
 _P2P_READ, _P2P_WRITE, _P2P_NVLINK = 0, 1, 2
+_SWITCH_LINKS = 147  # NVML_FI_DEV_NVSWITCH_CONNECTED_LINK_COUNT, which older nvidia-ml-py has no name for
 _VALUES = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal", 6: "usVal"}
 
 
@@ -36,7 +38,7 @@ def read_links(reader: FieldReader, index: int, handle: Any) -> tuple[NvLink, ..
             reader.notes.append(f"GPU {index}: NVLink {number}: {error}")
             return None
         links.append(_read_link(reader, index, handle, number, state))
-    return tuple(links)
+    return _name_switch(reader, index, handle, links)
 
 
 def _read_link(reader: FieldReader, index: int, handle: Any, number: int, state: LinkState) -> NvLink:  # noqa: ANN401
@@ -58,13 +60,30 @@ def _read_link(reader: FieldReader, index: int, handle: Any, number: int, state:
 def _read_speed(reader: FieldReader, subject: str, handle: Any, number: int) -> int | None:  # noqa: ANN401
     nvml = reader.nvml
     wanted = [(nvml.NVML_FI_DEV_NVLINK_GET_SPEED, number), nvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON]
-    for field in reader.read(subject, "nvmlDeviceGetFieldValues", handle, wanted) or ():
-        # The call as a whole succeeds; each value carries its own return code.
-        if field.nvmlReturn == nvml.NVML_SUCCESS and field.valueType in _VALUES:
-            speed = int(getattr(field.value, _VALUES[field.valueType]))
-            if speed > 0:
-                return speed
-    return None
+    return next((speed for speed in _read_fields(reader, subject, handle, wanted) if speed > 0), None)
+
+
+def _read_fields(reader: FieldReader, subject: str, handle: Any, wanted: Sequence[Any]) -> Sequence[int]:  # noqa: ANN401
+    """The values there are: the call as a whole succeeds, and each value carries its own return code."""
+    return [
+        int(getattr(field.value, _VALUES[field.valueType]))
+        for field in reader.read(subject, "nvmlDeviceGetFieldValues", handle, wanted) or ()
+        if field.nvmlReturn == reader.nvml.NVML_SUCCESS and field.valueType in _VALUES
+    ]
+
+
+def _name_switch(reader: FieldReader, index: int, handle: Any, links: Sequence[NvLink]) -> tuple[NvLink, ...]:  # noqa: ANN401
+    """Links whose other end has no name are a switch's where NVML counts as many to switches."""
+    nameless = [link for link in links if _is_nameless(link)]
+    count = sum(_read_fields(reader, f"GPU {index}", handle, [_SWITCH_LINKS])) if nameless else 0
+    if not nameless or count < len(nameless):
+        return tuple(links)
+    return tuple(replace(link, remote_kind="switch") if link in nameless else link for link in links)
+
+
+def _is_nameless(link: NvLink) -> bool:
+    usable = link.state in ("active", "sleep")
+    return usable and link.remote_bus_id is None and link.remote_kind == "unknown"
 
 
 def read_pairs(
@@ -110,6 +129,8 @@ def _between(
     back = [link for link in theirs if link.remote_bus_id is not None and link.remote_bus_id == a.pci_bus_id]
     if not there and not back and switched:
         there, back = ([link for link in side if link.remote_kind == "switch"] for side in (ours, theirs))
+        if not there and not back and any(map(_is_nameless, (*ours, *theirs))):
+            return None
     if len(there) != len(back):
         reader.notes.append(
             f"GPU {a.index} sees {len(there)} NVLinks to GPU {b.index}, which sees {len(back)} back; the fewer count"

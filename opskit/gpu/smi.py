@@ -1,4 +1,4 @@
-"""`nvidia-smi topo -m` and `topo -p2p` as text: the fallback where NVML cannot be read, and for pasted reports."""
+"""`nvidia-smi topo -m` and `topo -p2p` as text: where NVML cannot be read, and for pasted reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opskit.errors import OpskitError
 from opskit.gpu.bandwidth import nominal_gb_s
 from opskit.gpu.model import Gpu, Inventory, Pair
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\[[0-9;]*m")  # some pastes kept the sequence and lost its ESC
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\[[0-9;]*m")  # some pastes kept the sequence and lost its ESC
 _GPU = re.compile(r"GPU\d+")
 _GLUED = re.compile(r"(?<=\d)(?=GPU\d|NIC\d|mlx\d)")
 _NVLINK = re.compile(r"NV([1-9]\d*)")
@@ -22,15 +22,21 @@ _COLUMNS = ("CPU Affinity", "NUMA Affinity", "GPU NUMA ID")
 
 
 class ParseError(OpskitError):
-    """The text is no matrix that can be trusted; row, column and cell are None where the fault has no such place."""
+    """The text cannot be trusted; row, column and cell are None where the fault has no such place."""
 
     def __init__(
-        self, problem: str, *, row: str | None = None, column: str | None = None, cell: str | None = None
+        self,
+        problem: str,
+        *,
+        what: str = "topology",
+        row: str | None = None,
+        column: str | None = None,
+        cell: str | None = None,
     ) -> None:
         self.row, self.column, self.cell = row, column, cell
-        place = [f"{what} {value}" for what, value in (("row", row), ("column", column)) if value is not None]
+        place = [f"{name} {value}" for name, value in (("row", row), ("column", column)) if value is not None]
         found = [f"cell {cell!r}"] if cell is not None else []
-        super().__init__(f"nvidia-smi topology: {', '.join([*place, *found, ''])}{problem}")
+        super().__init__(f"nvidia-smi {what}: {', '.join([*place, *found, ''])}{problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def parse_topology(text: str) -> Topology:
 
     Source: 36 recorded outputs, several of them in tests/data/topology; gpu.md 1.5.
     """
-    lines = [line for line in _ANSI.sub("", text).splitlines() if line.strip()]
+    lines = [line for line in ANSI.sub("", text).splitlines() if line.strip()]
     start = next((at for at, line in enumerate(lines) if _GPU.match(line.strip())), None)
     if start is None:
         said = lines[0].strip() if lines else "nothing"
@@ -197,6 +203,7 @@ def inventory_from_topology(
             name=name,
             memory_total_bytes=memory_total_bytes,
             numa_node=int(numa) if numa is not None and numa.isdecimal() else None,
+            numa_nodes=None if numa is None or numa.isdecimal() else numa,
             cpu_affinity=cpu,
         )
         for gpu, numa, cpu in zip(topology.gpus, topology.numa_affinity, topology.cpu_affinity, strict=True)

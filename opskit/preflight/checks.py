@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
-from opskit.errors import UsageError
+from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
-from opskit.preflight.checks_disk import check_disk_free
-from opskit.preflight.checks_engine import check_engine_reachable, check_engine_storage
+from opskit.preflight.checks_data import check_data_version
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes
+from opskit.preflight.checks_engine import (
+    check_engine_clock,
+    check_engine_local,
+    check_engine_reachable,
+    check_engine_storage,
+)
 from opskit.preflight.checks_file import check_file_present
-from opskit.preflight.checks_gpu import check_gpu_link, check_gpu_present
+from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
+from opskit.preflight.checks_gpu_budget import check_gpu_budget
 from opskit.preflight.checks_image import check_image_present
+from opskit.preflight.checks_kernel import check_kernel_forward, check_kernel_maps, check_kernel_overcommit
 from opskit.preflight.checks_memory import check_memory_available, check_memory_total
+from opskit.preflight.checks_network import (
+    check_container_name,
+    check_external_present,
+    check_network_foreign,
+    check_network_subnet,
+    check_network_unique,
+)
 from opskit.preflight.checks_port import check_port_free, check_port_unique
-from opskit.preflight.checks_secret import check_secret_data
+from opskit.preflight.checks_secret import check_secret_data, check_secret_file
 from opskit.preflight.checks_variable import check_variable_set
 from opskit.preflight.finding import CRASHED, id_of
 
@@ -23,38 +37,70 @@ __all__ = [
     "CHECK_IDS",
     "check_compose_version",
     "check_config_valid",
+    "check_container_name",
+    "check_data_version",
     "check_disk_free",
+    "check_disk_inodes",
+    "check_engine_clock",
+    "check_engine_local",
     "check_engine_reachable",
     "check_engine_storage",
+    "check_external_present",
     "check_file_present",
+    "check_gpu_budget",
+    "check_gpu_cgroup",
     "check_gpu_link",
     "check_gpu_present",
+    "check_gpu_toolkit",
     "check_image_present",
+    "check_kernel_forward",
+    "check_kernel_maps",
+    "check_kernel_overcommit",
     "check_memory_available",
     "check_memory_total",
+    "check_network_foreign",
+    "check_network_subnet",
+    "check_network_unique",
     "check_port_free",
     "check_port_unique",
     "check_secret_data",
+    "check_secret_file",
     "check_variable_set",
     "refuse_unknown",
 ]
 
 CHECKS = (
     check_engine_reachable,
+    check_engine_local,
     check_engine_storage,
+    check_engine_clock,
     check_compose_version,
     check_variable_set,
     check_config_valid,
     check_gpu_present,
     check_gpu_link,
+    check_gpu_toolkit,
+    check_gpu_cgroup,
+    check_gpu_budget,
     check_memory_total,
     check_memory_available,
     check_disk_free,
+    check_disk_inodes,
+    check_kernel_forward,
+    check_kernel_maps,
+    check_kernel_overcommit,
+    check_network_unique,
+    check_network_foreign,
+    check_network_subnet,
+    check_external_present,
+    check_container_name,
     check_port_unique,
     check_port_free,
     check_file_present,
     check_image_present,
     check_secret_data,
+    check_secret_file,
+    check_data_version,
 )
 
 CHECK_IDS: tuple[str, ...] = (*(id_of(check) for check in CHECKS), CRASHED)
@@ -69,8 +115,7 @@ def refuse_unknown(accept: Iterable[str]) -> None:
     """
     unknown = [word for word in accept if word not in CHECK_IDS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], CHECK_IDS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(unknown[0], CHECK_IDS)
         raise UsageError(
             f"accept: found {', '.join(unknown)}, which no check is called.{hint} Wanted: {', '.join(CHECK_IDS)}."
         )

@@ -31,3 +31,26 @@ def _disk(path: str, free: int | None, need: int, ease: int) -> Finding:
     verdict = Verdict.WARN if free >= need else Verdict.FAIL
     remedy = "make room; `docker system df` shows what images and caches take"
     return Finding("disk-free", verdict, path, f"{gib(free)} free", wanted, remedy)
+
+
+_FEW_INODES, _NO_INODES = 0.05, 0.01
+
+
+def check_disk_inodes(free: Mapping[str, float | None]) -> tuple[Finding, ...]:
+    """There are file entries left: layers are many small files, and a disk can be full of them with room to spare.
+
+    Args:
+        free: the free share, 0 to 1, by path; None where the file system has no fixed number of them.
+    """
+    return tuple(_inodes(path, share) for path, share in free.items())
+
+
+def _inodes(path: str, share: float | None) -> Finding:
+    wanted = f"{_FEW_INODES:.0%} of the file entries free"
+    if share is None:
+        return Finding("disk-inodes", Verdict.PASS, path, "no fixed number of them", wanted)
+    if share >= _FEW_INODES:
+        return Finding("disk-inodes", Verdict.PASS, path, f"{share:.1%} free", wanted)
+    verdict = Verdict.WARN if share >= _NO_INODES else Verdict.FAIL
+    remedy = f"remove what holds many small files (`du --inodes -d 2 {path} | sort -n | tail`)"
+    return Finding("disk-inodes", verdict, path, f"{share:.1%} free", wanted, remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from opskit.environments import GpuMode
 from opskit.gpu.model import GpuUnavailable, Inventory
@@ -59,3 +59,35 @@ def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) 
         return (Finding("gpu-link", Verdict.SKIP, subject, "cannot be read", wanted, remedy, required=False),)
     found = f"no NVLink ({pair.pcie or 'PCIe'})"
     return (Finding("gpu-link", Verdict.WARN, subject, found, wanted, remedy),)
+
+
+def check_gpu_toolkit(placement: Placement, runtimes: Collection[str], hook: str | None) -> tuple[Finding, ...]:
+    """The Engine can give a GPU to a container: the NVIDIA Container Toolkit is installed.
+
+    Args:
+        placement: nothing is said where it takes no GPU.
+        runtimes: names of the Engine's runtimes.
+        hook: the toolkit's program on this machine's PATH; None where there is none.
+    """
+    if not placement.gpus_needed:
+        return ()
+    wanted = "the NVIDIA Container Toolkit"
+    if "nvidia" in runtimes or hook:
+        found = "runtime nvidia" if "nvidia" in runtimes else str(hook)
+        return (Finding("gpu-toolkit", Verdict.PASS, "Docker Engine", found, wanted),)
+    remedy = "`apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker`"
+    return (Finding("gpu-toolkit", Verdict.FAIL, "Docker Engine", "no sign of it", wanted, remedy),)
+
+
+def check_gpu_cgroup(placement: Placement, cgroup_driver: str) -> tuple[Finding, ...]:
+    """GPUs stay with their containers: under the systemd driver a `systemctl daemon-reload` takes them away.
+
+    Source: NVIDIA/nvidia-container-toolkit#48.
+    """
+    if not placement.gpus_needed:
+        return ()
+    wanted = "GPUs that survive `systemctl daemon-reload`"
+    if cgroup_driver != "systemd":
+        return (Finding("gpu-cgroup", Verdict.PASS, "cgroup driver", cgroup_driver or "unknown", wanted),)
+    remedy = '`"exec-opts": ["native.cgroupdriver=cgroupfs"]` in /etc/docker/daemon.json, or CDI device names'
+    return (Finding("gpu-cgroup", Verdict.WARN, "cgroup driver", cgroup_driver, wanted, remedy),)

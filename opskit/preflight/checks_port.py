@@ -62,6 +62,12 @@ def check_port_free(
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)
 
 
+def busy_ports(stack: Stack, holders: Iterable[PortHolder], containers: Iterable[ContainerFact]) -> tuple[Port, ...]:
+    """The published ports that `check_port_free` fails."""
+    sockets, there = tuple(holders), tuple(containers)
+    return tuple(port for port in stack.ports if _port(port, stack, sockets, there).verdict is Verdict.FAIL)
+
+
 def _port(port: Port, stack: Stack, holders: tuple[PortHolder, ...], containers: tuple[ContainerFact, ...]) -> Finding:
     for container in containers:
         for held in container.published:

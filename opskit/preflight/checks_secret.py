@@ -26,3 +26,18 @@ def check_secret_data(unmade: Iterable[str], volumes: Iterable[str], env_file: s
         "Accept secret-data only for a secret that is new in this version"
     )
     return (Finding("secret-data", Verdict.FAIL, env_file, found, wanted, remedy),)
+
+
+def check_secret_file(env_file: str, mode: int | None) -> tuple[Finding, ...]:
+    """The env file is its owner's alone.
+
+    Args:
+        env_file: its name.
+        mode: its permission bits; None where there is no such file yet.
+    """
+    wanted = "0600: the owner's alone"
+    if mode is None:
+        return (Finding("secret-file", Verdict.PASS, env_file, "not there yet; it is made with 0600", wanted),)
+    if mode & 0o077 == 0:
+        return (Finding("secret-file", Verdict.PASS, env_file, f"{mode:04o}", wanted),)
+    return (Finding("secret-file", Verdict.WARN, env_file, f"{mode:04o}", wanted, f"`chmod 600 {env_file}`"),)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -13,6 +14,9 @@ from opskit.engine.client import answers, connect, resolve_host
 from opskit.errors import EngineUnavailableError
 from opskit.rehearsal.daemon import Place, read_processes, start_daemon, stop_daemon
 from opskit.rehearsal.packages import install_packages, missing_packages
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 _PROGRAMS = {"dockerd": "docker.io", "iptables": "iptables"}
 
@@ -66,6 +70,17 @@ def find_engine(state: Path) -> RehearsalEngine | None:
     if usual != place.host and answers(usual):
         return RehearsalEngine(usual, private=False)
     return RehearsalEngine(place.host, private=True) if answers(place.host) else None
+
+
+def open_engine(state: Path, *, rehearse: bool) -> tuple[DockerClient, Callable[[str], str]]:
+    """Connect to the Engine a look is at, a rehearsal's or the usual one, and say what a project is called there.
+
+    Raises:
+        EngineUnavailableError: it does not answer.
+    """
+    engine = find_engine(state) if rehearse else None
+    client = connect(resolve_host(engine.host if engine else None))
+    return client, engine.project if engine else lambda name: name
 
 
 def stop_engine(state: Path, *, grace_s: float) -> bool:

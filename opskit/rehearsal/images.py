@@ -21,11 +21,24 @@ if TYPE_CHECKING:
 
 _DATA = Path(__file__).with_name("data")
 _ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
+_NGINX: tuple[str, Mapping[str, object]] = (
+    r"nginx-light",
+    {"Entrypoint": [], "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"},
+)
 _REAL: Mapping[str, tuple[str, Mapping[str, object]]] = {
     # service: (a pattern of the Debian package whose version is the tag, what the image says, as upstream's does)
     "postgres": (r"postgresql-\d+", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["postgres"], "StopSignal": "SIGINT"}),
     "redis": (r"redis-server", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["redis-server"], "WorkingDir": "/data"}),
-    "nginx": (r"nginx-light", {"Entrypoint": [], "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
+    "nginx": _NGINX,
+    "jmeter-results": _NGINX,
+    "postgres-exporter": (
+        r"prometheus-postgres-exporter",
+        {"Entrypoint": ["/usr/bin/prometheus-postgres-exporter"], "User": "nobody"},
+    ),
+    "redis-exporter": (
+        r"prometheus-redis-exporter",
+        {"Entrypoint": ["/usr/bin/prometheus-redis-exporter"], "User": "nobody"},
+    ),
     "prometheus": (
         r"prometheus",
         {
@@ -36,7 +49,13 @@ _REAL: Mapping[str, tuple[str, Mapping[str, object]]] = {
         },
     ),
 }
-_SCRIPTS = {"docker-entrypoint.sh": _ENTRYPOINT, "silo": "/usr/bin/silo", "standin.py": "/usr/local/bin/standin.py"}
+_SCRIPTS = {
+    "docker-entrypoint.sh": _ENTRYPOINT,
+    "filebeat": "/usr/local/bin/filebeat",
+    "jmeter": "/usr/local/bin/jmeter",
+    "silo": "/usr/bin/silo",
+    "standin.py": "/usr/local/bin/standin.py",
+}
 _PREFIX = "opskit-rehearsal/"
 _BASE = f"{_PREFIX}debian"
 
@@ -46,8 +65,8 @@ def ensure_images(
 ) -> Mapping[str, str]:
     """Make sure that each service has an image on the Engine; returns the image by service.
 
-    PostgreSQL, Redis, nginx and Prometheus are the distribution's own programs; every other service is an HTTP
-    stand-in, and its tag says so. The tree is made once by mmdebstrap and kept as a tar in `cache`.
+    PostgreSQL, Redis, nginx, Prometheus and its exporters are the distribution's own programs; every other service is
+    an HTTP stand-in, and its tag says so. The tree is made once by mmdebstrap and kept as a tar in `cache`.
 
     Raises:
         EngineUnavailableError: mmdebstrap cannot be installed or failed, or the Engine failed on the way.

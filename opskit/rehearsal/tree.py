@@ -13,7 +13,10 @@ from opskit import process
 from opskit.errors import EngineUnavailableError
 from opskit.rehearsal.packages import find_program, install_packages, read_proxies, read_sources
 
-_PACKAGES = "postgresql,redis-server,nginx-light,prometheus,python3-minimal,libpython3-stdlib,curl,busybox"
+_PACKAGES = (
+    "postgresql,redis-server,nginx-light,prometheus,prometheus-postgres-exporter,prometheus-redis-exporter,"
+    "python3-minimal,libpython3-stdlib,curl,busybox"
+)
 _LEFT_OUT = (
     "/usr/share/man/*",
     "/usr/share/doc/*",
@@ -22,7 +25,6 @@ _LEFT_OUT = (
     "/usr/share/javascript/*",
     "/usr/lib/*/libLLVM-*",
     "/usr/lib/*/libz3.so*",
-    "/usr/bin/promtool",
 )
 """What no rehearsal runs; LLVM serves PostgreSQL's JIT, which is off."""
 

@@ -31,6 +31,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("MULTIMODAL_DB_PASSWORD"),
     SecretRule("LITELLM_DB_PASSWORD"),
     SecretRule("N8N_DB_PASSWORD"),
+    SecretRule("MONITOR_DB_PASSWORD"),
     SecretRule("REDIS_PASSWORD"),
     SecretRule("QDRANT_API_KEY"),
     SecretRule("MINIO_ROOT_PASSWORD"),
@@ -42,6 +43,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("GRAFANA_PASSWORD"),
     SecretRule("ELASTIC_PASSWORD"),
     SecretRule("KIBANA_PASSWORD"),
+    SecretRule("LOGSTASH_PASSWORD"),
     SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True),
     SecretRule("ALLURE_PASSWORD"),
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
-from opskit.secrets.envfile import parse_lines, values_of
+from opskit.secrets.envfile import Entry, parse_lines, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule
 from opskit.secrets.value import Secret
 
@@ -35,6 +35,11 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
     return {name: Secret(name, value) for name, value in values.items()}
 
 
+def read_given(name: str, env_file: Mapping[str, Secret]) -> str:
+    """What the operator set a variable to, by Compose's own precedence: the shell, then the env file; else empty."""
+    return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+
+
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     """Add those of the rules' secrets that the file lacks; what is there stays byte for byte.
 
@@ -53,7 +58,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
         path.parent.mkdir(parents=True, exist_ok=True)
         there = read_secrets(path)
         missing = [rule for rule in rules if rule.name not in there]
-        if missing:
+        if missing or not path.exists():  # where nothing is secret the file is still the place for the operator's own
             before = _read(path)
             if before is None:
                 before = _HEADER
@@ -63,6 +68,28 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(_MODE)
     return tuple(rule.name for rule in missing)
+
+
+def forget_secrets(path: Path) -> tuple[str, ...]:
+    """Take the generated secrets out of the file, for when the data made with them is gone; all else stays.
+
+    Returns:
+        The names taken out.
+
+    Raises:
+        ConfigError: the file is damaged or cannot be written; it is as it was.
+        LockHeldError: another process keeps the lock.
+    """
+    path = path.resolve()
+    with _written(path), _locked(path):
+        gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
+        if gone:
+            lines = (_read(path) or "").splitlines(keepends=True)
+            kept = [
+                line for line in lines if not any(e.name in gone for e in parse_lines(line) if isinstance(e, Entry))
+            ]
+            _write(path, "".join(kept))
+    return gone
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ _FEW, _UPRIGHT = 4, 8
 """Up to so many GPUs each arc has its label; above so many a GPU's text is turned."""
 _SOURCES = {"nvml": "read from NVML", "smi": "read from nvidia-smi", "recorded": "recorded elsewhere"}
 
-_Node = tuple[int | None, str | None]
+_Node = tuple[int | str | None, str | None]
 
 
 class Picture(Figure):
@@ -101,7 +101,7 @@ def tabulate_topology(inventory: Inventory) -> pd.DataFrame:
         {
             "name": gpu.name,
             "memory_gib": None if gpu.memory_total_bytes is None else gpu.memory_total_bytes / 1024**3,
-            "numa_node": gpu.numa_node,
+            "numa_node": gpu.numa_nodes or gpu.numa_node,
             "cpus": gpu.cpu_affinity,
             "pcie": _pcie(gpu) or None,
             **{f"GPU{peer.index}": _cell(inventory, gpu, peer) for peer in inventory.gpus},
@@ -143,7 +143,7 @@ def _pcie(gpu: Gpu) -> str:
 def _plan(inventory: Inventory) -> _Plan:
     groups: dict[_Node, list[Gpu]] = {}
     for gpu in inventory.gpus:
-        groups.setdefault((gpu.numa_node, gpu.cpu_affinity), []).append(gpu)
+        groups.setdefault((gpu.numa_nodes or gpu.numa_node, gpu.cpu_affinity), []).append(gpu)
     place = {gpu.index: at for at, gpu in enumerate(gpu for gpus in groups.values() for gpu in gpus)}
     links = {pair.nvlinks for pair in inventory.pairs}
     # As only an NVSwitch gives them: one bar instead of n(n-1)/2 arcs.

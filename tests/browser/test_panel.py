@@ -58,6 +58,6 @@ def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout:
     button(page, "Launch").click()
     expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
     button(page, "Stop").click()
-    expect(shown.get_by_text("STOPPED BY YOU")).to_be_visible(timeout=60_000)
+    expect(shown.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
     picture(page, "interrupted")
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
@@ -53,6 +55,39 @@ def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
     assert str(said.output, "utf-8").strip() == tables  # type: ignore[arg-type]  # a stream only where one is asked for
 
 
+def test_init_sql_is_safe_to_read_twice_and_the_monitor_sees_no_data(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    postgres = checkout.containers()["postgres"]
+    again = ["psql", "-v", "ON_ERROR_STOP=1", "-qU", "postgres", "-f", "/docker-entrypoint-initdb.d/init.sql"]
+    done = postgres.exec_run(again)
+    assert done.exit_code == 0, done.output
+    password = read_secrets(checkout.root / ".env.development")["MONITOR_DB_PASSWORD"].reveal()
+    words = ["psql", "-h", "127.0.0.1", "-U", "monitor", "-d", "multimodal", "-tAc"]
+
+    def ask(query: str) -> tuple[int | None, str]:
+        said = postgres.exec_run([*words, query], environment={"PGPASSWORD": password})
+        return said.exit_code, str(said.output, "utf-8")  # type: ignore[arg-type]  # a stream only where one is asked for
+
+    assert ask("select count(*) > 0 from pg_stat_activity") == (0, "t\n")
+    refused = ask("select * from documents")
+    assert refused[0] != 0
+    assert "permission denied" in refused[1]
+
+
+def test_redis_runs_with_the_settings_of_the_files(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    password = read_secrets(checkout.root / ".env.development")["REDIS_PASSWORD"].reveal()
+    redis = checkout.containers()["redis"]
+    words = ["redis-cli", "config", "get", "maxmemory*"]
+    said = str(redis.exec_run(words, environment={"REDISCLI_AUTH": password}).output, "utf-8")  # type: ignore[arg-type]
+    settings = dict(zip(said.split()[::2], said.split()[1::2], strict=True))
+    assert settings["maxmemory"] == str(256 * 1024**2)
+    assert settings["maxmemory-policy"] == "allkeys-lru"
+    assert "NOAUTH" in str(redis.exec_run(words).output)
+
+
 def test_a_question_goes_through_the_gateway_to_the_model_server(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
@@ -81,7 +116,7 @@ def test_no_secret_is_in_anything_a_run_leaves_or_says(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     secrets = read_secrets(checkout.root / ".env.development")
-    assert len(secrets) >= 12
+    assert len(secrets) >= 13
     assert secrets["POSTGRES_PASSWORD"].reveal() != "shell", "the shell's value must not become the secret"
     folder, _ = checkout.last()
     said = first.stdout + first.stderr + "".join(path.read_text() for path in folder.iterdir())
@@ -126,18 +161,45 @@ def test_a_second_start_at_once_names_the_one_in_progress(
     assert "Traceback" not in refused.stderr
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """A port that this process holds."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
 def test_a_port_held_by_a_process_closes_the_gate_and_names_it(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        refused = checkout.start(N8N_PORT=str(holder.getsockname()[1]))
+    with held_port() as port:
+        refused = checkout.start(N8N_PORT=str(port))
     assert refused.returncode == 1
     assert "[port-free] n8n" in refused.stderr
     assert f"pid {os.getpid()}" in refused.stderr
     assert "nothing was started" in refused.stderr
+
+
+def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_one(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    with held_port() as port:
+        moved = checkout.start("-p", "ports", "auto", N8N_PORT=str(port))
+        assert moved.returncode == 0, moved.stdout + moved.stderr
+        assert "moved, and remembered: N8N_PORT=" in moved.stdout
+        rows = [row for event in checkout.events() if event["kind"] == "endpoints" for row in event["rows"]]
+        (shown,) = [row for row in rows if row["service"] == "n8n"]
+        assert shown["url"] != f"http://127.0.0.1:{port}/"
+        assert shown["answer"] == "200 OK"
+    remembered = json.loads((checkout.root / f".opskit/{checkout.project}.ports.json").read_text())
+    assert shown["url"] == f"http://127.0.0.1:{remembered['N8N_PORT']}/"
+    del checkout.environ["N8N_PORT"]
+    again = checkout.start()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing was recreated" in again.stdout, "what was moved stays where it is"
 
 
 def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
@@ -175,6 +237,16 @@ def test_a_crash_loop_fails_the_run_with_its_exit_code_and_last_words(
     assert "my last words" in (folder / "start.ipynb").read_text()
     mended = checkout.start()
     assert mended.returncode == 0, mended.stdout + mended.stderr
+
+
+def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    done = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgres", "-p", "rehearse", "true")
+    assert done.returncode == 0, done.stderr
+    assert "ready to accept connections" in (checkout.last()[0] / "logs.ipynb").read_text()
+    unknown = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgrse", "-p", "rehearse", "true")
+    assert unknown.returncode != 0
+    assert "there are litellm, minio" in unknown.stderr
 
 
 def test_the_status_notebook_passes_nbval(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:

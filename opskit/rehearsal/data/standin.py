@@ -4,6 +4,7 @@ Runs inside a rehearsal image: `standin.py SERVICE [the command of the compose f
 the real program, and says in every answer what it is.
 """
 
+import base64
 import http.client
 import json
 import os
@@ -124,6 +125,48 @@ def collections(request):
     stored(request)
 
 
+def basic(user, password):
+    return "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()
+
+
+def elastic(request):
+    """Elasticsearch's users: `elastic` from the environment, others as they are made; nothing answers without one."""
+    users = {"elastic": os.environ.get("ELASTIC_PASSWORD", "")}
+    users.update({name: json.loads(body)["password"] for name, body in STORE.items()})
+    if request.headers.get("Authorization") not in {basic(*pair) for pair in users.items()}:
+        raise Answer(401, {"error": {"type": "security_exception", "reason": "missing authentication credentials"}})
+    parts = request.path.split("?")[0].strip("/").split("/")
+    if request.command in ("PUT", "POST") and parts[:2] == ["_security", "user"]:
+        STORE[parts[2]] = request.body
+    fine(request)
+
+
+def logs_in(user, password):
+    """A readiness that is true: Elasticsearch takes the user and the password this service was given."""
+
+    def check(_):
+        link = http.client.HTTPConnection("elasticsearch", 9200, timeout=3)
+        headers = {"Authorization": basic(user, os.environ.get(password, ""))}
+        try:
+            link.request("GET", "/_security/_authenticate", headers=headers)
+            status = link.getresponse().status
+        except OSError as error:
+            raise Answer(503, {"status": "not ready", "needs": "elasticsearch", "error": str(error)})
+        finally:
+            link.close()
+        if status != 200:
+            raise Answer(503, {"status": "not ready", "needs": "elasticsearch", "error": "it answers %d" % status})
+        fine(_)
+
+    return check
+
+
+def gpus(_):
+    names = ("GPU_UTIL", "GPU_TEMP", "POWER_USAGE", "FB_USED", "FB_FREE", "XID_ERRORS")
+    lines = ['DCGM_FI_DEV_%s{gpu="%d",stand_in="yes"} 0' % (name, gpu) for name in names for gpu in (0, 1)]
+    raise Answer(200, "\n".join([*lines, ""]).encode(), "text/plain")
+
+
 # service -> port -> (path prefix, act); the first prefix that fits answers, "=" in front demands the whole path.
 ROUTES = {
     "qdrant": {
@@ -159,6 +202,12 @@ ROUTES = {
             ("=/", page),
         ]
     },
+    "allure": {5050: [("/allure-docker-service/version", fine), ("=/", page)]},
+    "dcgm-exporter": {9400: [("/metrics", gpus), ("/health", fine)]},
+    "elasticsearch": {9200: [("/", elastic)]},
+    "filebeat": {},
+    "kibana": {5601: [("/api/status", logs_in("kibana_system", "ELASTICSEARCH_PASSWORD")), ("=/", page)]},
+    "logstash": {5044: [], 9600: [("/_node/stats", logs_in("logstash_writer", "LOGSTASH_PASSWORD"))]},
 }
 QUIET = ("/health", "/ready", "/minio/health", "/livez", "/metrics")
 

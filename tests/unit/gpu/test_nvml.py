@@ -29,6 +29,7 @@ class Nvml:
     faults: Mapping[str | tuple[str, int], int] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
     speed_mb_s: int = 14062
+    switch_links: int | None = None
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -137,9 +138,12 @@ class Nvml:
 
     def _nvmlDeviceGetFieldValues(self, _gpu: int, fields: list[Any]) -> Any:  # noqa: N802
         values = (pynvml.c_nvmlFieldValue_t * len(fields))()
-        values[0].nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
-        values[1].valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
-        values[1].value.uiVal = self.speed_mb_s
+        known = {pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON: self.speed_mb_s, 147: self.switch_links}
+        for value, wanted in zip(values, fields, strict=True):
+            found = None if isinstance(wanted, tuple) else known.get(wanted)
+            value.nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED if found is None else pynvml.NVML_SUCCESS
+            value.valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
+            value.value.uiVal = found or 0
         return values
 
     def _nvmlDeviceGetTopologyCommonAncestor(self, _a: int, _b: int) -> int:  # noqa: N802
@@ -330,6 +334,37 @@ def test_a_switch_without_nvlink_peers_links_nobody() -> None:
     stand_in = Nvml(links=[("switch",) * 12] * 2, answers={"nvmlDeviceGetP2PStatus": 3})
     pair = _collect(stand_in).pairs[0]
     assert (pair.nvlinks, pair.p2p_read) == (0, "TNS")
+
+
+_NAMELESS: Mapping[str | tuple[str, int], int] = {
+    "nvmlDeviceGetNvLinkRemotePciInfo": pynvml.NVML_ERROR_NOT_SUPPORTED,
+    "nvmlDeviceGetNvLinkRemoteDeviceType": pynvml.NVML_ERROR_NOT_SUPPORTED,
+}
+
+
+@pytest.mark.parametrize(
+    ("switch_links", "p2p", "nvlinks"),
+    [
+        (18, 0, 18),
+        (17, 0, None),  # one of them goes elsewhere, and nobody can say which
+        (None, 0, None),
+        (18, 3, 0),
+        (None, 3, 0),
+    ],
+)
+def test_links_without_a_named_end_are_a_switch_s_only_where_it_has_as_many(
+    switch_links: int | None, p2p: int, nvlinks: int | None
+) -> None:
+    ends = [("switch",) * 18] * 2
+    stand_in = Nvml(links=ends, faults=_NAMELESS, answers={"nvmlDeviceGetP2PStatus": p2p}, switch_links=switch_links)
+    inventory = _collect(stand_in)
+    assert inventory.pairs[0].nvlinks == nvlinks
+    assert (inventory.links[0].remote_kind == "switch") is (switch_links == 18)
+
+
+def test_a_switch_is_not_asked_for_where_each_link_has_a_named_end() -> None:
+    links = _collect(Nvml(switch_links=4)).links
+    assert {link.remote_kind for link in links} == {"gpu"}
 
 
 def test_a_pair_is_matched_by_bus_not_by_count() -> None:

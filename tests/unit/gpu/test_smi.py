@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.gpu.model import Gpu, Pair
-from opskit.gpu.smi import ParseError, Topology, inventory_from_topology, parse_topology
+from opskit.gpu.links import LinkStatus, parse_link_status
+from opskit.gpu.model import Gpu, NvLink, Pair
+from opskit.gpu.smi import (
+    ParseError,
+    Topology,
+    inventory_from_topology,
+    parse_topology,
+)
 
 _DATA = Path(__file__).parents[2] / "data" / "topology"
 _LOW, _HIGH = "0-63,128-191", "64-127,192-255"
@@ -305,7 +312,15 @@ def test_a_pair_without_nvlink_has_its_distance_and_no_bandwidth() -> None:
     topology = parse_topology(_text("2x3090-sys-numa-na-tabs"))
     inventory = inventory_from_topology(topology, name="NVIDIA GeForce RTX 3090", memory_total_bytes=None, source="smi")
     assert inventory.pairs == (Pair(0, 1, pcie="SYS", nvlinks=0),)
-    assert [gpu.numa_node for gpu in inventory.gpus] == [None, 1]
+    assert [(gpu.numa_node, gpu.numa_nodes) for gpu in inventory.gpus] == [(None, None), (1, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes"), [("4xa100-nv4-numa-range-tabs", "0-3"), ("4xa100-nv4-pxb-nic-spaces", "0-1")]
+)
+def test_several_numa_nodes_are_kept_as_listed_and_none_of_them_is_chosen(name: str, nodes: str) -> None:
+    inventory = inventory_from_topology(parse_topology(_text(name)), name=None, memory_total_bytes=None, source="smi")
+    assert {(gpu.numa_node, gpu.numa_nodes) for gpu in inventory.gpus} == {(None, nodes)}
 
 
 @pytest.mark.parametrize(
@@ -321,3 +336,86 @@ def test_nominal_bandwidth_is_by_gpu_and_never_guessed(name: str, gpu: str | Non
     topology = parse_topology(_text(name))
     inventory = inventory_from_topology(topology, name=gpu, memory_total_bytes=None, source="recorded")
     assert [pair.bandwidth_gb_s for pair in inventory.pairs] == gb_s
+
+
+def test_a_recorded_link_status_is_read() -> None:
+    first, second, third = parse_link_status(_text("nvlink-s-3xa6000"))
+    name = "NVIDIA RTX A6000"
+    links = tuple(NvLink(0, number, "active", 14062) for number in range(4))
+    assert first == LinkStatus(0, name, "GPU-5baec991-de63-c196-1766-04c38407e133", supported=True, links=links)
+    assert second.links == tuple(replace(link, gpu=1) for link in links)
+    assert third == LinkStatus(2, name, "GPU-02c05ee3-bdb5-aac7-f9e8-a4c8f3f725b3", supported=True, links=())
+
+
+_A, _B = "GPU 0: NVIDIA A (UUID: GPU-a)\n", "GPU 1: NVIDIA B (UUID: GPU-b)\n"
+_NO_LINKS = "NVML: Unable to retrieve NVLink information as all links are inActive\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "supported", "links"),
+    [
+        (_A + "\t Link 0: <inactive>\n\t Link 1: 26.562 GB/s\n", True, (NvLink(0, 0, "inactive"), NvLink(0, 1, "active", 26562))),
+        (_A + " Link 0: 25 GB/s\n Link 5: 25.0 GB/s\n", True, (NvLink(0, 0, "active", 25000), NvLink(0, 5, "active", 25000))),
+        (_A + _NO_LINKS.replace("NVLink", "Nvlink"), True, ()),
+        (_A.strip() + " " + _NO_LINKS, True, ()),
+        (_A.strip() + " Device does not have or support Nvlink", False, ()),
+        (_A, None, None),
+        ("GPU 0: NVIDIA A\n Link 0: <inactive>", True, (NvLink(0, 0, "inactive"),)),
+        ("$ nvidia-smi nvlink -s\n\x1b[1m" + _A + "\x1b[0m", None, None),
+    ],
+)  # fmt: skip
+def test_each_way_to_say_a_link_status_is_understood(
+    text: str, supported: bool | None, links: tuple[NvLink, ...] | None
+) -> None:
+    (status,) = parse_link_status(text)
+    assert (status.name, status.supported, status.links) == ("NVIDIA A", supported, links)
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "column", "cell", "why"),
+    [
+        (_A + "\t Link 0: 14,062 GB/s\n", "GPU0", "Link 0", "14,062 GB/s", "wanted a speed in GB/s"),
+        (_A + "\t Link 0: 0.000 GB/s\n", "GPU0", "Link 0", "0.000 GB/s", "above zero"),
+        (_A + "\t Link 0: 14.062 MB/s\n", "GPU0", "Link 0", "14.062 MB/s", "wanted a speed in GB/s"),
+        (_A + "\t Link 0: \n", "GPU0", None, "Link 0:", "wanted `Link <n>"),
+        (_A + _B + "\t Lin 0: 14.062 GB/s\n", "GPU1", None, "Lin 0: 14.062 GB/s", "wanted `Link <n>"),
+        (_A + "   ...<snip>...\n", "GPU0", None, "...<snip>...", "wanted `Link <n>"),
+        (_A + "\t Link 1: 25 GB/s\n\t Link 1: 25 GB/s\n", "GPU0", "Link 1", None, "wanted a link after 1"),
+        (_A + "\t Link 1: 25 GB/s\n\t Link 0: 25 GB/s\n", "GPU0", "Link 0", None, "wanted a link after 1"),
+        (_A + _NO_LINKS + "\t Link 0: 25 GB/s\n", "GPU0", "Link 0", None, "after it said that there is none"),
+        (_A + "\t Link 0: 25 GB/s\n" + _NO_LINKS, "GPU0", None, _NO_LINKS.strip(), "once"),
+        (_A + _B + _A, "GPU0", None, None, "twice"),
+        (_B + _A.strip() + "\t Link 0: 25 GB/s\n", "GPU1", None, _A.strip() + "\t Link 0: 25 GB/s", "wanted `Link <n>"),
+        (" Link 0: 25 GB/s\n" + _A, "none", None, "Link 0: 25 GB/s", "before the first GPU"),
+    ],
+)
+def test_a_damaged_link_status_is_refused_with_its_place(
+    text: str, row: str, column: str | None, cell: str | None, why: str
+) -> None:
+    with pytest.raises(ParseError, match=why) as caught:
+        parse_link_status(text)
+    assert (caught.value.row, caught.value.column, caught.value.cell) == (row, column, cell)
+    assert str(caught.value).startswith(f"nvidia-smi nvlink -s: row {row}, ")
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "nothing"), ("NVIDIA-SMI has failed\n", "NVIDIA-SMI has failed")])
+def test_a_link_status_without_a_gpu_says_why(text: str, said: str) -> None:
+    with pytest.raises(ParseError, match=f"nvidia-smi nvlink -s: no GPU in the output; it says: {said}"):
+        parse_link_status(text)
+
+
+@given(
+    st.integers(0, 10_000), st.sampled_from(["delete", "insert", "replace"]), st.sampled_from("X \t\nGPULink0149-.:,/<")
+)
+def test_one_damaged_character_never_invents_a_link(at: int, act: str, character: str) -> None:
+    text = _text("nvlink-s-3xa6000")
+    at %= len(text)
+    damaged = text[:at] + ("" if act == "delete" else character) + text[at + (act != "insert") :]
+    try:
+        read = parse_link_status(damaged)
+    except ParseError:
+        return
+    assert len(read) == 3
+    for status in read:
+        assert all(link.state == "active" for link in status.links or ())
+        assert len(status.links or ()) <= 4

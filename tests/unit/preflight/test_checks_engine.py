@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from opskit.engine.facts import EngineFacts
-from opskit.preflight.checks_engine import check_engine_reachable, check_engine_storage
+from opskit.preflight.checks_engine import (
+    check_engine_clock,
+    check_engine_local,
+    check_engine_reachable,
+    check_engine_storage,
+)
 from opskit.preflight.finding import Verdict
 
 
@@ -34,3 +39,19 @@ def test_a_storage_driver_that_copies_whole_images_is_a_warning(driver: str, ver
     (finding,) = check_engine_storage(engine(driver))
     assert finding.verdict is verdict
     assert bool(finding.remedy) is (verdict is Verdict.WARN)
+
+
+@pytest.mark.parametrize(("host", "verdict"), [("unix:///x", Verdict.PASS), ("tcp://10.0.0.1:2375", Verdict.WARN)])
+def test_an_engine_elsewhere_is_a_warning(host: str, verdict: Verdict) -> None:
+    (finding,) = check_engine_local(host)
+    assert finding.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("now_s", "verdict"), [(1795465795.0, Verdict.PASS), (1795465795.1, Verdict.WARN), (1795465784.9, Verdict.WARN)]
+)
+def test_a_clock_more_than_five_seconds_off_is_a_warning(now_s: float, verdict: Verdict) -> None:
+    (finding,) = check_engine_clock("2026-11-23T20:29:50.000000000Z", now_s)
+    assert finding.verdict is verdict
+    assert [f.verdict for f in check_engine_clock("2026-11-23T20:29:50Z", 1795465790)] == [Verdict.PASS]
+    assert [f.verdict for f in check_engine_clock(None, 0)] == [Verdict.SKIP]

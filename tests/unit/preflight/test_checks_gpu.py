@@ -4,7 +4,7 @@ import pytest
 
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
 from opskit.gpu.placement import place
-from opskit.preflight.checks_gpu import check_gpu_link, check_gpu_present
+from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
 from opskit.preflight.finding import Finding, Verdict
 
 OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
@@ -73,3 +73,23 @@ def test_two_gpus_without_nvlink_are_a_warning(nvlinks: int | None, verdict: Ver
 @pytest.mark.parametrize(("mode", "there"), [("single", inventory(2)), ("dual", inventory(1)), ("dual", NONE)])
 def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | GpuUnavailable) -> None:
     assert check_gpu_link(place(mode, there, OVERLAYS), there) == ()
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "hook", "verdict"),
+    [
+        (["runc", "nvidia"], None, Verdict.PASS),
+        (["runc"], "/usr/bin/nvidia-ctk", Verdict.PASS),
+        (["runc"], None, Verdict.FAIL),
+    ],
+)
+def test_an_engine_without_the_toolkit_fails(runtimes: list[str], hook: str | None, verdict: Verdict) -> None:
+    placement = place("single", inventory(1), OVERLAYS)
+    assert [f.verdict for f in check_gpu_toolkit(placement, runtimes, hook)] == [verdict]
+    assert check_gpu_toolkit(place("cpu", inventory(1), OVERLAYS), runtimes, hook) == ()
+
+
+@pytest.mark.parametrize(("driver", "verdict"), [("systemd", Verdict.WARN), ("cgroupfs", Verdict.PASS)])
+def test_the_systemd_driver_may_lose_gpus(driver: str, verdict: Verdict) -> None:
+    assert [f.verdict for f in check_gpu_cgroup(place("single", inventory(1), OVERLAYS), driver)] == [verdict]
+    assert check_gpu_cgroup(place("cpu", inventory(1), OVERLAYS), driver) == ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_disk import check_disk_free
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes
 from opskit.preflight.checks_memory import check_memory_available, check_memory_total
 from opskit.preflight.finding import Verdict
 from opskit.preflight.quantity import gib
@@ -58,3 +58,12 @@ def test_each_path_is_judged_and_one_that_cannot_be_read_stops_nothing() -> None
 
 def test_one_byte_short_never_reads_as_enough() -> None:
     assert [gib(count) for count in (20 * GIB, 20 * GIB - 1, 0)] == ["20.0 GiB", "19.9 GiB", "0.0 GiB"]
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.05, Verdict.PASS), (0.049, Verdict.WARN), (0.01, Verdict.WARN), (0.0099, Verdict.FAIL), (None, Verdict.PASS)],
+)
+def test_few_file_entries_warn_and_none_fail(share: float | None, verdict: Verdict) -> None:
+    (finding,) = check_disk_inodes({"/var/lib/docker": share})
+    assert finding.verdict is verdict

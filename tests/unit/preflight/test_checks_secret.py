@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_secret import check_secret_data
+from opskit.preflight.checks_secret import check_secret_data, check_secret_file
 from opskit.preflight.finding import Verdict
 
 
@@ -17,3 +17,12 @@ def test_a_new_secret_for_old_data_fails_and_names_both() -> None:
     assert finding.verdict is Verdict.FAIL
     assert finding.found == "A_KEY, B_KEY missing, while there is data in pg, redis"
     assert "docker volume rm pg redis" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"), [(None, Verdict.PASS), (0o600, Verdict.PASS), (0o400, Verdict.PASS), (0o640, Verdict.WARN)]
+)
+def test_an_env_file_others_may_read_is_a_warning_with_its_command(mode: int | None, verdict: Verdict) -> None:
+    (finding,) = check_secret_file(".env.staging", mode)
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or finding.remedy == "`chmod 600 .env.staging`"

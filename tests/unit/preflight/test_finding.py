@@ -67,7 +67,7 @@ def test_ids_are_stable() -> None:
     assert set(CHECK_IDS) >= {
         "engine-reachable", "engine-storage", "compose-version", "variable-set", "config-valid", "gpu-present", "gpu-link",
         "memory-total", "memory-available", "disk-free", "port-unique", "port-free", "file-present", "image-present",
-        "secret-data", "check-crashed",
+        "secret-data", "gpu-budget", "check-crashed",
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets import store
 from opskit.secrets.policy import ALPHABET, RULES, SecretRule
-from opskit.secrets.store import ensure_secrets, read_secrets
+from opskit.secrets.store import ensure_secrets, forget_secrets, read_secrets
 
 A, B = SecretRule("A_PASSWORD"), SecretRule("B_KEY", length=50, prefix="sk-")
 
@@ -165,3 +165,12 @@ def test_what_is_written_reads_back_and_what_was_there_stays(
             len(new[rule.name].reveal()) == len(rule.prefix) + rule.length for rule in asked if rule.name in added
         )
         assert ensure_secrets(path, asked) == ()
+
+
+def test_forgetting_takes_the_generated_secrets_and_leaves_every_other_byte(tmp_path: Path) -> None:
+    path = tmp_path / ".env.x"
+    path.write_text("# mine\nHF_TOKEN=keep\nPOSTGRES_PASSWORD=a\nexport REDIS_PASSWORD='b'\n# end\n")
+    assert forget_secrets(path) == ("POSTGRES_PASSWORD", "REDIS_PASSWORD")
+    assert path.read_text() == "# mine\nHF_TOKEN=keep\n# end\n"
+    assert forget_secrets(path) == ()
+    assert forget_secrets(tmp_path / "none") == ()

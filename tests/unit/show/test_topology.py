@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.text import Text
 
 from opskit.gpu.model import Gpu, Inventory, Pair
 from opskit.gpu.smi import inventory_from_topology, parse_topology
-from opskit.show.topology import Picture, draw_topology, tabulate_topology
+from opskit.show.topology import draw_topology, tabulate_topology
+from tests.pictures import assert_legible, texts_of
 
 _DATA = Path(__file__).parents[2] / "data" / "topology"
 _GIB = 1024**3
@@ -56,6 +56,7 @@ _PICTURES = {
     "two on two nodes": _recorded("2x3090-sys-numa-na-tabs", "NVIDIA GeForce RTX 3090", 24),
     "three with one pair": _PAIR_OF_THREE,
     "four mixed": _recorded("4xv100-nv1-nv2-tabs", "Tesla V100-SXM2-16GB", 16),
+    "four on four nodes": _recorded("4xa100-nv4-numa-range-tabs", "NVIDIA A100-SXM4-40GB", 40),
     "four without NVLink": _recorded("4xpix-phb-tabs", "NVIDIA RTX 6000 Ada Generation", 48),
     "five": _recorded("5gpu-4090rig-sys-phb-node-spaces", "NVIDIA GeForce RTX 4090", 24),
     "six": _recorded("6gpu-pix-node-sys-tabs", "NVIDIA H100 80GB HBM3", 80),
@@ -67,33 +68,20 @@ _PICTURES = {
 }
 
 
-def _texts(picture: Picture) -> list[Text]:
-    return [text for text in picture.axes[0].texts if text.get_text()]
-
-
 def _words(inventory: Inventory, *, rehearsal: bool = False) -> list[str]:
-    return [text.get_text() for text in _texts(draw_topology(inventory, rehearsal=rehearsal))]
+    return [text.get_text() for text in texts_of(draw_topology(inventory, rehearsal=rehearsal))]
 
 
 @pytest.mark.parametrize("inventory", _PICTURES.values(), ids=_PICTURES)
 def test_no_label_is_cut_or_covers_another(inventory: Inventory) -> None:
-    picture = draw_topology(inventory, rehearsal=True)
-    texts = _texts(picture)
-    extents = [text.get_window_extent() for text in texts]
-    for text, extent in zip(texts, extents, strict=True):
-        assert extent.x0 >= 0, text
-        assert extent.y0 >= 0, text
-        assert extent.x1 <= picture.bbox.width, text
-        assert extent.y1 <= picture.bbox.height, text
-    for (one, first), (other, second) in combinations(zip(texts, extents, strict=True), 2):
-        assert not first.overlaps(second), (one, other)
+    assert_legible(draw_topology(inventory, rehearsal=True))
 
 
 @pytest.mark.parametrize("inventory", _PICTURES.values(), ids=_PICTURES)
 def test_a_text_in_a_box_stays_in_it(inventory: Inventory) -> None:
     picture = draw_topology(inventory, rehearsal=False)
     boxes = [patch.get_window_extent() for patch in picture.axes[0].patches if isinstance(patch, FancyBboxPatch)]
-    for text in _texts(picture):
+    for text in texts_of(picture):
         extent = text.get_window_extent()
         middle = (extent.x0 + extent.x1) / 2, (extent.y0 + extent.y1) / 2
         for box in boxes:
@@ -145,6 +133,8 @@ def test_a_numa_box_has_its_cpus() -> None:
     words = _words(_PICTURES["two on two nodes"])
     assert "NUMA unknown\nCPU 0-7, 16-23" in words
     assert "NUMA 1\nCPU 8-15, 24-31" in words
+    assert "NUMA 0-3\nCPU 0, 64" in _words(_PICTURES["four on four nodes"])
+    assert tabulate_topology(_PICTURES["four on four nodes"]).loc["GPU0", "numa_node"] == "0-3"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +164,7 @@ def test_a_stub_says_what_the_slot_does(
 
 def test_an_nvswitch_is_one_bar() -> None:
     picture = draw_topology(_SWITCHED, rehearsal=False)
-    assert "NVSwitch, each to each: NV12  300 GB/s per direction" in [t.get_text() for t in _texts(picture)]
+    assert "NVSwitch, each to each: NV12  300 GB/s per direction" in [t.get_text() for t in texts_of(picture)]
     assert len(picture.axes[0].patches) == 8 + 2 + 1
 
 

@@ -1,0 +1,85 @@
+"""The look at the GPUs: what there is, how it is linked, where an environment would run, and whether it fits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from opskit.audit.journal import Journal
+from opskit.compose.model import Stack
+from opskit.environments import Environment
+from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.shape import Model
+from opskit.preflight.checks_gpu_budget import plan_stack_budget
+from opskit.show.tables import Table
+from opskit.site import Site, read_site
+
+if TYPE_CHECKING:
+    from opskit.show.topology import Picture
+
+
+class GpuLook:
+    """The GPUs as one environment would use them; nothing is started."""
+
+    def __init__(self, environment: Environment, gpu: str, *, rehearse: bool) -> None:
+        self.environment = environment
+        self.gpu = gpu
+        self.rehearse = rehearse
+        self.journal = Journal.of_this_run()
+
+    @cached_property
+    def _site(self) -> Site:
+        site = read_site(self.environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
+        self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
+        return site
+
+    def graph(self) -> Picture | Table:
+        """The GPUs, their slots and their links."""
+        from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
+
+        found = self._site.inventory
+        return draw_topology(found, rehearsal=self.rehearse) if isinstance(found, Inventory) else self._none(found)
+
+    def matrix(self) -> Picture | Table:
+        """How each reaches each."""
+        from opskit.show.heatmap import draw_heatmap  # noqa: PLC0415  matplotlib is slow to import
+
+        found = self._site.inventory
+        return draw_heatmap(found, rehearsal=self.rehearse) if isinstance(found, Inventory) else self._none(found)
+
+    def table(self) -> Table:
+        """The same as rows; what is unknown is empty."""
+        from opskit.show.topology import tabulate_topology  # noqa: PLC0415  matplotlib is slow to import
+
+        found = self._site.inventory
+        if isinstance(found, GpuUnavailable):
+            return self._none(found)
+        frame = tabulate_topology(found).reset_index(names="gpu")
+        rows = [tuple("" if value is None else str(value) for value in row) for row in frame.itertuples(index=False)]
+        return Table(f"{len(rows)} GPUs", tuple(map(str, frame.columns)), rows, self.rehearse)
+
+    def placement(self) -> Table:
+        """Where the environment would run, what it is given, and why."""
+        placement = self._site.placement
+        given = [(f"{name}={value}", "given to Compose") for name, value in placement.environ.items()]
+        overlay = [(placement.overlay, "the overlay that is merged")] if placement.overlay else []
+        rows = [*((reason, "why") for reason in placement.reasons), *overlay, *given]
+        return Table(f"{self.environment.name}: GPU mode {placement.mode}", ("what", "part"), rows, self.rehearse)
+
+    def budget(self) -> Picture | Table:
+        """Whether the model and what shares its GPUs fit, term by term; what is not known is said."""
+        from opskit.show.budget import draw_budget  # noqa: PLC0415  matplotlib is slow to import
+
+        site = self._site
+        self.journal.write("outcome", ok=True, failures=[])
+        known = site.model if isinstance(site.model, Model) else Model()
+        if not isinstance(site.stack, Stack):
+            return Table("No budget", ("why",), [(site.stack.message,)], self.rehearse)
+        budget = plan_stack_budget(site.stack, site.placement, site.inventory, known, running=site.running)
+        if budget is None or isinstance(budget, str):
+            why = budget or "no model server on a GPU in this environment, or no GPU for each of its parts"
+            return Table("No budget", ("why",), [(why,)], self.rehearse)
+        return draw_budget(budget, rehearsal=self.rehearse)
+
+    def _none(self, found: GpuUnavailable) -> Table:
+        return Table("No GPU", ("why", "remedy"), [(found.reason, found.remedy)], self.rehearse)

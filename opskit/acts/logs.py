@@ -1,0 +1,38 @@
+"""The look at an environment's log lines."""
+
+from __future__ import annotations
+
+from opskit.audit.journal import Journal
+from opskit.audit.redact import make_redact
+from opskit.engine.facts import read_container_facts
+from opskit.environments import Environment
+from opskit.errors import UsageError
+from opskit.paths import ROOT, STATE
+from opskit.rehearsal.engine import open_engine
+from opskit.secrets.policy import is_secret
+from opskit.secrets.store import read_secrets
+from opskit.show.tables import Table
+
+
+def read_log_table(environment: Environment, *, service: str, lines: int, rehearse: bool) -> Table:
+    """The last lines of each container, oldest first, without any secret of the environment.
+
+    Raises:
+        UsageError: the service is given and has no container; the message names those there are.
+    """
+    journal = Journal.of_this_run()
+    client, named = open_engine(STATE, rehearse=rehearse)
+    project = named(environment.project)
+    facts = read_container_facts(client, project)
+    chosen = [fact for fact in facts if not service or fact.service == service]
+    if service and not chosen:
+        there = ", ".join(sorted({fact.service or fact.name for fact in facts})) or "none: it is not up"
+        raise UsageError(f"service: found {service!r}, which has no container in {project}; there are {there}.")
+    secrets = read_secrets(ROOT / environment.env_file)
+    redact = make_redact({name: value.reveal() for name, value in secrets.items() if is_secret(name)})
+    rows = []
+    for fact in sorted(chosen, key=lambda fact: fact.name):
+        said = client.api.logs(fact.id, tail=lines).decode("utf-8", "replace")
+        rows += [(fact.name.removeprefix(f"{project}-"), redact(line)) for line in said.splitlines()]
+    journal.write("outcome", ok=True, failures=[])
+    return Table(f"{project}: the last {lines} lines of each", ("container", "line"), rows, rehearse)

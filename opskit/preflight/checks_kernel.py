@@ -1,0 +1,46 @@
+"""Checks of kernel settings that services in the stack depend on; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opskit.compose.model import Stack
+from opskit.preflight.finding import Finding, Verdict
+
+_MAP_COUNT = 262144
+"""What Elasticsearch's bootstrap check demands. Source: its manual, "Virtual memory"."""
+
+
+def check_kernel_maps(stack: Stack, settings: Mapping[str, int | None]) -> tuple[Finding, ...]:
+    """vm.max_map_count suits Elasticsearch and OpenSearch; a single node only warns of it in its log."""
+    found = settings.get("vm.max_map_count")
+    rows = []
+    for service in stack.services:
+        if not any(word in (service.image or "") for word in ("elasticsearch", "opensearch")) or not service.ports:
+            continue
+        alone = (service.raw.get("environment") or {}).get("discovery.type") == "single-node"
+        rows.append(_at_least("kernel-maps", service.name, "vm.max_map_count", found, _MAP_COUNT, soft=alone))
+    return tuple(rows)
+
+
+def check_kernel_overcommit(stack: Stack, settings: Mapping[str, int | None]) -> tuple[Finding, ...]:
+    """vm.overcommit_memory is 1 where there is Redis: its background save forks, which the kernel refuses else."""
+    found = settings.get("vm.overcommit_memory")
+    names = [s.name for s in stack.services if (s.image or "").split(":")[0].endswith(("redis", "valkey"))]
+    return tuple(_at_least("kernel-overcommit", name, "vm.overcommit_memory", found, 1, soft=True) for name in names)
+
+
+def check_kernel_forward(settings: Mapping[str, int | None]) -> tuple[Finding, ...]:
+    """The kernel forwards packets; without it no container reaches another network."""
+    found = settings.get("net.ipv4.ip_forward")
+    return (_at_least("kernel-forward", "kernel", "net.ipv4.ip_forward", found, 1, soft=False),)
+
+
+def _at_least(check: str, subject: str, name: str, found: int | None, wanted: int, *, soft: bool) -> Finding:
+    said = f"{name} at least {wanted}"
+    remedy = f"`sudo sysctl -w {name}={wanted}`, and the same line in /etc/sysctl.d/ to keep it"
+    if found is None:
+        return Finding(check, Verdict.SKIP, subject, f"{name} cannot be read", said, remedy, required=False)
+    if found >= wanted:
+        return Finding(check, Verdict.PASS, subject, f"{name} = {found}", said)
+    return Finding(check, Verdict.WARN if soft else Verdict.FAIL, subject, f"{name} = {found}", said, remedy)

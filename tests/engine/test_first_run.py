@@ -1,0 +1,85 @@
+"""first-run removes what was listed of the project that was named, and nothing else; interrupted, it finishes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from opskit.engine.holding import read_holdings, remove_holdings
+from opskit.secrets.policy import BY_NAME
+from opskit.secrets.store import read_secrets
+from tests.checkout import LABEL, Checkout
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def furnished(checkout: Checkout, busybox: str, undo: ExitStack) -> Checkout:
+    """Things of the project and of another: a container, a network and a volume each; and an env file."""
+    for project in (checkout.project, f"{checkout.prefix}-foreign"):
+        labels = {LABEL: project}
+        checkout.engine.volumes.create(f"{project}_data", labels=labels)
+        network = checkout.engine.networks.create(f"{project}_net", labels=labels)
+        box = checkout.engine.containers.create(
+            busybox, ["sleep", "600"], name=f"{project}-box-1", labels=labels, network=network.name, init=True
+        )
+        undo.callback(_remove, checkout, box.id)
+        box.start()
+    env = checkout.root / ".env.development"
+    env.write_text("HF_TOKEN=mine\nPOSTGRES_PASSWORD=old-password\n")
+    return checkout
+
+
+def _remove(checkout: Checkout, box: str | None) -> None:
+    for container in checkout.engine.containers.list(all=True):
+        if container.id == box:
+            container.remove(force=True)
+
+
+def held(checkout: Checkout, project: str) -> set[str]:
+    return {holding.kind for holding in read_holdings(checkout.engine) if holding.project == project}
+
+
+def run(checkout: Checkout, confirm: str = "") -> tuple[int, str]:
+    done = checkout.run("first_run", "-p", "confirm", confirm, "-p", "rehearse", "true")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_it_only_shows_until_the_name_is_typed_then_wipes_that_project_and_starts_anew(furnished: Checkout) -> None:
+    everything = {"container", "network", "volume"}
+    foreign = f"{furnished.prefix}-foreign"
+    both = [h for h in read_holdings(furnished.engine) if h.project in {furnished.project, foreign}]
+    with pytest.raises(ValueError, match="belongs to"):  # refused whole, before anything is removed
+        remove_holdings(furnished.engine, furnished.project, both)
+    for wrong in ("", "yes", foreign):
+        rc, said = run(furnished, wrong)
+        assert rc == 0, said
+        assert f"type {furnished.project}" in said
+        assert held(furnished, furnished.project) == held(furnished, foreign) == everything
+    notebook = (furnished.last()[0] / "first_run.ipynb").read_text()
+    assert "would go" in notebook
+    assert "stays: not ours" in notebook
+
+    # Half way: a container of another project is on the network, so that it cannot go.
+    net = furnished.engine.networks.get(f"{furnished.project}_net")
+    stranger = furnished.engine.containers.get(f"{foreign}-box-1")
+    net.connect(stranger)
+    rc, said = run(furnished, furnished.project)
+    assert rc == 1
+    assert f"network {net.name}" in said
+    assert "active endpoints" in said
+    assert "Traceback" not in said
+    assert held(furnished, furnished.project) == {"network"}
+    assert read_secrets(furnished.root / ".env.development")["POSTGRES_PASSWORD"].reveal() == "old-password"
+
+    net.disconnect(stranger)
+    rc, said = run(furnished, furnished.project)
+    assert rc == 0, said
+    assert "READY in" in said
+    assert len(furnished.containers()) == 11
+    assert held(furnished, foreign) == everything
+    secrets = read_secrets(furnished.root / ".env.development")
+    assert secrets["HF_TOKEN"].reveal() == "mine", "the operator's own line stays"
+    assert secrets["POSTGRES_PASSWORD"].reveal() != "old-password"
+    assert secrets.keys() - {"HF_TOKEN"} <= BY_NAME.keys()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opskit.compose.model import parse_stack
+from opskit.preflight.checks_data import check_data_version
+from opskit.preflight.finding import Verdict
+from opskit.preflight.host import read_host_facts
+
+
+@pytest.mark.parametrize(
+    ("image", "verdict"),
+    [
+        ("postgres:18.6-trixie", Verdict.PASS),
+        ("postgres:17-alpine", Verdict.FAIL),
+        ("pgvector/pgvector:0.8.6-pg18-trixie", Verdict.PASS),
+        ("pgvector/pgvector:0.8.6-pg17", Verdict.FAIL),
+        ("opskit-rehearsal/postgres:18.1", Verdict.PASS),
+    ],
+)
+def test_data_of_another_major_is_refused_with_the_way_out(image: str, verdict: Verdict) -> None:
+    mount = {"type": "volume", "source": "postgres_data", "target": "/var/lib/postgresql"}
+    stack = parse_stack({"name": "p", "services": {"postgres": {"image": image, "volumes": [mount]}}})
+    (finding,) = check_data_version(stack, {"postgres_data": "18"})
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or "pg_dumpall" in finding.remedy
+    assert check_data_version(stack, {}) == ()
+
+
+@pytest.mark.parametrize("place", [".", "18/docker"])
+def test_the_major_is_read_where_the_images_keep_it(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / place / "PG_VERSION").write_text("18\n")
+    facts = read_host_facts(
+        files=(), disks=(), data={"postgres_data": str(tmp_path), "redis_data": str(tmp_path / "x")}
+    )
+    assert facts.postgres_majors == {"postgres_data": "18"}

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opskit.compose.model import Stack, parse_stack
+from opskit.engine.facts import ContainerFact, NetworkFact
+from opskit.preflight.checks_network import (
+    check_container_name,
+    check_external_present,
+    check_network_foreign,
+    check_network_subnet,
+    check_network_unique,
+)
+from opskit.preflight.finding import Finding, Verdict
+
+
+def stack(networks: dict[str, Any] | None = None, volumes: dict[str, Any] | None = None, **service: Any) -> Stack:
+    services = {"one": {"image": "x:1", **service}}
+    return parse_stack({"name": "p", "services": services, "networks": networks or {}, "volumes": volumes or {}})
+
+
+def fixed(subnet: str) -> Stack:
+    return stack({"net": {"name": "p_net", "ipam": {"config": [{"subnet": subnet}]}}})
+
+
+def network(name: str, project: str | None, *subnets: str, id_: str = "abcdef0123456789") -> NetworkFact:
+    return NetworkFact(id_, name, project, subnets)
+
+
+def verdicts(findings: tuple[Finding, ...]) -> list[Verdict]:
+    return [finding.verdict for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("subnet", "verdict"),
+    [("172.25.0.0/24", Verdict.FAIL), ("172.25.1.0/24", Verdict.PASS), ("172.24.0.0/15", Verdict.FAIL)],
+)
+def test_a_fixed_subnet_that_another_network_has_fails_and_names_it(subnet: str, verdict: Verdict) -> None:
+    (finding,) = check_network_subnet(fixed(subnet), [network("monitoring", "other", "172.25.0.0/24")], ())
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or "network monitoring (172.25.0.0/24)" in finding.found
+
+
+def test_a_route_of_the_host_counts_and_the_stacks_own_network_does_not() -> None:
+    mine = [network("p_net", "p", "10.8.0.0/16")]
+    assert verdicts(check_network_subnet(fixed("10.8.0.0/16"), mine, ("10.8.0.0/16",))) == [Verdict.PASS]
+    (finding,) = check_network_subnet(fixed("10.8.0.0/16"), [], ("10.8.4.0/24",))
+    assert "a route of the host (10.8.4.0/24)" in finding.found
+
+
+def test_a_network_without_a_fixed_subnet_is_not_judged() -> None:
+    assert check_network_subnet(stack({"net": None}), [network("x", None, "10.0.0.0/8")], None) == ()
+
+
+def test_two_networks_of_one_name_fail_with_the_command_that_removes_them() -> None:
+    two = [network("p_net", "p", id_="1" * 64), network("p_net", "p", id_="2" * 64)]
+    (finding,) = check_network_unique(stack(), two)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.remedy.startswith(f"`docker network rm {'1' * 12} {'2' * 12}`")
+    assert verdicts(check_network_unique(stack(), two[:1])) == [Verdict.PASS]
+
+
+@pytest.mark.parametrize(("project", "found"), [(None, "by hand"), ("other", "by project other")])
+def test_a_network_somebody_else_made_under_our_name_fails(project: str | None, found: str) -> None:
+    mine = stack({"net": {"name": "shared"}})
+    (finding,) = check_network_foreign(mine, [network("shared", project)])
+    assert finding.verdict is Verdict.FAIL
+    assert found in finding.found
+    assert check_network_foreign(mine, [network("shared", "p")]) == ()
+
+
+def test_an_external_network_and_volume_must_be_there() -> None:
+    needs = stack({"net": {"name": "out", "external": True}}, {"data": {"name": "kept", "external": True}})
+    missing = check_external_present(needs, [], [])
+    assert [(f.verdict, f.remedy) for f in missing] == [
+        (Verdict.FAIL, "`docker network create out`"),
+        (Verdict.FAIL, "`docker volume create kept`"),
+    ]
+    assert verdicts(check_external_present(needs, [network("out", None)], ["kept"])) == [Verdict.PASS] * 2
+
+
+@pytest.mark.parametrize(("project", "verdict"), [("other", Verdict.FAIL), (None, Verdict.FAIL), ("p", Verdict.PASS)])
+def test_a_fixed_container_name_must_be_free_or_ours(project: str | None, verdict: Verdict) -> None:
+    held = ContainerFact("i", "fixed", project, "one", "Up", "running", "x:1", "", ())
+    assert verdicts(check_container_name(stack(container_name="fixed"), [held])) == [verdict]
+    assert check_container_name(stack(), [held]) == ()

@@ -1,0 +1,25 @@
+"""Verbs refuse bad parameters before anything is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from opskit import runbook
+from opskit.errors import UsageError
+
+
+def test_an_overlay_that_is_not_there_is_refused_and_the_nearest_named() -> None:
+    with pytest.raises(
+        UsageError, match=r"found no compose/docker-compose\.wach\.yml\. Did you mean docker-compose\.watch"
+    ):
+        runbook.start(env="dev", overlays="docker-compose.wach.yml")
+
+
+def test_an_overlay_outside_the_folder_is_refused() -> None:
+    with pytest.raises(UsageError, match="overlays"):
+        runbook.start(env="dev", overlays="../compose/docker-compose.watch.yml")
+
+
+def test_a_mode_that_is_none_is_refused_by_first_run_too() -> None:
+    with pytest.raises(UsageError, match="gpu: found 'tripple'"):
+        runbook.first_run(gpu="tripple")
