@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 import nbformat
+from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -27,12 +28,15 @@ from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters
 from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_atomically, write_record
 from opskit.errors import UsageError
+from opskit.interrupt import ENDING, let_in
 from opskit.paths import AUDIT
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 """ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUIET = ["--log-level=CRITICAL"]
+"""What ipykernel logs at an interrupt ("KeyboardInterrupt caught in kernel", tracebacks of closed sockets) would stand
+between the lines of the run; what a cell says and raises does not go by its log."""
 
 
 class RunFailedError(click.ClickException):
@@ -55,21 +59,23 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         self.archive = archive
         self.journal = journal
         self.begun = False
-        self.interrupted = False
+        self.interrupted = self.over = False
         self.ended_by: str | None = None
         self._began = self._last = time.monotonic()
         self._outer = sys.exc_info()[1]  # what a caller may be handling is not this run's
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Stop here if an interrupt came between two cells; note how long the kernel took to be there."""
-        if self.interrupted:
-            if not self.begun:
-                tell_interrupt(self.journal)
-            raise KeyboardInterrupt
+        self.stop_if_interrupted()
         if not self.begun:
             self.begun = True
             self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._began, 3))
         super().cell_start(cell, cell_index, **kwargs)
+
+    def stop_if_interrupted(self) -> None:
+        """End the run where an interrupt came that no cell has seen."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Call a cell that an exception ends failed; note when the last one ended: the kernel's own end comes after."""
@@ -139,19 +145,29 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         manager.notebook_start()
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
             try:
+                manager.stop_if_interrupted()
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
                 rest.setdefault("config", _ENCRYPTED)
+                rest.setdefault("extra_arguments", _QUIET)
                 cls.execute_managed_notebook(manager, kernel_name, **rest)
                 manager.note_kernel_end()
             except BaseException as caught:  # noqa: BLE001  recorded below, and raised again
                 error = caught
-                manager.ended_by = type(caught).__name__
-        manager.cleanup_pbar()
-        manager.notebook_complete()
-        message = _mark_errors(manager, output_path)
-        if message:
-            manager.journal.write("failure", message=message)
-        write_record(folder, start, ended_by=manager.ended_by)
+            manager.over = True
+            if error is not None:
+                manager.ended_by = type(error).__name__
+            if error is not None and manager.interrupted:
+                ensure_event_loop().set_exception_handler(lambda *_: None)  # of a cell whose end nobody waits for
+                if not manager.begun:
+                    tell_interrupt(manager.journal)
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+            message = _mark_errors(manager, output_path)
+            if message:
+                manager.journal.write("failure", message=message)
+                if manager.interrupted:
+                    manager.ended_by = KeyboardInterrupt.__name__
+            write_record(folder, start, ended_by=manager.ended_by)
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
@@ -206,23 +222,27 @@ def _variable(name: str, value: str) -> Iterator[None]:
 def _interrupts(manager: RecordingManager) -> Iterator[None]:
     """Hand a first SIGINT, SIGTERM or SIGHUP to the kernel, so that the act itself ends, tells and records.
 
-    A second one ends the run at once. papermill alone would kill the kernel and leave what it started behind. A kernel
-    that is still coming up would die of it with a traceback: there the run ends before its first cell instead.
+    A second one ends the run at once, and what comes while the end is recorded is too late. papermill alone would kill
+    the kernel and leave what it started behind. A kernel that is still coming up would die of it with a traceback:
+    there the run ends before its first cell instead.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def on_signal(number: int, _: object) -> None:
+        if manager.over:
+            return
         if manager.interrupted:
             raise KeyboardInterrupt(signal.Signals(number).name)
         manager.interrupted = True
         for child in _kernels() if manager.begun else ():
             child.send_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in ENDING}
     try:
-        yield
+        with let_in():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -45,19 +45,6 @@ def write_record(folder: Path, start: Mapping[str, Any], *, ended_by: str | None
     write_atomically(folder / _NAME, json.dumps(record, indent=2) + "\n")
 
 
-def record_interrupt(folder: Path, act: str, parameters: Mapping[str, Any]) -> None:
-    """Record an interrupt where papermill's engine could not: while Python and papermill were still being loaded."""
-    if (folder / _NAME).exists():
-        start = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-        if start.pop("ended_by") != STILL_RUNNING:
-            return
-    else:
-        start = begin_record(act, parameters)
-    if not read_journal(folder):
-        tell_interrupt(Journal(folder))
-    write_record(folder, start, ended_by="KeyboardInterrupt")
-
-
 def tell_interrupt(journal: Journal) -> None:
     """The outcome of a run that was interrupted before its first cell."""
     said = "interrupted before the notebook began; nothing was changed"
