@@ -46,3 +46,7 @@ class LaunchFailedError(OpskitError):
 
 class LockHeldError(OpskitError):
     """Another launch of the same project is in progress; the message names its holder."""
+
+
+class NotReadError(OpskitError):
+    """A fact cannot be read, or not in time; the message says why."""

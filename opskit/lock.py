@@ -26,8 +26,7 @@ def hold_project(project: str) -> Iterator[None]:
     Raises:
         LockHeldError: somebody holds it; the message says who, since when, and with which process.
     """
-    folder = Path("/run/lock") if os.access("/run/lock", os.W_OK) else Path(tempfile.gettempdir())
-    path = folder / f"opskit-{project}.lock"
+    path = _folder() / f"opskit-{project}.lock"
     holder = path.with_suffix(".holder")
     lock = FileLock(path, timeout=0, mode=0o666)
     try:
@@ -49,6 +48,25 @@ def hold_project(project: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def read_launcher(project: str) -> str:
+    """Who launches that project just now, in words; empty where nobody else does, as far as the kernel tells.
+
+    Source: /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`.
+    """
+    path = _folder() / f"opskit-{project}.lock"
+    try:
+        found, locks = path.stat(), Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return ""  # no launch ever was, or this kernel does not tell
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    holders = [words[4] for line in locks.splitlines() if place in (words := line.split()) and "->" not in words]
+    return _describe(path.with_suffix(".holder")) if any(pid != str(os.getpid()) for pid in holders) else ""
+
+
+def _folder() -> Path:
+    return Path("/run/lock") if os.access("/run/lock", os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _describe(holder: Path) -> str:

@@ -13,7 +13,7 @@ from opskit.compose.variables import read_texts
 from opskit.engine.facts import ContainerFact
 from opskit.paths import STATE
 from opskit.preflight.checks_port import busy_ports
-from opskit.preflight.host import PortHolder
+from opskit.preflight.facts import PortHolder
 from opskit.secrets.store import read_given, read_secrets
 from opskit.secrets.value import Secret
 

@@ -18,8 +18,9 @@ from opskit.engine.facts import read_container_facts
 from opskit.engine.reclaim import MODES
 from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
-from opskit.paths import COMPOSE, ENVIRONMENTS, STATE
+from opskit.paths import COMPOSE, ENVIRONMENTS, STATE, login
 from opskit.preflight.checks import refuse_unknown
+from opskit.preflight.report import Terms
 from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
 
@@ -37,6 +38,7 @@ def start(
     ports: str = "keep",
     cleanup: str = "never",
     accept: str = "",
+    strict: bool = False,
     rehearse: bool = False,
     deadline_s: float = 900,
 ) -> Start:
@@ -50,6 +52,7 @@ def start(
         cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
             lists it; see `clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
+        strict: a warning closes the gate as a fault does, unless it is accepted.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
         deadline_s: seconds until a service that is not ready is called late.
 
@@ -63,14 +66,13 @@ def start(
     _refuse_mode(gpu)
     more = _words(overlays)
     _refuse_overlays(more)
-    accepted = _words(accept)
-    refuse_unknown(accepted)
+    terms = _terms(accept, strict=strict)
     environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     if ports not in {"auto", "keep"}:
         raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
     if cleanup not in MODES:
         raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
-    return Start(environment, gpu, accepted, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
+    return Start(environment, gpu, terms, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -139,7 +141,7 @@ def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, d
     _refuse_mode(gpu)
     environments = read_environments(ENVIRONMENTS)
     target = find_environment(environments, find_environment(environments, "first-run").act_on or "")
-    return FirstRun(target, Start(target, gpu, (), rehearse=rehearse, deadline_s=deadline_s), confirm)
+    return FirstRun(target, Start(target, gpu, Terms(), rehearse=rehearse, deadline_s=deadline_s), confirm)
 
 
 def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False) -> Table:
@@ -158,19 +160,31 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
     return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
 
 
-def preflight(*, env: str = "", gpu: str = "auto", rehearse: bool = False) -> Preflight:
+def preflight(
+    *,
+    env: str = "",
+    gpu: str = "auto",
+    accept: str = "",
+    strict: bool = False,
+    record: str = "",
+    rehearse: bool = False,
+) -> Preflight:
     """Begin the look at what would keep each environment from starting here; nothing is started.
 
     Args:
         env: name or alias of one environment; empty for all of them.
         gpu: auto, dual, single or cpu.
+        accept: as in `start`.
+        strict: as in `start`.
+        record: the folder of an earlier run, whose facts are judged again; empty looks at this machine.
         rehearse: judge the rehearsal instead.
 
     Raises:
-        UsageError: no such environment or mode.
+        UsageError: no such environment, mode or check.
     """
     _refuse_mode(gpu)
-    return Preflight(_environments(env), gpu, rehearse=rehearse)
+    terms = _terms(accept, strict=strict)
+    return Preflight(_environments(env), gpu, terms, record, rehearse=rehearse)
 
 
 def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
@@ -213,6 +227,12 @@ def _refuse_overlays(names: Iterable[str]) -> None:
         if name not in there:
             hint = did_you_mean(name, there)
             raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(there)}.")
+
+
+def _terms(accept: str, *, strict: bool) -> Terms:
+    accepted = _words(accept)
+    refuse_unknown(accepted)
+    return Terms(accepted, login(), strict)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,226 +1,256 @@
-"""Everything that is known before a decision: environment, Engine, GPUs and the resolved model, read once."""
+"""One environment on one machine: everything known before a decision, and what a launch of it needs."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import requests
-
-from opskit.audit.journal import Journal
-from opskit.checklist import checks_of
-from opskit.compose.cli import Compose, Project, find_compose
+from opskit.audit.journal import Journal, note, phase
+from opskit.audit.redact import make_redact
+from opskit.compose.cli import Project
 from opskit.compose.faults import Failure
-from opskit.compose.model import UNNAMED_IMAGE, Stack
+from opskit.compose.model import Stack
+from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded
-from opskit.engine.client import connect, resolve_host
-from opskit.engine.facts import EngineFacts, read_engine_facts
+from opskit.draft import SECRETS, draft_project
+from opskit.engine.facts import EngineFacts
+from opskit.engine.hub import read_hub
+from opskit.engine.registry import read_pulls
 from opskit.environments import Environment
-from opskit.errors import ComposeMissingError, ConfigError, EngineUnavailableError
+from opskit.errors import ConfigError, NotReadError
 from opskit.gpu.model import GpuUnavailable, Inventory
-from opskit.gpu.nvml import read_inventory
 from opskit.gpu.placement import Placement, place
 from opskit.gpu.shape import Model
 from opskit.gpu.weights import read_model
-from opskit.paths import COMPOSE, ROOT, STATE
-from opskit.port import move_ports, read_moved
-from opskit.preflight.finding import Report, judge
-from opskit.preflight.host import HostFacts, read_host_facts
+from opskit.lock import read_launcher
+from opskit.paths import AUDIT, ROOT, STATE
+from opskit.port import move_ports
+from opskit.preflight.archive import to_json
+from opskit.preflight.checks_image import missing_images
+from opskit.preflight.facts import Facts, Files, Host, Unread
+from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
-from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
-from opskit.rehearsal.gpus import recorded_inventory
+from opskit.reading import Reading
+from opskit.rehearsal.engine import RehearsalEngine
 from opskit.rehearsal.images import ensure_images
-from opskit.rehearsal.stage import NEED_BYTES, UNNAMED, write_overlay
-from opskit.secrets.policy import BY_NAME, rules_for
-from opskit.secrets.store import ensure_secrets, read_given, read_secrets
+from opskit.rehearsal.stage import NEED_BYTES, write_overlay
+from opskit.secrets.policy import is_secret, rules_for
+from opskit.secrets.store import ensure_secrets, read_secrets
 from opskit.secrets.value import Secret
+from opskit.world import World
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_UNMADE = "not-made-yet"
-"""The value of a missing secret while the model is only looked at."""
-
-_SECRETS = frozenset(BY_NAME)
-
-
-@contextlib.contextmanager
-def phase(journal: Journal, name: str) -> Iterator[None]:
-    """Tell the journal that a phase began, and how many seconds it took."""
-    journal.write("phase_started", phase=name)
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        journal.write("phase", phase=name, seconds=round(time.monotonic() - began, 3))
+_FILES_S = 10.0
+_OUTSIDE_S = 5.0
+"""Hub and registries end within 3 s by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a start is decided on. Where the world does not answer, the field holds the sentence or fault that says why.
+    """What a start is decided on, and what it is done with.
 
     Attributes:
+        facts: everything a decision looks at.
         client: the connection; None where the Engine does not answer.
-        demanded: variables the files demand beside secrets, and whether each has a value.
-        unmade: names of secrets that are not in the env file yet.
+        secrets: values of the env file.
     """
 
-    environment: Environment
-    rehearsal: RehearsalEngine | None
-    client: DockerClient | None
-    engine: EngineFacts | str
-    compose: Compose | str
+    facts: Facts
     project: Project
-    stack: Stack | Failure
-    inventory: Inventory | GpuUnavailable
-    placement: Placement
-    model: Model | str
-    host: HostFacts
-    demanded: Mapping[str, bool]
+    client: DockerClient | None
     secrets: Mapping[str, Secret]
-    unmade: tuple[str, ...]
+    rehearsal: RehearsalEngine | None
 
     @property
-    def need_bytes(self) -> int:
-        """Memory the host must have for this environment; little for a rehearsal."""
-        return NEED_BYTES if self.rehearsal else int(self.environment.memory_gib * GIB)
+    def stack(self) -> Stack | Failure:
+        """The resolved model, or why there is none."""
+        return self.facts.stack
+
+    @property
+    def inventory(self) -> Inventory | GpuUnavailable:
+        """The GPUs, or why there are none to see."""
+        return self.facts.inventory
+
+    @property
+    def placement(self) -> Placement:
+        """The GPU mode, the GPUs and the reasons."""
+        return self.facts.placement
+
+    @property
+    def model(self) -> Model | str:
+        """What is known of the model that will be served, or why nothing is."""
+        return self.facts.model
 
     @property
     def running(self) -> bool:
         """Whether something of this very project runs already."""
-        there = self.engine.containers if isinstance(self.engine, EngineFacts) else ()
-        return any(c.project == self.project.name and c.state == "running" for c in there)
+        return self.facts.running
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
-        said = {"compose": str(self.compose), "engine": "none"}
-        if isinstance(self.engine, EngineFacts):
-            said["engine"] = f"{self.engine.version} (API {self.engine.api_version})"
+        engine = self.facts.engine
+        said = {"compose": str(self.facts.compose), "engine": "none"}
+        if isinstance(engine, EngineFacts):
+            said["engine"] = f"{engine.version} (API {engine.api_version})"
         if isinstance(self.inventory, Inventory) and self.inventory.driver:
             said["nvidia driver"] = self.inventory.driver
         return said
 
-    def check(self, *, accept: Iterable[str], who: str) -> Report:
-        """Run every check that applies; a check changes nothing and looks at nothing but these facts."""
-        return judge(checks_of(self), accept=accept, who=who)
+    def keep_facts(self, journal: Journal) -> None:
+        """Put the facts in the run's record, without any secret."""
+        journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal)
+        redact = make_redact({name: value.reveal() for name, value in self.secrets.items() if is_secret(name)})
+        journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, redact))
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
-        if not self.environment.secrets:
+        environment = self.facts.environment
+        if not environment.secrets:
             return self, ()
-        path = ROOT / self.environment.env_file
+        path = ROOT / environment.env_file
         added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
-        project = replace(self.project, env_file=path, environ=_less(self.project.environ, _SECRETS))
-        site = replace(self, project=project, secrets=read_secrets(path), unmade=())
-        return (replace(site, stack=project.read_stack()) if added else site), added
+        project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
+        facts = replace(self.facts, unmade=(), stack=project.read_stack() if added else self.stack)
+        return replace(self, project=project, secrets=read_secrets(path), facts=facts), added
 
 
 def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
-    """Look at everything once. A rehearsal gets its engine and its images here: they are what it looks at.
+    """Look at one environment on this machine; see `survey`."""
+    return survey(environment, World(rehearse=rehearse, journal=journal), gpu=gpu, ports=ports, journal=journal)
+
+
+def survey(environment: Environment, world: World, *, gpu: str, ports: str, journal: Journal) -> Site:
+    """Look at everything once. A rehearsal gets its images here: they are what it looks at.
 
     Args:
         environment: the one to launch.
+        world: the machine; several environments may share one.
         gpu: auto, dual, single or cpu.
         ports: `auto` moves a busy published port to the next free one; `keep` leaves it to preflight.
-        rehearse: with stand-ins.
         journal: told the phases.
-
-    Raises:
-        EngineUnavailableError: a rehearsal can get no Engine.
-        ConfigError: the env file is damaged.
     """
-    rehearsal = None
-    if rehearse:
-        with phase(journal, "rehearsal engine"):
-            rehearsal = ensure_engine(STATE, say=_say(journal))
-    host = resolve_host(rehearsal.host if rehearsal else None)
-    with phase(journal, "gpus"):
-        inventory = recorded_inventory() if rehearse else read_inventory()
+    rehearsal = world.rehearsal
+    with phase(journal, "facts"):
+        inventory = world.inventory()
         placement = place(gpu, inventory, {str(mode): file for mode, file in environment.gpu.items()})
-    client, reason = _connect(host)
-    compose = _find_compose()
+        draft = draft_project(environment, placement, world)
+    project = draft.project
     with phase(journal, "compose config"):
-        project, demanded, secrets, unmade = _project(environment, placement, compose, host, rehearsal)
-        project = replace(project, environ={**project.environ, **_docker_root(client)})
-        stack = _resolve(project, compose)
-    if rehearsal and client is not None and isinstance(stack, Stack):
+        began = time.monotonic()
+        stack = project.read_stack()
+        resolved_s = round(time.monotonic() - began, 3)
+        compose = world.compose()  # asked meanwhile
+        if isinstance(compose, Compose):
+            presumed, project = project.compose, replace(project, compose=compose)
+            stack = stack if presumed.words == compose.words else project.read_stack()
+        else:
+            stack = Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
+    if rehearsal and world.client is not None and isinstance(stack, Stack):
         with phase(journal, "images"):
-            project = _set_stage(project, stack, client, rehearsal, _say(journal))
+            project = _set_stage(project, stack, world.client, rehearsal, partial(note, journal))
+            world.look_again_at_images()
         with phase(journal, "compose config"):
             stack = project.read_stack()
+    asking = _ask_hub(stack) if rehearsal is None else {}
     with phase(journal, "facts"):
-        engine = _read_engine(client, host, project.name) if client is not None else reason
-        root = engine.root if isinstance(engine, EngineFacts) and host.startswith("unix://") else str(ROOT)
-        files = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
-        folders = engine.folders if isinstance(engine, EngineFacts) and host.startswith("unix://") else {}
-        guarded = [ROOT / environment.env_file]
-        facts = read_host_facts(files=files, disks=[root], guarded=guarded, data=folders)
-    if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
-        moved = move_ports(project, stack, facts.holders or (), engine.containers)
-        if moved:
-            _say(journal)("moved, and remembered: " + ", ".join(f"{name}={port}" for name, port in moved.items()))
-            project = replace(project, environ={**project.environ, **moved})
-            stack = project.read_stack()
-    return Site(
+        engine = world.engine_whole()
+        asking |= _ask_registries(stack, engine) if rehearsal is None else {}
+        host = world.host()
+        unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
+        if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
+            project, stack = _moved(project, stack, engine, host, journal)
+        looking = Reading("files", partial(_read_files, environment, project.name, stack, engine), timeout_s=_FILES_S)
+        try:
+            files, model = looking.result()
+        except NotReadError as error:
+            files, model = Files({}, {}), str(error)
+            why = Unread(str(error), "look with `df -h` for a mount that hangs")
+            unread |= dict.fromkeys(("disks", "kinds", "mode", "modes", "writable", "majors"), why)
+        seconds["files"] = round(looking.seconds, 3)
+        outside = {name: _take(reading, seconds) for name, reading in asking.items()}
+    facts = Facts(
         environment=environment,
-        rehearsal=rehearsal,
-        client=client,
-        engine=engine,
+        project=project.name,
+        rehearsal=rehearsal is not None,
+        need_bytes=NEED_BYTES if rehearsal else int(environment.memory_gib * GIB),
         compose=compose,
-        project=project,
+        engine=engine,
         stack=stack,
         inventory=inventory,
         placement=placement,
-        model=_read_model(stack),
-        host=facts,
-        demanded=demanded,
-        secrets=secrets,
-        unmade=unmade,
-    )
-
-
-def _project(
-    environment: Environment,
-    placement: Placement,
-    compose: Compose | str,
-    host: str,
-    rehearsal: RehearsalEngine | None,
-) -> tuple[Project, Mapping[str, bool], Mapping[str, Secret], tuple[str, ...]]:
-    names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
-    files = tuple(COMPOSE / name for name in names)
-    env_file = ROOT / environment.env_file
-    secrets = read_secrets(env_file)
-    demanded = read_demanded(files)
-    unmade = tuple(sorted((demanded & _SECRETS) - secrets.keys()))
-    own = UNNAMED if rehearsal else {}
-    there = {name: bool(read_given(name, secrets)) or name in own for name in demanded - _SECRETS}
-    name = rehearsal.project(environment.project) if rehearsal else environment.project
-    settings = {**environment.settings, **read_moved(name)}.items()
-    environ = {
-        **{name: value for name, value in settings if name not in os.environ and name not in secrets},
-        "COMPOSE_PROFILES": ",".join(
-            filter(None, (read_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
-        ),
-        **placement.environ,
-        **own,
-        **dict.fromkeys(unmade, _UNMADE),
-        **{name: UNNAMED_IMAGE for name, given in there.items() if not given},
-    }
-    project = Project(
-        compose=compose if isinstance(compose, Compose) else Compose(("docker", "compose"), (0, 0, 0)),
-        name=name,
+        model=model,
+        host=host,
         files=files,
-        env_file=env_file if env_file.exists() else None,
-        environ=environ,
-        engine_host=host,
-        withheld=_SECRETS,
+        demanded=draft.demanded,
+        unmade=draft.unmade,
+        lock=read_launcher(project.name),
+        hub=outside.get("hub"),
+        pulls=outside.get("pulls"),
+        env_fault=draft.env_fault,
+        unread=unread,
+        seconds=seconds,
     )
-    return project, there, secrets, unmade
+    return Site(facts, project, world.client, draft.secrets, rehearsal)
+
+
+def _read_files(
+    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | str
+) -> tuple[Files, Model | str]:
+    here = engine if isinstance(engine, EngineFacts) and engine.local else None
+    mine = [volume for volume in here.volumes or () if volume.project == project] if here else []
+    sources = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
+    files = Files(
+        disks=read_disks(dict.fromkeys([here.root, str(ROOT)] if here else [str(ROOT)])),
+        kinds=read_kinds(sources),
+        mode=read_mode(ROOT / environment.env_file),
+        modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
+        writable=read_writable((ROOT, STATE, AUDIT)),
+        postgres_majors=read_postgres_majors({volume.key: volume.folder for volume in mine if volume.key}),
+    )
+    return files, _read_model(stack)
+
+
+def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
+    """Begin to ask the hub, where the model is named as it is there."""
+    server = stack.find("vllm") if isinstance(stack, Stack) else None
+    name = server.options.get("model", "") if server else ""
+    return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
+
+
+def _ask_registries(stack: Stack | Failure, engine: EngineFacts | str) -> dict[str, Reading[Any]]:
+    """Begin to ask for the images that are missing."""
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack):
+        return {}
+    ask = partial(read_pulls, missing_images(stack, engine.images), cache=STATE / "image-sizes.json")
+    return {"pulls": Reading("registries", ask, timeout_s=_OUTSIDE_S)}
+
+
+def _take(reading: Reading[Any], seconds: dict[str, float]) -> Any:  # noqa: ANN401  each has its own type
+    """What was read; of the hub that it did not answer, of the registries nothing, since they say that themselves."""
+    try:
+        return reading.result()
+    except NotReadError as error:
+        return str(error) if reading.name == "hub" else None
+    finally:
+        seconds[reading.name] = round(reading.seconds, 3)
+
+
+def _moved(
+    project: Project, stack: Stack, engine: EngineFacts, host: Host, journal: Journal
+) -> tuple[Project, Stack | Failure]:
+    """The project with its busy ports moved, and its model."""
+    moved = move_ports(project, stack, host.holders or (), engine.containers or ())
+    if not moved:
+        return project, stack
+    note(journal, "moved, and remembered: " + ", ".join(f"{name}={port}" for name, port in moved.items()))
+    project = replace(project, environ={**project.environ, **moved})
+    return project, project.read_stack()
 
 
 def _set_stage(
@@ -232,49 +262,6 @@ def _set_stage(
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=engine.private)
     return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
-
-
-def _resolve(project: Project, compose: Compose | str) -> Stack | Failure:
-    if isinstance(compose, str):
-        return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
-    return project.read_stack()
-
-
-def _connect(host: str) -> tuple[DockerClient | None, str]:
-    try:
-        return connect(host), ""
-    except EngineUnavailableError as error:
-        return None, str(error)
-
-
-def _find_compose() -> Compose | str:
-    try:
-        return find_compose()
-    except ComposeMissingError as error:
-        return str(error)
-
-
-def _read_engine(client: DockerClient, host: str, project: str) -> EngineFacts | str:
-    try:
-        return read_engine_facts(client, host, project)
-    except requests.exceptions.RequestException as error:
-        return f"Docker Engine at {host}: it went away ({error}). Remedy: `systemctl status docker`."
-
-
-def _say(journal: Journal) -> Callable[[str], None]:
-    def say(text: str) -> None:
-        journal.write("note", text=text)
-        print(text, flush=True)  # noqa: T201  a step that takes time is told while it is taken
-
-    return say
-
-
-def _docker_root(client: DockerClient | None) -> Mapping[str, str]:
-    """Where the Engine keeps its logs; that it went away is said where its facts are read."""
-    try:
-        return {"DOCKER_ROOT": client.info()["DockerRootDir"]} if client is not None else {}
-    except requests.exceptions.RequestException:
-        return {}
 
 
 def _read_model(stack: Stack | Failure) -> Model | str:

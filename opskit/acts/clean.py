@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 
-from opskit.audit.journal import Journal
+from opskit.audit.journal import Journal, phase
 from opskit.compose.services import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
 from opskit.engine.reclaim import CleanupItem, judge_cleanup
@@ -19,7 +19,6 @@ from opskit.paths import COMPOSE, STATE
 from opskit.preflight.quantity import decimal, percent
 from opskit.rehearsal.engine import open_engine
 from opskit.show.tables import Table
-from opskit.site import phase
 
 
 class Clean:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from opskit.acts.start import Start
+from opskit.audit.journal import phase
 from opskit.engine.holding import Holding, read_holdings, remove_holdings
 from opskit.environments import Environment, read_environments
 from opskit.errors import LaunchFailedError, OpskitError
@@ -16,7 +17,6 @@ from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, ROOT, login
 from opskit.secrets.store import forget_secrets
 from opskit.show.tables import FindingsTable, Table
-from opskit.site import phase
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -45,7 +45,7 @@ class FirstRun:
     @property
     def _client(self) -> DockerClient:
         if self.start.site.client is None:
-            raise OpskitError(str(self.start.site.engine))
+            raise OpskitError(str(self.start.site.facts.engine))
         return self.start.site.client
 
     @cached_property

@@ -30,7 +30,7 @@ class GpuLook:
     @cached_property
     def _site(self) -> Site:
         site = read_site(self.environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
-        self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
+        site.keep_facts(self.journal)
         return site
 
     def graph(self) -> Picture | Table:

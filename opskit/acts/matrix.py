@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from opskit.audit.journal import Journal
-from opskit.compose.cli import Compose, Project, find_compose
+from opskit.compose.cli import Project, find_compose
 from opskit.compose.lint import LintFault, lint
 from opskit.compose.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.compose.model import Stack
+from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded, read_texts, read_used
 from opskit.environments import Environment, GpuMode, find_environment, read_environments
 from opskit.errors import ConfigError

@@ -2,38 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 from opskit.audit.journal import Journal
 from opskit.environments import Environment
-from opskit.paths import login
+from opskit.errors import UsageError
+from opskit.paths import ROOT
+from opskit.preflight.archive import facts_from_json
 from opskit.preflight.checks import CHECK_IDS
-from opskit.preflight.finding import Report, Verdict
+from opskit.preflight.facts import Facts
+from opskit.preflight.finding import Verdict
+from opskit.preflight.report import Report, Terms
 from opskit.show.tables import FindingsTable, Table
-from opskit.site import read_site
+from opskit.site import survey
+from opskit.world import World
 
 
 class Preflight:
-    """The reports of some environments, each read once."""
+    """The reports of some environments: of this machine as it is now, or of the facts of an earlier run's record.
 
-    def __init__(self, environments: Iterable[Environment], gpu: str, *, rehearse: bool) -> None:
+    Args:
+        environments: those that are looked at; not used where `record` is given.
+        gpu: auto, dual, single or cpu.
+        terms: how it is judged.
+        record: the folder of a run, or one of its facts files; empty looks at the machine.
+        rehearse: judge the rehearsal instead.
+    """
+
+    def __init__(
+        self, environments: Iterable[Environment], gpu: str, terms: Terms, record: str = "", *, rehearse: bool
+    ) -> None:
         self.environments = tuple(environments)
         self.gpu = gpu
+        self.terms = terms
+        self.record = record
         self.rehearse = rehearse
         self.journal = Journal.of_this_run()
 
     @cached_property
-    def reports(self) -> dict[str, Report]:
+    def facts(self) -> Mapping[str, Facts]:
+        """What each report is judged by, by environment; the machine is looked at once for all of them."""
+        return self._archived() if self.record else self._here()
+
+    @cached_property
+    def reports(self) -> Mapping[str, Report]:
         """The report of every environment, by name."""
+        found = {name: Report.from_facts(facts, self.terms) for name, facts in self.facts.items()}
+        self.journal.write("preflight", environments={name: report.findings for name, report in found.items()})
+        return found
+
+    def _here(self) -> Mapping[str, Facts]:
+        world = World(rehearse=self.rehearse, journal=self.journal)
         found = {}
         for environment in self.environments:
-            site = read_site(environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
-            found[environment.name] = site.check(accept=(), who=login())
-        findings = {name: report.findings for name, report in found.items()}
-        self.journal.write("preflight", environments=findings)
+            site = survey(environment, world, gpu=self.gpu, ports="keep", journal=self.journal)
+            site.keep_facts(self.journal)
+            found[environment.name] = site.facts
         return found
+
+    def _archived(self) -> Mapping[str, Facts]:
+        place = ROOT / self.record
+        files = [place] if place.is_file() else sorted(place.glob("facts-*.json"))
+        if not files:
+            raise UsageError(f"record: found no facts-*.json in {place}; wanted the folder of a recorded run.")
+        read = [facts_from_json(file.read_text(encoding="utf-8"), str(file)) for file in files]
+        return {facts.environment.name: facts for facts in read}
 
     def table(self) -> Table:
         """Environments by checks: the worst verdict of each, and how many there are of it where there are several."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.acts.clean import Clean
-from opskit.audit.journal import Journal, plain, read_journal
+from opskit.audit.journal import Journal, phase, plain, read_journal
 from opskit.audit.redact import make_redact
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.faults import Failure
@@ -22,11 +22,11 @@ from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged
 from opskit.health.probe import endpoints_of, read_answers
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS, login
-from opskit.preflight.finding import Report
+from opskit.paths import ENVIRONMENTS
+from opskit.preflight.report import Report, Terms
 from opskit.secrets.policy import is_secret
 from opskit.show.tables import FindingsTable, Table
-from opskit.site import Site, phase, read_site
+from opskit.site import Site, read_site
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,7 +43,7 @@ class Start:
         self,
         environment: Environment,
         gpu: str,
-        accept: tuple[str, ...],
+        terms: Terms,
         *,
         rehearse: bool,
         deadline_s: float,
@@ -52,7 +52,7 @@ class Start:
     ) -> None:
         self.environment = environment
         self.gpu = gpu
-        self.accept = accept
+        self.terms = terms
         self.ports = ports
         self.cleanup = cleanup
         self.rehearse = rehearse
@@ -64,7 +64,7 @@ class Start:
     def site(self) -> Site:
         """Everything known before a decision; read once, at the first act that needs it."""
         site = read_site(self.environment, gpu=self.gpu, ports=self.ports, rehearse=self.rehearse, journal=self.journal)
-        self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
+        site.keep_facts(self.journal)
         return site
 
     def choose(self) -> Table | VBox:
@@ -76,7 +76,8 @@ class Start:
             ("environment", chosen.name, chosen.purpose),
             ("Compose project", chosen.project, "its own containers, network and volumes"),
             ("GPU mode", self.gpu, "decided below" if self.gpu == "auto" else "as asked for"),
-            ("accepted", ", ".join(self.accept) or "nothing", "check ids whose faults do not stop the start"),
+            ("accepted", ", ".join(self.terms.accept) or "nothing", "check ids whose faults do not stop the start"),
+            ("strict", "yes" if self.terms.strict else "no", "whether a warning stops the start as a fault does"),
             ("deadline", f"{self.deadline_s:g} s", "a service that is not ready by then is called late"),
         ]
         return Table("Chosen", ("what", "value", "meaning"), rows, self.rehearse)
@@ -114,7 +115,7 @@ class Start:
     def _report(self) -> Report:
         site = self.site
         with phase(self.journal, "preflight"):
-            report = site.check(accept=self.accept, who=login())
+            report = Report.from_facts(site.facts, self.terms)
         self.journal.write("findings", findings=report.findings)
         return report
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from opskit.audit.journal import Journal
+from opskit.audit.journal import Journal, phase
 from opskit.compose.cli import Project, find_compose
 from opskit.compose.progress import ComposeEvent
 from opskit.engine.client import connect, resolve_host
-from opskit.engine.facts import read_container_facts, read_volumes
+from opskit.engine.facts import read_container_facts, read_volume_facts
 from opskit.environments import Environment
 from opskit.errors import LaunchFailedError
 from opskit.lock import hold_project
 from opskit.paths import STATE
 from opskit.rehearsal.engine import ensure_engine
 from opskit.show.tables import Table
-from opskit.site import phase
 
 _DOWN_S = 300.0
 
@@ -53,7 +52,7 @@ class Stop:
         with hold_project(name), phase(self.journal, "compose"):
             failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
-        volumes = read_volumes(self.client, name)
+        volumes = sorted(volume.name for volume in read_volume_facts(self.client) if volume.project == name)
         failures = [failure] if failure else []
         self.journal.write("outcome", ok=not (failure or left), failures=failures, volumes=volumes)
         if failure:

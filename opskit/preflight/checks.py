@@ -2,106 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
 from opskit.preflight.checks_data import check_data_version
-from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes
+from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_writable
 from opskit.preflight.checks_engine import (
+    check_engine_cgroup,
     check_engine_clock,
+    check_engine_files,
     check_engine_local,
     check_engine_reachable,
+    check_engine_security,
     check_engine_storage,
+    check_engine_version,
 )
-from opskit.preflight.checks_file import check_file_present
+from opskit.preflight.checks_file import check_file_present, check_file_readable
 from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
 from opskit.preflight.checks_gpu_budget import check_gpu_budget
-from opskit.preflight.checks_image import check_image_present
-from opskit.preflight.checks_kernel import check_kernel_forward, check_kernel_maps, check_kernel_overcommit
-from opskit.preflight.checks_memory import check_memory_available, check_memory_total
+from opskit.preflight.checks_gpu_card import (
+    check_gpu_device,
+    check_gpu_driver,
+    check_gpu_equal,
+    check_gpu_mig,
+    check_gpu_peer,
+    check_gpu_process,
+    check_gpu_width,
+)
+from opskit.preflight.checks_image import check_image_present, check_image_reachable, check_image_size
+from opskit.preflight.checks_kernel import (
+    check_kernel_forward,
+    check_kernel_maps,
+    check_kernel_module,
+    check_kernel_overcommit,
+)
+from opskit.preflight.checks_launch import check_launch_free
+from opskit.preflight.checks_memory import check_memory_available, check_memory_swap, check_memory_total
+from opskit.preflight.checks_model import check_model_present
 from opskit.preflight.checks_network import (
+    check_container_left,
     check_container_name,
     check_external_present,
+    check_network_bridge,
+    check_network_filter,
     check_network_foreign,
     check_network_subnet,
     check_network_unique,
 )
-from opskit.preflight.checks_port import check_port_free, check_port_unique
-from opskit.preflight.checks_secret import check_secret_data, check_secret_file
+from opskit.preflight.checks_port import check_port_free, check_port_reserved, check_port_unique
+from opskit.preflight.checks_secret import check_secret_data, check_secret_file, check_secret_readable
 from opskit.preflight.checks_variable import check_variable_set
-from opskit.preflight.finding import CRASHED, id_of
+from opskit.preflight.finding import CRASHED, Finding, id_of
 
-__all__ = [
-    "CHECKS",
-    "CHECK_IDS",
-    "check_compose_version",
-    "check_config_valid",
-    "check_container_name",
-    "check_data_version",
-    "check_disk_free",
-    "check_disk_inodes",
-    "check_engine_clock",
-    "check_engine_local",
-    "check_engine_reachable",
-    "check_engine_storage",
-    "check_external_present",
-    "check_file_present",
-    "check_gpu_budget",
-    "check_gpu_cgroup",
-    "check_gpu_link",
-    "check_gpu_present",
-    "check_gpu_toolkit",
-    "check_image_present",
-    "check_kernel_forward",
-    "check_kernel_maps",
-    "check_kernel_overcommit",
-    "check_memory_available",
-    "check_memory_total",
-    "check_network_foreign",
-    "check_network_subnet",
-    "check_network_unique",
-    "check_port_free",
-    "check_port_unique",
-    "check_secret_data",
-    "check_secret_file",
-    "check_variable_set",
-    "refuse_unknown",
-]
-
-CHECKS = (
+CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
+    check_launch_free,
     check_engine_reachable,
     check_engine_local,
+    check_engine_version,
     check_engine_storage,
     check_engine_clock,
+    check_engine_security,
+    check_engine_cgroup,
+    check_engine_files,
     check_compose_version,
     check_variable_set,
     check_config_valid,
     check_gpu_present,
+    check_gpu_driver,
+    check_kernel_module,
+    check_gpu_device,
+    check_gpu_mig,
+    check_gpu_equal,
     check_gpu_link,
+    check_gpu_peer,
+    check_gpu_width,
+    check_gpu_process,
     check_gpu_toolkit,
     check_gpu_cgroup,
     check_gpu_budget,
     check_memory_total,
     check_memory_available,
+    check_memory_swap,
     check_disk_free,
     check_disk_inodes,
+    check_disk_writable,
     check_kernel_forward,
     check_kernel_maps,
     check_kernel_overcommit,
     check_network_unique,
     check_network_foreign,
     check_network_subnet,
+    check_network_filter,
+    check_network_bridge,
     check_external_present,
     check_container_name,
+    check_container_left,
     check_port_unique,
     check_port_free,
+    check_port_reserved,
     check_file_present,
+    check_file_readable,
+    check_model_present,
     check_image_present,
+    check_image_reachable,
+    check_image_size,
     check_secret_data,
     check_secret_file,
+    check_secret_readable,
     check_data_version,
 )
+
+NOT_REHEARSED: frozenset[Callable[..., Iterable[Finding]]] = frozenset(
+    {
+        check_engine_version,
+        check_engine_cgroup,
+        check_network_bridge,
+        check_gpu_driver,
+        check_gpu_device,
+        check_gpu_toolkit,
+        check_gpu_cgroup,
+        check_kernel_module,
+    }
+)
+"""Checks of what a rehearsal does without."""
 
 CHECK_IDS: tuple[str, ...] = (*(id_of(check) for check in CHECKS), CRASHED)
 """What `accept` may name."""

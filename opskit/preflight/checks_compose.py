@@ -9,7 +9,7 @@ from opskit.compose.model import Stack
 from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from opskit.compose.cli import Compose
+    from opskit.compose.program import Compose
 
 
 def check_compose_version(compose: Compose | str, minimum: tuple[int, int, int]) -> tuple[Finding, ...]:
@@ -21,11 +21,12 @@ def check_compose_version(compose: Compose | str, minimum: tuple[int, int, int])
     return (Finding("compose-version", Verdict.FAIL, "Compose", str(compose), wanted, remedy),)
 
 
-def check_config_valid(stack: Stack | Failure) -> tuple[Finding, ...]:
+def check_config_valid(resolved: Stack | Failure) -> tuple[Finding, ...]:
     """Compose can resolve the files."""
     wanted = "files that Compose resolves"
-    if isinstance(stack, Failure):
-        found = ": ".join(dict.fromkeys((stack.message, *stack.evidence)))
-        return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, stack.remedy),)
-    count = f"{len(stack.services)} services"
+    if isinstance(resolved, Failure):
+        seen = tuple(line for line in dict.fromkeys(resolved.evidence) if line != resolved.message)
+        found, remedy = resolved.message, resolved.remedy
+        return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, remedy, evidence=seen),)
+    count = f"{len(resolved.services)} services"
     return (Finding("config-valid", Verdict.PASS, "Compose files", count, wanted),)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opskit.preflight.facts import Disk
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.quantity import GIB, gib
 
 
 def check_disk_free(
-    free_bytes: Mapping[str, int | None], *, need_bytes: int = 2 * GIB, ease_bytes: int = 20 * GIB
+    disks: Mapping[str, Disk | None], *, least_bytes: int = 2 * GIB, ease_bytes: int = 20 * GIB
 ) -> tuple[Finding, ...]:
     """There is room where the Engine keeps its data, and wherever else was looked at.
 
     Args:
-        free_bytes: by path; None where it cannot be read.
-        need_bytes: less is a FAIL: databases stop writing.
+        disks: by path; None where it cannot be read.
+        least_bytes: less is a FAIL: databases stop writing.
         ease_bytes: less is a WARN: an image of vLLM alone unpacks to about so much.
     """
-    return tuple(_disk(path, free, need_bytes, ease_bytes) for path, free in free_bytes.items())
+    return tuple(_free(path, disk, least_bytes, ease_bytes) for path, disk in disks.items())
 
 
-def _disk(path: str, free: int | None, need: int, ease: int) -> Finding:
-    wanted = f"{gib(need)}, better {gib(ease)}"
-    if free is None:
+def _free(path: str, disk: Disk | None, least: int, ease: int) -> Finding:
+    wanted = f"{gib(least)}, better {gib(ease)}"
+    if disk is None:
         look = f"look with `df -h {path}`"
         return Finding("disk-free", Verdict.SKIP, path, "cannot be read", wanted, look, required=False)
+    free = disk.free_bytes
     if free >= ease:
         return Finding("disk-free", Verdict.PASS, path, f"{gib(free)} free", wanted)
-    verdict = Verdict.WARN if free >= need else Verdict.FAIL
+    verdict = Verdict.WARN if free >= least else Verdict.FAIL
     remedy = "make room; `docker system df` shows what images and caches take"
     return Finding("disk-free", verdict, path, f"{gib(free)} free", wanted, remedy)
 
@@ -36,13 +38,13 @@ def _disk(path: str, free: int | None, need: int, ease: int) -> Finding:
 _FEW_INODES, _NO_INODES = 0.05, 0.01
 
 
-def check_disk_inodes(free: Mapping[str, float | None]) -> tuple[Finding, ...]:
+def check_disk_inodes(disks: Mapping[str, Disk | None]) -> tuple[Finding, ...]:
     """There are file entries left: layers are many small files, and a disk can be full of them with room to spare.
 
     Args:
-        free: the free share, 0 to 1, by path; None where the file system has no fixed number of them.
+        disks: by path; one that cannot be read is left to disk-free.
     """
-    return tuple(_inodes(path, share) for path, share in free.items())
+    return tuple(_inodes(path, disk.inodes_free) for path, disk in disks.items() if disk)
 
 
 def _inodes(path: str, share: float | None) -> Finding:
@@ -54,3 +56,23 @@ def _inodes(path: str, share: float | None) -> Finding:
     verdict = Verdict.WARN if share >= _NO_INODES else Verdict.FAIL
     remedy = f"remove what holds many small files (`du --inodes -d 2 {path} | sort -n | tail`)"
     return Finding("disk-inodes", verdict, path, f"{share:.1%} free", wanted, remedy)
+
+
+def check_disk_writable(disks: Mapping[str, Disk | None], writable: Mapping[str, bool]) -> tuple[Finding, ...]:
+    """Nothing that is written to is read-only, nor another user's.
+
+    Args:
+        disks: by path; after an error of the disk the kernel makes a file system read-only.
+        writable: by folder of the project, whether this user may write there.
+    """
+    wanted = "writable by this user"
+    remount = "look at `dmesg` for errors of the disk, then `sudo mount -o remount,rw`"
+    found = {path: ("read-only", remount) for path, disk in disks.items() if disk and disk.read_only}
+    closed = [path for path, good in writable.items() if not good]
+    found |= {path: ("not writable by this user", f"`sudo chown -R $USER {path}`") for path in closed}
+    if not found:
+        count = f"{len({*disks, *writable})} folders"
+        return (Finding("disk-writable", Verdict.PASS, "folders", count, wanted),)
+    return tuple(
+        Finding("disk-writable", Verdict.FAIL, path, said, wanted, remedy) for path, (said, remedy) in found.items()
+    )

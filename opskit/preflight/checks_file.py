@@ -19,14 +19,14 @@ class _Source(NamedTuple):
     """Whether the Engine makes a folder where nothing is (`create_host_path`, the default of the short form)."""
 
 
-def check_file_present(stack: Stack, files: Mapping[str, str]) -> tuple[Finding, ...]:
+def check_file_present(stack: Stack, kinds: Mapping[str, str]) -> tuple[Finding, ...]:
     """Every bind mount, config file and secret file is there, and is a file where a file is meant.
 
     Args:
         stack: the resolved model.
-        files: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
+        kinds: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
     """
-    return tuple(_judge(source, files.get(source.path, "unreadable")) for source in _sources(stack))
+    return tuple(_judge(source, kinds.get(source.path, "unreadable")) for source in _sources(stack))
 
 
 def _sources(stack: Stack) -> Iterator[_Source]:
@@ -62,3 +62,20 @@ def _judge(source: _Source, found: str) -> Finding:
         verdict, remedy = Verdict.FAIL, restore
     said = f"{source.path}: {found}"
     return Finding("file-present", verdict, source.owner, said, wanted, remedy, required=False)
+
+
+def check_file_readable(stack: Stack, modes: Mapping[str, int]) -> tuple[Finding, ...]:
+    """What is mounted may be read by a container's user, who is nobody of this host.
+
+    Args:
+        stack: its bind mounts are looked at.
+        modes: permission bits by path, where something is there.
+    """
+    wanted = "readable by all"
+    closed = [(owner, path) for owner, path in stack.bind_sources if path in modes and not modes[path] & 0o004]
+    if not closed:
+        return (Finding("file-readable", Verdict.PASS, "mounted files", f"{len(modes)} looked at", wanted),)
+    return tuple(
+        Finding("file-readable", Verdict.WARN, owner, f"{path}: {modes[path]:04o}", wanted, f"`chmod o+rX {path}`")
+        for owner, path in closed
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
@@ -11,22 +12,25 @@ from opskit.compose.model import Stack
 from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from opskit.engine.facts import ContainerFact, NetworkFact
+    from opskit.engine.facts import ContainerFact, EngineFacts, NetworkFact, VolumeFact
+    from opskit.preflight.facts import Kernel
+
+_HALF = frozenset({"created", "dead", "removing"})
+_RENAMED = re.compile(r"[0-9a-f]{12}_")
+"""Compose's name for a container whose replacement it was making."""
 
 
-def check_network_subnet(
-    stack: Stack, networks: Iterable[NetworkFact], routes: Iterable[str] | None
-) -> tuple[Finding, ...]:
+def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
     """A subnet the stack fixes overlaps no other network of the Engine and nothing the host routes to.
 
     Args:
         stack: its `networks.*.ipam.config` are looked at; a network without one takes a free subnet.
         networks: those on the Engine; the stack's own are left out.
-        routes: subnets the host routes to; None where they cannot be read.
+        kernel: the subnets the host routes to.
     """
     own = {subnet for n in networks if n.project == stack.project for subnet in n.subnets}
     taken = {subnet: f"network {n.name}" for n in networks if n.project != stack.project for subnet in n.subnets}
-    taken |= {route: "a route of the host" for route in routes or () if route not in taken and route not in own}
+    taken |= {route: "a route of the host" for route in kernel.routes or () if route not in taken and route not in own}
     rows = []
     for key, network in _networks(stack):
         for config in (network.get("ipam") or {}).get("config") or ():
@@ -75,10 +79,10 @@ def check_network_foreign(stack: Stack, networks: Iterable[NetworkFact]) -> tupl
 
 
 def check_external_present(
-    stack: Stack, networks: Iterable[NetworkFact], volumes: Iterable[str]
+    stack: Stack, networks: Iterable[NetworkFact], volumes: Iterable[VolumeFact]
 ) -> tuple[Finding, ...]:
     """What the files call external is there: Compose makes no such thing."""
-    there = {"network": {n.name for n in networks}, "volume": set(volumes)}
+    there = {"network": {n.name for n in networks}, "volume": {v.name for v in volumes}}
     rows = []
     for kind, section in (("network", "networks"), ("volume", "volumes")):
         for key, entry in (stack.raw.get(section) or {}).items():
@@ -90,6 +94,41 @@ def check_external_present(
                 found = "there" if good else "not there"
                 rows.append(Finding("external-present", verdict, f"{kind} {name}", found, "there", remedy))
     return tuple(rows)
+
+
+def check_network_filter(engine: EngineFacts) -> tuple[Finding, ...]:
+    """Packets over bridges pass the packet filter, which is what keeps one network from another."""
+    if engine.bridge_filtered is None:  # gone from Engine 28.2 on
+        return ()
+    verdict = Verdict.PASS if engine.bridge_filtered else Verdict.WARN
+    found = f"bridge-nf-call-iptables is {'on' if engine.bridge_filtered else 'off'}"
+    remedy = "" if engine.bridge_filtered else "`sudo modprobe br_netfilter`, and restart Docker"
+    return (Finding("network-filter", verdict, "bridges", found, "on", remedy),)
+
+
+def check_network_bridge(engine: EngineFacts, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
+    """The Engine's own bridge is still there: where another daemon took it away, no container gets a network."""
+    wanted = "docker0, as the Engine's network `bridge` says"
+    rootless = any("rootless" in word for word in engine.security)
+    if not engine.local or rootless or kernel.links is None or all(n.name != "bridge" for n in networks):
+        return ()
+    if "docker0" in kernel.links:
+        return (Finding("network-bridge", Verdict.PASS, "docker0", "there", wanted),)
+    return (Finding("network-bridge", Verdict.WARN, "docker0", "not there", wanted, "`sudo systemctl restart docker`"),)
+
+
+def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:
+    """No container of the project was left half made by a launch that was killed."""
+    mine = [c for c in containers if c.project == stack.project]
+    half = [c for c in mine if c.state in _HALF or _RENAMED.match(c.name)]
+    wanted = "whole containers, or none"
+    if not half:
+        return (Finding("container-left", Verdict.PASS, "containers", f"{len(mine)} of this project", wanted),)
+    return tuple(
+        Finding("container-left", Verdict.WARN, c.name, f"{c.state}, left by a launch that was ended", wanted,
+                f"`docker rm -f {c.name}`; the launch makes it anew")
+        for c in half
+    )  # fmt: skip
 
 
 def check_container_name(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from opskit.preflight.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from opskit.engine.facts import ContainerFact
-    from opskit.preflight.host import PortHolder
+    from opskit.preflight.facts import PortHolder
 
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
 
@@ -44,22 +44,55 @@ def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
 
 
 def check_port_free(
-    stack: Stack, holders: Iterable[PortHolder] | None, containers: Iterable[ContainerFact]
+    stack: Stack, sockets: Iterable[PortHolder] | None, publishers: Iterable[ContainerFact]
 ) -> tuple[Finding, ...]:
     """Every published port is free, or held by this very service already; a foreign owner is named.
 
     Args:
         stack: its published ports are looked at, the published side of each.
-        holders: listening sockets of the host; None where they cannot be read.
-        containers: those on the Engine; a port they publish may hold no socket (userland-proxy off).
+        sockets: listening sockets of the host; None where they cannot be read.
+        publishers: containers on the Engine; a port they publish may hold no socket (userland-proxy off).
     """
-    there = tuple(containers)
-    if holders is not None:
-        sockets = tuple(holders)
-        return tuple(_port(port, stack, sockets, there) for port in stack.ports)
+    there = tuple(publishers)
+    if sockets is not None:
+        held = tuple(sockets)
+        return tuple(_port(port, stack, held, there) for port in stack.ports)
     reason, remedy = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
     unread = Finding("port-free", Verdict.SKIP, "ports", reason, "the owner of each", remedy, required=False)
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)
+
+
+_RESERVED = (3030, 4000, *range(8000, 8007), 5432, 6379, 6333, 9000, 9002, 5678)
+"""Ports of the whole stack: one that this environment leaves alone is another's tomorrow."""
+
+
+def check_port_reserved(
+    stack: Stack, sockets: Iterable[PortHolder] | None, publishers: Iterable[ContainerFact], prefix: str
+) -> tuple[Finding, ...]:
+    """No stranger holds a port of the stack that this environment does not publish.
+
+    Args:
+        stack: the ports it publishes are left to port-free.
+        sockets: listening sockets of the host; None where they cannot be read.
+        publishers: containers on the Engine; those of the environments' projects are no strangers.
+        prefix: what the names of these projects begin with.
+    """
+    ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
+    ours |= {port.published for port in stack.ports if port.published}
+    strange = (held for held in sockets or () if held.port not in ours and held.protocol == "tcp")
+    taken = {held.port: held for held in strange if held.port in _RESERVED}
+    wanted = "free, for the stack's other environments"
+    if not taken:
+        return (Finding("port-reserved", Verdict.PASS, "ports of the stack", "free or ours", wanted),)
+    remedy = "nothing now; an environment that publishes it will want it moved by its *_PORT variable, or ports=auto"
+    return tuple(
+        Finding("port-reserved", Verdict.WARN, f"port {port}", f"held by {_owner(holder)}", wanted, remedy)
+        for port, holder in sorted(taken.items())
+    )
+
+
+def _owner(holder: PortHolder) -> str:
+    return f"{holder.name or 'a process'} (pid {holder.pid})" if holder.pid else "a process that this user may not see"
 
 
 def busy_ports(stack: Stack, holders: Iterable[PortHolder], containers: Iterable[ContainerFact]) -> tuple[Port, ...]:
@@ -105,14 +138,14 @@ def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Fi
 def _held_by_process(port: Port, holder: PortHolder) -> Finding:
     if holder.pid is None:
         owner, end = (
-            "a process that this user may not see",
+            _owner(holder),
             f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it",
         )
     elif holder.name in _ENGINE_PROXIES:
         owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
         end = "stop that container with its own Engine (`docker context ls`)"
     else:
-        owner, end = f"{holder.name or 'a process'} (pid {holder.pid})", f"end it (`kill {holder.pid}`)"
+        owner, end = _owner(holder), f"end it (`kill {holder.pid}`)"
     return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", f"{end}, or {_move(port)}")
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from opskit.compose.model import Stack
+from opskit.engine.facts import VolumeFact
 from opskit.preflight.finding import Finding, Verdict
 
 
-def check_secret_data(unmade: Iterable[str], volumes: Iterable[str], env_file: str) -> tuple[Finding, ...]:
+def check_secret_data(
+    stack: Stack, unmade: Iterable[str], volumes: Iterable[VolumeFact], env_file: str
+) -> tuple[Finding, ...]:
     """No secret is to be made anew while data made with an earlier one is there: that locks everybody out.
 
     Args:
+        stack: the environment.
         unmade: secrets the environment needs that the env file does not hold.
-        volumes: the project's volumes on the Engine.
+        volumes: those of its project are its data.
         env_file: where the secrets are.
     """
-    missing, data = sorted(unmade), sorted(volumes)
+    missing, data = sorted(unmade), sorted(v.name for v in volumes if v.project == stack.project)
     wanted = "secrets and data that belong together"
     if not (missing and data):
         found = f"{len(missing)} to be made, no data yet" if missing else "complete"
@@ -41,3 +46,17 @@ def check_secret_file(env_file: str, mode: int | None) -> tuple[Finding, ...]:
     if mode & 0o077 == 0:
         return (Finding("secret-file", Verdict.PASS, env_file, f"{mode:04o}", wanted),)
     return (Finding("secret-file", Verdict.WARN, env_file, f"{mode:04o}", wanted, f"`chmod 600 {env_file}`"),)
+
+
+def check_secret_readable(env_file: str, env_fault: str) -> tuple[Finding, ...]:
+    """The env file can be used as it is: every line is a value, none of a secret is empty or given twice.
+
+    Args:
+        env_file: its name.
+        env_fault: why it cannot, line by line; empty where it can.
+    """
+    wanted = "NAME=value lines, each name once, no secret empty"
+    if not env_fault:
+        return (Finding("secret-readable", Verdict.PASS, env_file, "readable", wanted),)
+    remedy = f"correct these lines of {env_file}; a secret's own value must come back, not a new one"
+    return (Finding("secret-readable", Verdict.FAIL, env_file, env_fault, wanted, remedy),)

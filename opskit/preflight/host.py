@@ -1,111 +1,133 @@
-"""What the host says of itself: memory, disk, listening ports and their owners, files; read once."""
+"""Asks the host: memory, disk, listening ports and their owners, files."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
+import struct
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
 from opskit.paths import login
-from opskit.preflight.kernel import KernelFacts, read_kernel_facts
+from opskit.preflight.facts import Daemon, Disk, Host, Memory, PortHolder
+from opskit.preflight.kernel import read_kernel
+
+_KNOCK_S = 5
+_DOCKERD = "dockerd"
+_PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
 
-@dataclass(frozen=True, slots=True)
-class PortHolder:
-    """A listening socket. `pid` and `name` are None where this user may not know."""
-
-    ip: str
-    port: int
-    protocol: str
-    pid: int | None
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """The host.
-
-    Attributes:
-        disk_free_bytes: by asked path; None where it cannot be read.
-        files: file, directory, missing or unreadable, by asked path.
-        holders: listening sockets; None where they cannot be read.
-        inodes_free: the free share, 0 to 1, by asked path; None where the file system has no fixed number of them.
-        modes: permission bits by name of each guarded file; None where there is none.
-        postgres_majors: of the PostgreSQL data found, by volume key.
-        gpu_hook: the program by which the Engine gives GPUs to containers; None where none is on PATH.
-        time_s: seconds since the epoch when this was read.
-    """
-
-    hostname: str
-    user: str
-    memory_total_bytes: int
-    memory_available_bytes: int
-    disk_free_bytes: Mapping[str, int | None]
-    files: Mapping[str, str]
-    holders: tuple[PortHolder, ...] | None
-    inodes_free: Mapping[str, float | None] = field(default_factory=dict)
-    kernel: KernelFacts = field(default_factory=KernelFacts)
-    modes: Mapping[str, int | None] = field(default_factory=dict)
-    postgres_majors: Mapping[str, str] = field(default_factory=dict)
-    gpu_hook: str | None = None
-    time_s: float = 0.0
-
-
-def read_host_facts(
-    *, files: Iterable[str], disks: Collection[str], guarded: Iterable[Path] = (), data: Mapping[str, str] | None = None
-) -> HostFacts:
-    """Ask the host.
-
-    Args:
-        files: paths that the stack needs.
-        disks: paths whose free space matters.
-        guarded: files that must be their owner's alone.
-        data: folders of volumes by key, in which PostgreSQL's data is looked for.
-    """
-    memory = psutil.virtual_memory()
-    return HostFacts(
-        hostname=socket.gethostname(),
+def read_host() -> Host:
+    """What answers at once; memory and sockets are read apart."""
+    hook = shutil.which("nvidia-container-runtime-hook") or shutil.which("nvidia-ctk")
+    return Host(
+        name=socket.gethostname(),
         user=login(),
-        memory_total_bytes=memory.total,
-        memory_available_bytes=memory.available,
-        disk_free_bytes={path: _free(path) for path in disks},
-        files={path: _kind(Path(path)) for path in files},
-        holders=_holders(),
-        inodes_free={path: _inodes(path) for path in disks},
-        kernel=read_kernel_facts(),
-        modes={path.name: _mode(path) for path in guarded},
-        postgres_majors={key: major for key, folder in (data or {}).items() if (major := _major(Path(folder)))},
-        gpu_hook=shutil.which("nvidia-container-runtime-hook") or shutil.which("nvidia-ctk"),
         time_s=time.time(),
+        kernel=read_kernel(),
+        gpu_hook=hook,
+        gpu_hook_s=Path(hook).stat().st_ctime if hook else None,
     )
 
 
-def _free(path: str) -> int | None:
+def read_memory() -> Memory:
+    """Memory and swap.
+
+    Raises:
+        OSError: /proc cannot be read.
+    """
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    return Memory(memory.total, memory.available, swap.total, swap.free)
+
+
+def read_holders() -> tuple[PortHolder, ...]:
+    """Every listening socket, with its owner where this user may know.
+
+    Raises:
+        psutil.Error, OSError: they cannot be read.
+    """
+    names: dict[int, str | None] = {}
+    return tuple(
+        PortHolder(c.laddr.ip, c.laddr.port, _PROTOCOLS[c.type], c.pid, _name(c.pid, names))
+        for c in psutil.net_connections(kind="inet")
+        if c.laddr and (c.status == psutil.CONN_LISTEN or (c.type == socket.SOCK_DGRAM and not c.raddr))
+    )
+
+
+def read_disks(paths: Iterable[str]) -> Mapping[str, Disk | None]:
+    """The file system of each path; None where there is nothing, or it may not be looked at."""
+    return {path: _disk(path) for path in paths}
+
+
+def read_kinds(paths: Iterable[str]) -> Mapping[str, str]:
+    """What is at each path: file, directory, missing or unreadable."""
+    return {path: _kind(Path(path)) for path in paths}
+
+
+def read_daemon(socket_path: str) -> Daemon | None:
+    """The process behind the Engine's socket; None where this user may not know.
+
+    Source: SO_PEERCRED names who made the socket; where that is systemd, the only dockerd there is.
+    """
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_KNOCK_S)
+        link.connect(socket_path)
+        pid, _, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     try:
-        return shutil.disk_usage(path).free
-    except OSError:
+        process = psutil.Process(pid)
+        if process.name() != _DOCKERD:
+            found = [other for other in psutil.process_iter(["name"]) if other.info["name"] == _DOCKERD]
+            if len(found) != 1:
+                return None
+            process = found[0]
+        return Daemon(process.pid, process.create_time(), _open_files(process))
+    except psutil.Error:
         return None
 
 
-def _inodes(path: str) -> float | None:
-    try:
-        found = os.statvfs(path)
-    except OSError:
-        return None
-    return found.f_favail / found.f_files if found.f_files else None
+def read_programs(pids: Iterable[int]) -> Mapping[int, str]:
+    """The names of processes, where this user may know them."""
+    names: dict[int, str | None] = {}
+    return {pid: name for pid in pids if (name := _name(pid, names))}
 
 
-def _mode(path: Path) -> int | None:
+def read_writable(folders: Iterable[Path]) -> Mapping[str, bool]:
+    """Whether this user may write in each folder, or in the nearest one above it that is there."""
+    there = ((folder, next(place for place in (folder, *folder.parents) if place.exists())) for folder in folders)
+    return {str(folder): os.access(place, os.W_OK | os.X_OK) for folder, place in there}
+
+
+def read_mode(path: Path) -> int | None:
+    """Permission bits of a file; None where there is none."""
     try:
         return path.stat().st_mode & 0o777
     except OSError:
         return None
+
+
+def read_postgres_majors(folders: Mapping[str, str]) -> Mapping[str, str]:
+    """The major version of the PostgreSQL data in each folder that holds some, by the folder's key."""
+    return {key: major for key, folder in folders.items() if (major := _major(Path(folder)))}
+
+
+def _open_files(process: psutil.Process) -> int | None:
+    try:
+        return int(process.rlimit(psutil.RLIMIT_NOFILE)[0])
+    except (psutil.Error, OSError):
+        return None
+
+
+def _disk(path: str) -> Disk | None:
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    inodes = found.f_favail / found.f_files if found.f_files else None
+    return Disk(found.f_bavail * found.f_frsize, inodes, read_only=bool(found.f_flag & os.ST_RDONLY))
 
 
 def _major(folder: Path) -> str | None:
@@ -124,20 +146,10 @@ def _kind(path: Path) -> str:
         return "unreadable"
 
 
-def _holders() -> tuple[PortHolder, ...] | None:
-    try:
-        connections = psutil.net_connections(kind="inet")
-    except (psutil.Error, OSError):
-        return None
-    return tuple(
-        PortHolder(c.laddr.ip, c.laddr.port, "udp" if c.type == socket.SOCK_DGRAM else "tcp", c.pid, _name(c.pid))
-        for c in connections
-        if c.laddr and (c.status == psutil.CONN_LISTEN or (c.type == socket.SOCK_DGRAM and not c.raddr))
-    )
-
-
-def _name(pid: int | None) -> str | None:
-    try:
-        return psutil.Process(pid).name() if pid is not None else None
-    except psutil.Error:
-        return None
+def _name(pid: int | None, known: dict[int, str | None]) -> str | None:
+    if pid is not None and pid not in known:
+        try:
+            known[pid] = psutil.Process(pid).name()
+        except psutil.Error:
+            known[pid] = None
+    return known.get(pid) if pid is not None else None

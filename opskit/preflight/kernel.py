@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+
+from opskit.preflight.facts import Kernel
 
 SETTINGS = ("vm.max_map_count", "vm.overcommit_memory", "net.ipv4.ip_forward")
 _MASK = 7
 
 
-@dataclass(frozen=True, slots=True)
-class KernelFacts:
-    """The kernel of the machine this runs on.
-
-    Attributes:
-        settings: by sysctl name; None where one cannot be read.
-        routes: subnets it routes to by a device of its own, such as 10.8.0.0/16; None where they cannot be read.
-    """
-
-    settings: Mapping[str, int | None] = field(default_factory=dict)
-    routes: tuple[str, ...] | None = None
-
-
-def read_kernel_facts() -> KernelFacts:
+def read_kernel() -> Kernel:
     """Ask the kernel."""
-    return KernelFacts({name: _setting(name) for name in SETTINGS}, _routes())
+    return Kernel(
+        {name: _setting(name) for name in SETTINGS},
+        _routes(),
+        links=_names(Path("/sys/class/net")),
+        modules=_names(Path("/sys/module")),
+    )
+
+
+def _names(folder: Path) -> frozenset[str] | None:
+    try:
+        return frozenset(path.name for path in folder.iterdir())
+    except OSError:
+        return None
 
 
 def _setting(name: str) -> int | None:

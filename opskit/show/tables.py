@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
-from opskit.preflight.finding import Finding, Report, Verdict
+from opskit.preflight.finding import Finding, Verdict
+from opskit.preflight.report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ _BADGES = {
 }
 _STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.SKIP: "cyan", Verdict.PASS: "green"}
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
+_EVIDENCE_LINES = 5
 _SHORT = 26
 """Letters up to which a cell stays on one line; a longer one, such as a path, may break anywhere."""
 
@@ -125,6 +127,11 @@ class FindingsTable:
 def _said(finding: Finding) -> Iterable[str]:
     """What a terminal shows of a finding, line by line: of a pass only what was found."""
     yield finding.found
+    if finding.evidence:
+        more = len(finding.evidence) - _EVIDENCE_LINES
+        yield from (f"  {line}" for line in finding.evidence[:_EVIDENCE_LINES])
+        if more > 0:
+            yield f"  … {more} more lines are in the record"
     if finding.verdict is not Verdict.PASS:
         yield f"wanted: {finding.wanted}"
         yield f"remedy: {_remedy(finding)}"
@@ -136,10 +143,24 @@ def _remedy(finding: Finding) -> str:
 
 def _html_findings(findings: Iterable[Finding]) -> str:
     rows = (
-        (_badge(f.verdict.name), *map(_html_text, (f.check, f.subject, f.found, f.wanted, _remedy(f))))
+        (
+            _badge(f.verdict.name),
+            *map(_html_text, (f.check, f.subject)),
+            _html_found(f),
+            *map(_html_text, (f.wanted, _remedy(f))),
+        )
         for f in findings
     )
     return _html_table(("verdict", "check", "subject", "found", "wanted", "remedy"), rows)
+
+
+def _html_found(finding: Finding) -> str:
+    found = _html_text(finding.found)
+    if not finding.evidence:
+        return found
+    lines = html.escape("\n".join(finding.evidence))
+    folded = f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;margin:0">{lines}</pre>'
+    return f"{found}<details><summary>{len(finding.evidence)} lines of evidence</summary>{folded}</details>"
 
 
 def _html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
-from opskit.engine.client import connect, resolve_host
+from opskit.engine.client import connect
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS, STATE
+from opskit.preflight.report import Report
 from opskit.rehearsal.engine import find_engine
-from opskit.site import read_site
+from opskit.rehearsal.images import ensure_images
+from opskit.site import Site, read_site
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 ROUNDS = 7
+CONTAINERS = 30
 
 
 def median_s(act: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -51,22 +61,46 @@ def main() -> None:
     if engine is None:
         print("no Docker Engine answers: preflight was not measured")
         return
-    environment = read_environments(ENVIRONMENTS)["development"]
-    journal = Journal.of_this_run()
-    client = connect(resolve_host(engine.host))
-    print(f"{len(client.api.containers())} containers run on {engine.host}")
+    os.environ["DOCKER_HOST"] = engine.host
+    client = connect(engine.host)
+    with busy(client):
+        measure_preflight(engine.host)
 
-    def preflight() -> object:
-        site = read_site(environment, gpu="auto", ports="keep", rehearse=True, journal=journal)
-        return site.check(accept=(), who="bench")
 
-    site = read_site(environment, gpu="auto", ports="keep", rehearse=True, journal=journal)
+def measure_preflight(host: str) -> None:
+    """Facts and checks against what they are built on, on this machine as it is: no rehearsal."""
+    environment = read_environments(ENVIRONMENTS)["monitoring"]
+    journal = Journal(None)
+    sites: list[Site] = []
+
+    def preflight() -> None:
+        sites.append(read_site(environment, gpu="cpu", ports="keep", rehearse=False, journal=journal))
+        Report.from_facts(sites[-1].facts)
 
     def by_hand() -> None:
-        subprocess.run(["docker", "-H", engine.host, "info"], check=True, capture_output=True)
-        site.project.read_stack()
+        subprocess.run(["docker", "-H", host, "info"], check=True, capture_output=True)
+        sites[-1].project.read_stack()
 
-    say("facts and checks", median_s(preflight), "docker info + compose config", median_s(by_hand))
+    ours = median_s(preflight)
+    slowest = statistics.median(max(site.facts.seconds.values()) for site in sites)
+    names = Counter(max(site.facts.seconds, key=site.facts.seconds.__getitem__) for site in sites)
+    say("facts and checks", ours, f"the slowest fact ({names.most_common(1)[0][0]})", slowest)
+    say("facts and checks", ours, "docker info + compose config", median_s(by_hand))
+
+
+@contextlib.contextmanager
+def busy(client: DockerClient) -> Iterator[None]:
+    """Thirty running containers on the Engine, and every image of the measured environment by name."""
+    image = ensure_images(client, ["nginx"], cache=STATE / "cache", say=print)["nginx"]
+    boxes = [client.containers.create(image, ["sleep", "600"], network_mode="none") for _ in range(CONTAINERS)]
+    try:
+        for box in boxes:
+            box.start()
+        print(f"{len(client.api.containers())} containers run on {client.api.base_url}")
+        yield
+    finally:
+        for box in boxes:
+            box.remove(force=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.compose.cli import Compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import parse_stack
+from opskit.compose.program import Compose
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
 from opskit.preflight.checks_variable import check_variable_set
 from opskit.preflight.finding import Verdict
@@ -29,7 +29,7 @@ def test_no_compose_fails_with_what_was_seen_and_what_to_install() -> None:
 def test_files_that_do_not_resolve_fail_with_compose_s_own_words() -> None:
     (finding,) = check_config_valid(Failure("config_invalid", None, "the files are not valid", ("yaml: line 2: oops",), "mend it"))  # fmt: skip
     assert (finding.verdict, finding.remedy) == (Verdict.FAIL, "mend it")
-    assert finding.found == "the files are not valid: yaml: line 2: oops"
+    assert (finding.found, finding.evidence) == ("the files are not valid", ("yaml: line 2: oops",))
 
 
 def test_files_that_resolve_pass() -> None:

@@ -7,7 +7,7 @@ import pytest
 from opskit.compose.model import parse_stack
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.finding import Verdict
-from opskit.preflight.host import read_host_facts
+from opskit.preflight.host import read_postgres_majors
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,5 @@ def test_data_of_another_major_is_refused_with_the_way_out(image: str, verdict: 
 def test_the_major_is_read_where_the_images_keep_it(place: str, tmp_path: Path) -> None:
     (tmp_path / place).mkdir(parents=True, exist_ok=True)
     (tmp_path / place / "PG_VERSION").write_text("18\n")
-    facts = read_host_facts(
-        files=(), disks=(), data={"postgres_data": str(tmp_path), "redis_data": str(tmp_path / "x")}
-    )
-    assert facts.postgres_majors == {"postgres_data": "18"}
+    folders = {"postgres_data": str(tmp_path), "redis_data": str(tmp_path / "x")}
+    assert read_postgres_majors(folders) == {"postgres_data": "18"}

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.preflight.checks_file import check_file_present
+from opskit.preflight.checks_file import check_file_present, check_file_readable
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import stack as sound
 
 
 def bind(source: str, target: str, *, made: bool = False) -> Stack:
@@ -64,3 +65,11 @@ def test_config_and_secret_files_are_files(section: str) -> None:
     found = {kind: check_file_present(stack, {"/p/key": kind})[0].verdict for kind in ("file", "directory", "missing")}
     assert found == {"file": Verdict.PASS, "directory": Verdict.FAIL, "missing": Verdict.FAIL}
     assert check_file_present(stack, {"/p/key": "file"})[0].subject == f"{section}/one"
+
+
+@pytest.mark.parametrize(("mode", "verdict"), [(0o644, Verdict.PASS), (0o640, Verdict.WARN), (0o755, Verdict.PASS)])
+def test_a_mounted_file_that_others_may_not_read_is_a_warning(mode: int, verdict: Verdict) -> None:
+    bind = {"type": "bind", "source": "/etc/a b.conf", "target": "/a.conf"}
+    found = check_file_readable(sound(volumes=[bind]), {"/etc/a b.conf": mode})
+    assert [f.verdict for f in found] == [verdict]
+    assert [f.verdict for f in check_file_readable(sound(volumes=[bind]), {})] == [Verdict.PASS]

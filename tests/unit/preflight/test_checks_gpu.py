@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
+from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
 from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
+from opskit.preflight.facts import Daemon
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import engine
 
 OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
 NONE = GpuUnavailable("no NVIDIA driver answers", "install the driver")
@@ -84,12 +88,40 @@ def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | Gp
     ],
 )
 def test_an_engine_without_the_toolkit_fails(runtimes: list[str], hook: str | None, verdict: Verdict) -> None:
-    placement = place("single", inventory(1), OVERLAYS)
-    assert [f.verdict for f in check_gpu_toolkit(placement, runtimes, hook)] == [verdict]
-    assert check_gpu_toolkit(place("cpu", inventory(1), OVERLAYS), runtimes, hook) == ()
+    placement, there = place("single", inventory(1), OVERLAYS), engine(runtimes=frozenset(runtimes))
+    assert [f.verdict for f in check_gpu_toolkit(placement, there, hook, 1.0, None)] == [verdict]
+    assert check_gpu_toolkit(place("cpu", inventory(1), OVERLAYS), there, hook, 1.0, None) == ()
+
+
+@pytest.mark.parametrize(("installed_s", "verdict"), [(10.0, Verdict.PASS), (10.1, Verdict.FAIL)])
+def test_a_toolkit_younger_than_the_engine_s_process_is_not_known_to_it(installed_s: float, verdict: Verdict) -> None:
+    placement, runc = place("single", inventory(1), OVERLAYS), engine(runtimes=frozenset({"runc"}))
+    hook, daemon = "/usr/bin/nvidia-container-runtime-hook", Daemon(7, 10.0, None)
+    (finding,) = check_gpu_toolkit(placement, runc, hook, installed_s, daemon)
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or finding.remedy == "`sudo systemctl restart docker`"
+
+
+def test_cdi_devices_speak_for_themselves_and_a_hook_here_says_nothing_of_an_engine_elsewhere() -> None:
+    placement, there = place("single", inventory(1), OVERLAYS), engine(runtimes=frozenset({"runc"}))
+    cdi = replace(there, cdi_devices=("nvidia.com/gpu=0", "vendor.com/x=1"))
+    assert [f.found for f in check_gpu_toolkit(placement, cdi, None, None, None)] == ["1 CDI devices"]
+    (away,) = check_gpu_toolkit(placement, replace(there, host="tcp://10.0.0.1:2375"), "/usr/bin/nvidia-ctk", 1.0, None)
+    assert (away.verdict, away.stops) == (Verdict.SKIP, False)
+
+
+@pytest.mark.parametrize(("idle", "verdict"), [(0, Verdict.PASS), (2, Verdict.WARN)])
+def test_a_bridge_with_idle_links_is_a_warning(idle: int, verdict: Verdict) -> None:
+    there = inventory(2, 4 - idle)
+    links = tuple(NvLink(0, n, "inactive" if n < idle else "active") for n in range(4))
+    (finding,) = check_gpu_link(place("dual", there, OVERLAYS), replace(there, links=links))
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or finding.found == "2 of 4 NVLinks"
 
 
 @pytest.mark.parametrize(("driver", "verdict"), [("systemd", Verdict.WARN), ("cgroupfs", Verdict.PASS)])
 def test_the_systemd_driver_may_lose_gpus(driver: str, verdict: Verdict) -> None:
-    assert [f.verdict for f in check_gpu_cgroup(place("single", inventory(1), OVERLAYS), driver)] == [verdict]
-    assert check_gpu_cgroup(place("cpu", inventory(1), OVERLAYS), driver) == ()
+    assert [
+        f.verdict for f in check_gpu_cgroup(place("single", inventory(1), OVERLAYS), engine(cgroup_driver=driver))
+    ] == [verdict]
+    assert check_gpu_cgroup(place("cpu", inventory(1), OVERLAYS), engine(cgroup_driver=driver)) == ()

@@ -7,13 +7,18 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, NetworkFact
 from opskit.preflight.checks_network import (
+    check_container_left,
     check_container_name,
     check_external_present,
+    check_network_bridge,
+    check_network_filter,
     check_network_foreign,
     check_network_subnet,
     check_network_unique,
 )
+from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import engine, volume
 
 
 def stack(networks: dict[str, Any] | None = None, volumes: dict[str, Any] | None = None, **service: Any) -> Stack:
@@ -38,20 +43,20 @@ def verdicts(findings: tuple[Finding, ...]) -> list[Verdict]:
     [("172.25.0.0/24", Verdict.FAIL), ("172.25.1.0/24", Verdict.PASS), ("172.24.0.0/15", Verdict.FAIL)],
 )
 def test_a_fixed_subnet_that_another_network_has_fails_and_names_it(subnet: str, verdict: Verdict) -> None:
-    (finding,) = check_network_subnet(fixed(subnet), [network("monitoring", "other", "172.25.0.0/24")], ())
+    (finding,) = check_network_subnet(fixed(subnet), [network("monitoring", "other", "172.25.0.0/24")], Kernel())
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or "network monitoring (172.25.0.0/24)" in finding.found
 
 
 def test_a_route_of_the_host_counts_and_the_stacks_own_network_does_not() -> None:
     mine = [network("p_net", "p", "10.8.0.0/16")]
-    assert verdicts(check_network_subnet(fixed("10.8.0.0/16"), mine, ("10.8.0.0/16",))) == [Verdict.PASS]
-    (finding,) = check_network_subnet(fixed("10.8.0.0/16"), [], ("10.8.4.0/24",))
+    assert verdicts(check_network_subnet(fixed("10.8.0.0/16"), mine, Kernel(routes=("10.8.0.0/16",)))) == [Verdict.PASS]
+    (finding,) = check_network_subnet(fixed("10.8.0.0/16"), [], Kernel(routes=("10.8.4.0/24",)))
     assert "a route of the host (10.8.4.0/24)" in finding.found
 
 
 def test_a_network_without_a_fixed_subnet_is_not_judged() -> None:
-    assert check_network_subnet(stack({"net": None}), [network("x", None, "10.0.0.0/8")], None) == ()
+    assert check_network_subnet(stack({"net": None}), [network("x", None, "10.0.0.0/8")], Kernel()) == ()
 
 
 def test_two_networks_of_one_name_fail_with_the_command_that_removes_them() -> None:
@@ -78,7 +83,7 @@ def test_an_external_network_and_volume_must_be_there() -> None:
         (Verdict.FAIL, "`docker network create out`"),
         (Verdict.FAIL, "`docker volume create kept`"),
     ]
-    assert verdicts(check_external_present(needs, [network("out", None)], ["kept"])) == [Verdict.PASS] * 2
+    assert verdicts(check_external_present(needs, [network("out", None)], [volume("kept")])) == [Verdict.PASS] * 2
 
 
 @pytest.mark.parametrize(("project", "verdict"), [("other", Verdict.FAIL), (None, Verdict.FAIL), ("p", Verdict.PASS)])
@@ -86,3 +91,39 @@ def test_a_fixed_container_name_must_be_free_or_ours(project: str | None, verdic
     held = ContainerFact("i", "fixed", project, "one", "Up", "running", "x:1", "", ())
     assert verdicts(check_container_name(stack(container_name="fixed"), [held])) == [verdict]
     assert check_container_name(stack(), [held]) == ()
+
+
+@pytest.mark.parametrize(("on", "verdicts_"), [(True, [Verdict.PASS]), (False, [Verdict.WARN]), (None, [])])
+def test_bridges_that_pass_no_filter_are_a_warning(on: bool | None, verdicts_: list[Verdict]) -> None:
+    assert verdicts(check_network_filter(engine(bridge_filtered=on))) == verdicts_
+
+
+@pytest.mark.parametrize(("links", "verdict"), [({"docker0", "lo"}, Verdict.PASS), ({"lo"}, Verdict.WARN)])
+def test_a_bridge_that_somebody_took_away_is_a_warning(links: set[str], verdict: Verdict) -> None:
+    there = [network("bridge", None)]
+    assert verdicts(check_network_bridge(engine(), there, Kernel(links=frozenset(links)))) == [verdict]
+
+
+def test_a_bridge_is_not_judged_where_there_is_none_by_choice_or_it_is_elsewhere() -> None:
+    there, bare = [network("bridge", None)], Kernel(links=frozenset({"lo"}))
+    assert check_network_bridge(engine(), [], bare) == ()
+    assert check_network_bridge(engine(host="tcp://h:2375"), there, bare) == ()
+    assert check_network_bridge(engine(security=("name=rootless",)), there, bare) == ()
+    assert check_network_bridge(engine(), there, Kernel()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "project", "verdict"),
+    [
+        ("p-one-1", "running", "p", Verdict.PASS),
+        ("p-one-1", "created", "p", Verdict.WARN),
+        ("p-one-1", "created", "other", Verdict.PASS),
+        ("0123456789ab_p-one-1", "running", "p", Verdict.WARN),
+        ("0123456789a_p-one-1", "running", "p", Verdict.PASS),
+    ],
+)
+def test_what_an_ended_launch_left_is_a_warning(name: str, state: str, project: str, verdict: Verdict) -> None:
+    left = ContainerFact("i", name, project, "one", "?", state, "x:1", "", ())
+    (finding,) = check_container_left(stack(), [left])
+    assert finding.verdict is verdict
+    assert verdict is Verdict.PASS or f"`docker rm -f {name}`" in finding.remedy

@@ -6,7 +6,8 @@ import pytest
 
 from opskit.errors import GateClosedError, UsageError
 from opskit.preflight.checks import CHECK_IDS, refuse_unknown
-from opskit.preflight.finding import Finding, Report, Verdict, id_of, judge
+from opskit.preflight.finding import Finding, Verdict, id_of
+from opskit.preflight.report import Report, Terms, judge
 
 
 def finding(verdict: Verdict, check: str = "a-b", *, required: bool = True) -> Finding:
@@ -50,12 +51,19 @@ def test_a_skip_of_what_is_not_required_and_a_warning_let_pass() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.SKIP])
 def test_an_accepted_fault_is_a_warning_with_a_name_under_it(verdict: Verdict) -> None:
-    (accepted,) = judge([lambda: says(verdict)], accept=["a-b"], who="ada").findings
+    (accepted,) = judge([lambda: says(verdict)], Terms(("a-b",), "ada")).findings
     assert (accepted.verdict, accepted.accepted_by) == (Verdict.WARN, "ada")
 
 
+@pytest.mark.parametrize(("verdict", "strict"), [(Verdict.WARN, Verdict.FAIL), (Verdict.PASS, Verdict.PASS), (Verdict.SKIP, Verdict.SKIP)])  # fmt: skip
+def test_strictly_a_warning_is_a_fault_unless_it_is_accepted(verdict: Verdict, strict: Verdict) -> None:
+    says_so = [lambda: (finding(verdict, required=False),)]
+    assert [f.verdict for f in judge(says_so, Terms(strict=True)).findings] == [strict]
+    assert judge(says_so, Terms(("a-b",), "ada", strict=True)).stopping == ()
+
+
 def test_accepting_leaves_what_does_not_stop_and_other_checks_alone() -> None:
-    report = judge([lambda: (finding(Verdict.PASS), finding(Verdict.FAIL, "c-d"))], accept=["a-b"], who="ada")
+    report = judge([lambda: (finding(Verdict.PASS), finding(Verdict.FAIL, "c-d"))], Terms(("a-b",), "ada"))
     assert [(f.verdict, f.accepted_by) for f in report.findings] == [(Verdict.FAIL, None), (Verdict.PASS, None)]
 
 

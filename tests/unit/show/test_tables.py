@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from opskit.preflight.finding import Finding, Report, Verdict, judge
+from opskit.preflight.finding import Finding, Verdict
+from opskit.preflight.report import Report, Terms, judge
 from opskit.show.tables import FindingsTable, Table
 
 REMEDY = (
@@ -20,7 +21,7 @@ FINDINGS = (
     ),
     Finding("memory-total", Verdict.FAIL, "memory", "7.7 GiB", "24.0 GiB", "use a larger host"),
 )
-REPORT = judge([lambda: FINDINGS], accept=["memory-total"], who="ada")
+REPORT = judge([lambda: FINDINGS], Terms(("memory-total",), "ada"))
 
 
 class Reader(HTMLParser):
@@ -139,3 +140,14 @@ def test_frames_hold_every_row_and_field() -> None:
     assert list(frame[frame["accepted_by"] == "ada"]["check"]) == ["memory-total"]
     assert FindingsTable(Report(())).to_frame().empty
     assert Table("t", ("a", "b"), [("1", "2")]).to_frame().to_dict("list") == {"a": ["1"], "b": ["2"]}
+
+
+def test_evidence_is_folded_in_a_notebook_and_cut_in_a_terminal() -> None:
+    lines = tuple(f"line {number} <b>" for number in range(7))
+    report = Report((Finding("config-valid", Verdict.FAIL, "files", "bad", "good", "mend it", evidence=lines),))
+    shown = FindingsTable(report)._repr_html_()
+    assert "<details><summary>7 lines of evidence</summary>" in shown
+    assert "line 6 &lt;b&gt;" in shown
+    assert "line 4 <b>" in str(FindingsTable(report))
+    assert "line 5" not in str(FindingsTable(report))
+    assert "2 more lines are in the record" in str(FindingsTable(report))

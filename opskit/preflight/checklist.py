@@ -1,0 +1,94 @@
+"""Gives each check the facts it asks for by the names of its parameters; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any
+
+from opskit.compose.model import Stack
+from opskit.compose.program import MINIMUM
+from opskit.engine.facts import EngineFacts
+from opskit.preflight.checks import CHECKS, NOT_REHEARSED
+from opskit.preflight.facts import Facts, Unread
+from opskit.preflight.finding import Check, Finding, Verdict, id_of
+
+
+def checks_of(facts: Facts) -> list[Check]:
+    """Every check that applies to what was found, its facts given; none has run yet.
+
+    A check whose subject is not there (no Engine answers, no model was resolved) does not apply: another one says so.
+    Where a fact could not be read, the check's finding is a SKIP with the reason.
+    """
+    known = _by_name(facts)
+    checks: list[Check] = []
+    for check in CHECKS:
+        parameters = signature(check).parameters.values()
+        asked = [p.name for p in parameters if p.name in known or p.default is Parameter.empty]
+        if (facts.rehearsal and check in NOT_REHEARSED) or any(name not in known for name in asked):
+            continue
+        missing = next((facts.unread[name] for name in asked if name in facts.unread), None)
+        given = {name: known[name] for name in asked}
+        checks.append(partial(_skip, id_of(check), missing) if missing else partial(check, **given))
+    return checks
+
+
+def _skip(check: str, unread: Unread) -> tuple[Finding, ...]:
+    return (Finding(check, Verdict.SKIP, "facts", unread.reason, "an answer", unread.remedy, required=unread.required),)
+
+
+def _by_name(facts: Facts) -> Mapping[str, Any]:
+    """Every fact a check may ask for."""
+    host, files, environment = facts.host, facts.files, facts.environment
+    engine = facts.engine if isinstance(facts.engine, EngineFacts) else None
+    known: dict[str, Any] = {
+        "reached": facts.engine,
+        "compose": facts.compose,
+        "minimum": MINIMUM,
+        "resolved": facts.stack,
+        "demanded": facts.demanded,
+        "unmade": facts.unmade,
+        "env_file": environment.env_file,
+        "env_fault": facts.env_fault,
+        "mode": files.mode,
+        "placement": facts.placement,
+        "inventory": facts.inventory,
+        "overlays": environment.gpu,
+        "model": facts.model,
+        "memory": host.memory,
+        "prefix": environment.prefix,
+        "need_bytes": facts.need_bytes,
+        "disks": files.disks,
+        "kernel": host.kernel,
+        "hook": host.gpu_hook,
+        "hook_s": host.gpu_hook_s,
+        "programs": host.programs,
+        "sockets": host.holders,
+        "publishers": engine.containers or () if engine else (),
+        "kinds": files.kinds,
+        "modes": files.modes,
+        "writable": files.writable,
+        "lock": facts.lock,
+        "project": facts.project,
+        "hub": facts.hub,
+        "majors": files.postgres_majors,
+        "running": facts.running,
+        "offline": facts.rehearsal,
+        "now_s": host.time_s,
+    }
+    if engine:
+        known |= {
+            "engine": engine,
+            "containers": engine.containers,
+            "images": engine.images,
+            "networks": engine.networks,
+            "volumes": engine.volumes,
+            "daemon": host.daemon,
+            "free_bytes": disk.free_bytes if (disk := files.disks.get(engine.root)) else None,
+        }
+    if facts.pulls is not None:
+        known["pulls"] = facts.pulls
+    if isinstance(facts.stack, Stack):
+        known["stack"] = facts.stack
+    return known

@@ -1,0 +1,137 @@
+"""Checks of the cards themselves: which they are, how they sit, who else is on them, and what drives them; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from opskit.compose.model import Stack
+from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.placement import Placement
+from opskit.preflight.finding import Finding, Verdict
+from opskit.preflight.quantity import GIB
+
+_CUDA_DRIVERS = {13: 580, 12: 525}
+"""The oldest driver by CUDA's major. Source: NVIDIA, CUDA compatibility, minor version compatibility."""
+_LOUD_BYTES = GIB // 4
+"""A desktop's few MiB are not worth a word."""
+
+
+def check_gpu_equal(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """Cards that share a model are alike; the smaller and slower one sets the pace of both."""
+    taken = _taken(placement, inventory)
+    if len(taken) <= 1:
+        return ()
+    kinds = {f"{gpu.name or '?'} {(gpu.memory_total_bytes or 0) / GIB:.0f} GiB" for gpu in taken}
+    found, wanted = ", ".join(sorted(kinds)), "equal cards"
+    if len(kinds) == 1:
+        return (Finding("gpu-equal", Verdict.PASS, "GPUs", found, wanted),)
+    return (Finding("gpu-equal", Verdict.WARN, "GPUs", found, wanted, "launch with gpu=single on the larger one"),)
+
+
+def check_gpu_mig(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """No card is split into instances (MIG), which rules out tensor parallelism over whole ones."""
+    if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed:
+        return ()
+    split = [gpu for gpu in inventory.gpus if gpu.mig]
+    wanted = "whole cards"
+    if not split:
+        return (Finding("gpu-mig", Verdict.PASS, "GPUs", "none is split", wanted),)
+    return tuple(
+        Finding("gpu-mig", Verdict.WARN, f"GPU {gpu.index}", "split into MIG instances, and left out", wanted,
+                f"`sudo nvidia-smi -i {gpu.index} -mig 0`")
+        for gpu in split
+    )  # fmt: skip
+
+
+def check_gpu_width(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """Each card has all the lanes it is made for; half of them double the time to load a model and to talk by PCIe."""
+    rows = []
+    for gpu in _taken(placement, inventory):
+        if gpu.pcie_width and gpu.pcie_width_max:
+            good = gpu.pcie_width >= gpu.pcie_width_max
+            remedy = "" if good else "reseat the card or its riser, or look for lane sharing in the board's manual"
+            verdict = Verdict.PASS if good else Verdict.WARN
+            found, wanted = f"x{gpu.pcie_width}", f"x{gpu.pcie_width_max}"
+            rows.append(Finding("gpu-width", verdict, f"GPU {gpu.index} PCIe", found, wanted, remedy))
+    return tuple(rows)
+
+
+def check_gpu_peer(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """GeForce cards without NVLink that claim peer access are not believed: patched drivers have corrupted data."""
+    taken = _taken(placement, inventory)
+    if len(taken) != 2 or isinstance(inventory, GpuUnavailable):  # noqa: PLR2004  a pair
+        return ()
+    pair = inventory.pair(taken[0].index, taken[1].index)
+    if pair.nvlinks or pair.p2p_read != "OK" or "GeForce" not in (taken[0].name or ""):
+        return ()
+    wanted = "peer access by NVLink"
+    remedy = "none is needed: it is switched off for NCCL and vLLM; a bridge is faster"
+    subject = f"GPU {pair.a} and GPU {pair.b}"
+    return (Finding("gpu-peer", Verdict.WARN, subject, "peer access over PCIe is claimed", wanted, remedy),)
+
+
+def check_gpu_process(
+    placement: Placement, inventory: Inventory | GpuUnavailable, programs: Mapping[int, str], running: bool
+) -> tuple[Finding, ...]:
+    """Nobody else holds memory on the cards that are taken; who does is named.
+
+    Args:
+        placement: the cards.
+        inventory: what is on them.
+        programs: name by pid, where this user may know it.
+        running: this very stack runs already, and is what is on them.
+    """
+    rows = []
+    for gpu in _taken(placement, inventory):
+        subject, wanted = f"GPU {gpu.index}", "no other program on it"
+        held = [(pid, count) for pid, count in gpu.processes or () if (count or 0) >= _LOUD_BYTES]
+        if gpu.processes is None:
+            continue
+        if running or not held:
+            found = "this stack's own" if running and held else "free"
+            rows.append(Finding("gpu-process", Verdict.PASS, subject, found, wanted))
+            continue
+        said = [f"{programs.get(pid, 'a process')} (pid {pid}) {(count or 0) / GIB:.1f} GiB" for pid, count in held]
+        pids = " ".join(str(pid) for pid, _ in held)
+        rows.append(Finding("gpu-process", Verdict.WARN, subject, ", ".join(said), wanted, f"end it (`kill {pids}`)"))
+    return tuple(rows)
+
+
+def check_gpu_device(stack: Stack, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """Every device id the files ask for is a card of this machine, by UUID or by index."""
+    if isinstance(inventory, GpuUnavailable):
+        return ()
+    there = {str(gpu.index) for gpu in inventory.gpus} | {gpu.uuid for gpu in inventory.gpus}
+    rows = []
+    for service in stack.services:
+        for device in service.devices:
+            missing = [word for word in device.device_ids if word not in there]
+            found = f"{', '.join(missing)} not here" if missing else ", ".join(device.device_ids) or "any"
+            remedy = "take GPU_ID_0 and GPU_ID_1 out of shell and env file; opskit sets them" if missing else ""
+            verdict = Verdict.FAIL if missing else Verdict.PASS
+            rows.append(Finding("gpu-device", verdict, service.name, found, "cards of this machine", remedy))
+    return tuple(rows)
+
+
+def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+    """The driver is new enough for the CUDA in vLLM's image: `-cu129` means 12.9, no such word 13."""
+    server = stack.find("vllm")
+    if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed or not server or not inventory.driver:
+        return ()
+    word = re.search(r"-cu(\d\d)\d*", server.image or "")
+    cuda = int(word[1]) if word else max(_CUDA_DRIVERS)
+    least = _CUDA_DRIVERS.get(cuda)
+    if least is None or not (major := re.match(r"\d+", inventory.driver)):
+        return ()
+    found, wanted = f"driver {inventory.driver}", f"{least} or newer, for CUDA {cuda}"
+    if int(major[0]) >= least:
+        return (Finding("gpu-driver", Verdict.PASS, "NVIDIA driver", found, wanted),)
+    remedy = f"upgrade the NVIDIA driver to {least} or newer and reboot"
+    return (Finding("gpu-driver", Verdict.FAIL, "NVIDIA driver", found, wanted, remedy),)
+
+
+def _taken(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Gpu, ...]:
+    if isinstance(inventory, GpuUnavailable):
+        return ()
+    return tuple(gpu for gpu in inventory.gpus if gpu.device_id in placement.device_ids)

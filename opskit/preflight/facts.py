@@ -1,0 +1,172 @@
+"""Everything a preflight is judged by, as one frozen value; pure. None means that it could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opskit.compose.faults import Failure
+from opskit.compose.model import Stack
+from opskit.compose.program import Compose
+from opskit.engine.facts import EngineFacts
+from opskit.engine.manifest import Pull
+from opskit.environments import Environment
+from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.placement import Placement
+from opskit.gpu.shape import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a fact could not be read, and how to look oneself; a start is refused for want of a required one."""
+
+    reason: str
+    remedy: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortHolder:
+    """A listening socket. `pid` and `name` are None where this user may not know."""
+
+    ip: str
+    port: int
+    protocol: str
+    pid: int | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The host's memory and swap, in bytes."""
+
+    total_bytes: int
+    available_bytes: int
+    swap_total_bytes: int
+    swap_free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file system a path is on; `inodes_free` is the share, 0 to 1, None where it has no fixed number of them."""
+
+    free_bytes: int
+    inodes_free: float | None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel of the machine this runs on.
+
+    Attributes:
+        settings: by sysctl name; None where one cannot be read.
+        routes: subnets it routes to by a device of its own, such as 10.8.0.0/16; None where they cannot be read.
+        links: its network interfaces, such as docker0.
+        modules: loaded or built in.
+    """
+
+    settings: Mapping[str, int | None] = field(default_factory=dict)
+    routes: tuple[str, ...] | None = None
+    links: frozenset[str] | None = None
+    modules: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The Engine's own process on this machine; seconds since the epoch, None where this user may not know."""
+
+    pid: int
+    started_s: float
+    open_files: int | None
+    """How many files a container may have open, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine this runs on, whichever environment is looked at.
+
+    Attributes:
+        time_s: seconds since the epoch when it was read.
+        gpu_hook: the program by which the Engine gives GPUs to containers; None where none is on PATH.
+        gpu_hook_s: when it was installed.
+        holders: listening sockets.
+        daemon: None where it is not here, or not known.
+        programs: name by pid of what uses the GPUs, where this user may know.
+    """
+
+    name: str
+    user: str
+    time_s: float
+    kernel: Kernel
+    gpu_hook: str | None = None
+    memory: Memory | None = None
+    holders: tuple[PortHolder, ...] | None = None
+    gpu_hook_s: float | None = None
+    daemon: Daemon | None = None
+    programs: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files and folders one environment needs.
+
+    Attributes:
+        disks: by asked path; None where one cannot be read.
+        kinds: file, directory, missing or unreadable, by asked path.
+        mode: permission bits of the env file; None where there is none.
+        modes: permission bits of each source that is mounted, where it is there.
+        writable: by path of the project's own folders, whether this user may write there.
+        postgres_majors: of the PostgreSQL data found, by volume key.
+    """
+
+    disks: Mapping[str, Disk | None]
+    kinds: Mapping[str, str]
+    mode: int | None = None
+    postgres_majors: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    writable: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known before a decision. Where the world does not answer, a field holds the sentence that says why.
+
+    Attributes:
+        need_bytes: memory the host must have; little for a rehearsal.
+        demanded: variables the Compose files demand beside secrets, and whether each has a value.
+        unmade: names of secrets that are not in the env file yet.
+        lock: who launches this project just now; empty where nobody does.
+        hub: why the hub the model comes from cannot be reached; empty where it can, None where it was not asked.
+        pulls: images that are missing, and what their registries say; None where they were not asked.
+        env_fault: why the env file cannot be used as it is; empty where it can.
+        unread: by name of a fact, why it is None.
+        seconds: how long each took to read.
+    """
+
+    environment: Environment
+    project: str
+    rehearsal: bool
+    need_bytes: int
+    compose: Compose | str
+    engine: EngineFacts | str
+    stack: Stack | Failure
+    inventory: Inventory | GpuUnavailable
+    placement: Placement
+    model: Model | str
+    host: Host
+    files: Files
+    demanded: Mapping[str, bool]
+    unmade: tuple[str, ...]
+    env_fault: str = ""
+    lock: str = ""
+    hub: str | None = None
+    pulls: tuple[Pull, ...] | None = None
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether something of this very project runs already."""
+        there = (self.engine.containers or ()) if isinstance(self.engine, EngineFacts) else ()
+        return any(c.project == self.project and c.state == "running" for c in there)

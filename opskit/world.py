@@ -1,0 +1,165 @@
+"""What environments are launched into: Engine, Compose, GPUs and host, asked at once, each with its own deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psutil
+import requests
+
+from opskit.audit.journal import Journal, note, phase
+from opskit.compose.cli import find_compose
+from opskit.compose.program import Compose
+from opskit.engine.client import connect, resolve_host
+from opskit.engine.facts import (
+    EngineFacts,
+    read_container_facts,
+    read_engine_facts,
+    read_image_names,
+    read_network_facts,
+    read_volume_facts,
+)
+from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
+from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.nvml import read_inventory
+from opskit.paths import STATE
+from opskit.preflight.facts import Daemon, Host, Unread
+from opskit.preflight.host import read_daemon, read_holders, read_host, read_memory, read_programs
+from opskit.reading import Reading
+from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
+from opskit.rehearsal.gpus import recorded_inventory
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_Fact = TypeVar("_Fact")
+_ENGINE_S = 10.0
+_REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
+_ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
+    "containers": read_container_facts,
+    "images": read_image_names,
+    "networks": read_network_facts,
+    "volumes": read_volume_facts,
+}
+
+
+class World:
+    """The machine, asked from the moment this is made; a fact is waited for where it is first taken.
+
+    Args:
+        rehearse: with stand-ins and recorded GPUs; the rehearsal's engine is started where none answers.
+        journal: told what takes time.
+
+    Attributes:
+        unread: by name of a fact, why it could not be read.
+        seconds: how long each fact took, by name.
+
+    Raises:
+        EngineUnavailableError: a rehearsal can get no Engine.
+    """
+
+    def __init__(self, *, rehearse: bool, journal: Journal) -> None:
+        self.unread: dict[str, Unread] = {}
+        self.seconds: dict[str, float] = {}
+        self.rehearsal: RehearsalEngine | None = None
+        if rehearse:
+            with phase(journal, "rehearsal engine"):
+                self.rehearsal = ensure_engine(STATE, say=partial(note, journal))
+        self.address = resolve_host(self.rehearsal.host if self.rehearsal else None)
+        self._lists: dict[str, Reading[Any]] = {}
+        self._engine = _reading("Docker Engine", self._ask_engine)
+        self._gpus = _reading("GPUs", recorded_inventory if rehearse else read_inventory, timeout_s=30)
+        self._compose = _reading("Compose", find_compose, timeout_s=30)
+        self._host = _reading("host", read_host)
+        self._daemon = _reading("Engine's process", self._ask_daemon)
+        self._memory = _reading("memory", read_memory)
+        self._holders = _reading("listening sockets", read_holders)
+
+    def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
+        """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
+        client = connect(self.address)
+        self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
+        return client, read_engine_facts(client, self.address)
+
+    def _ask_daemon(self) -> Daemon | None:
+        local = self.address.startswith("unix://")
+        return read_daemon(self.address.removeprefix("unix://")) if local else None
+
+    @property
+    def client(self) -> DockerClient | None:
+        """The connection; None where the Engine does not answer."""
+        return None if isinstance(self._answered, str) else self._answered[0]
+
+    @cached_property
+    def _answered(self) -> tuple[DockerClient, EngineFacts] | str:
+        try:
+            return self._result("engine", self._engine)
+        except NotReadError as error:
+            said = str(error)
+            return said if "Remedy:" in said else f"{said}. Remedy: look at `systemctl status docker`"
+
+    def inventory(self) -> Inventory | GpuUnavailable:
+        """The GPUs, or why none can be read."""
+        try:
+            return self._result("gpus", self._gpus)
+        except NotReadError as error:
+            return GpuUnavailable(str(error), "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
+
+    def compose(self) -> Compose | str:
+        """Compose, or the sentence that says what was found instead."""
+        try:
+            return self._result("compose", self._compose)
+        except NotReadError as error:
+            return str(error)
+
+    def engine(self) -> EngineFacts | str:
+        """The Engine itself, without what is on it; the sentence that says why where it does not answer."""
+        return self._answered if isinstance(self._answered, str) else self._answered[1]
+
+    def engine_whole(self) -> EngineFacts | str:
+        """The Engine with all that is on it."""
+        engine = self.engine()
+        if isinstance(engine, str):
+            return engine
+        look = "`docker info` and `systemctl status docker` may say why"
+        lists: dict[str, Any] = {name: self._soft(name, r, look, required=True) for name, r in self._lists.items()}
+        return replace(engine, **lists)
+
+    def host(self) -> Host:
+        """The host, with its memory, its listening sockets and its programs on the GPUs."""
+        memory = self._soft("memory", self._memory, "look with `free -h`")
+        holders = self._soft("holders", self._holders, "run as root, or look with `sudo ss -ltnp`")
+        found = self.inventory()
+        pids = [pid for gpu in found.gpus for pid, _ in gpu.processes or ()] if isinstance(found, Inventory) else []
+        return replace(
+            self._result("host", self._host),
+            memory=memory,
+            holders=holders,
+            daemon=self._soft("daemon", self._daemon, "look with `ps -C dockerd`"),
+            programs=read_programs(pids),
+        )
+
+    def look_again_at_images(self) -> None:
+        """Ask for the images anew, since some were made."""
+        if self.client is not None:
+            self._lists["images"] = _reading("images", partial(read_image_names, self.client))
+
+    def _result(self, name: str, reading: Reading[_Fact]) -> _Fact:
+        try:
+            return reading.result()
+        finally:
+            self.seconds[name] = round(reading.seconds, 3)
+
+    def _soft(self, name: str, reading: Reading[_Fact], remedy: str, *, required: bool = False) -> _Fact | None:
+        try:
+            return self._result(name, reading)
+        except NotReadError as error:
+            self.unread[name] = Unread(str(error), remedy, required)
+            return None
+
+
+def _reading(name: str, read: Callable[[], _Fact], *, timeout_s: float = _ENGINE_S) -> Reading[_Fact]:
+    return Reading(name, read, timeout_s=timeout_s, refused=_REFUSED)

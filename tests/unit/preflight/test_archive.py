@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from opskit.audit.redact import make_redact
+from opskit.compose.faults import Failure
+from opskit.errors import ConfigError
+from opskit.gpu.model import GpuUnavailable
+from opskit.preflight.archive import facts_from_json, to_json
+from opskit.preflight.facts import Disk, Facts, Files, PortHolder, Unread
+from opskit.preflight.report import Report
+from tests.facts import engine, facts, stack
+
+WORLDS = {
+    "sound": facts(),
+    "no engine": facts(engine="Docker Engine at x: gone. Remedy: start it."),
+    "no compose": facts(compose="none", stack=Failure("compose_missing", None, "none", ("a",), "install it")),
+    "no gpu": facts(inventory=GpuUnavailable("no driver", "install it")),
+    "unread": facts(engine=engine(containers=None), unread={"containers": Unread("too slow", "look", required=True)}),
+    "rehearsal": facts(rehearsal=True, files=Files({"/a": Disk(1, 0.5), "/b": None}, {"/x": "file"}, 0o600, {"pg": "18"})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", WORLDS.values(), ids=WORLDS)
+def test_facts_come_back_from_json_as_they_were_and_are_judged_alike(found: Facts) -> None:
+    back = facts_from_json(to_json(found))
+    assert back == found
+    assert Report.from_facts(back) == Report.from_facts(found)
+
+
+def test_no_secret_gets_into_the_json_and_the_verdicts_stay() -> None:
+    password = 'tiger"lily\\1'
+    found = facts(stack=stack(environment={"REDIS_PASSWORD": password, "URL": f"redis://:{password}@redis"}))
+    text = to_json(found, make_redact({"REDIS_PASSWORD": password}))
+    assert "lily" not in text
+    assert json.loads(text)["resolved"]["services"]["redis"]["environment"]["URL"] == "redis://:[REDIS_PASSWORD]@redis"
+    assert Report.from_facts(facts_from_json(text)) == Report.from_facts(found)
+
+
+def test_facts_of_an_older_opskit_are_read_and_what_they_lack_has_its_default() -> None:
+    said = json.loads(to_json(facts()))
+    del said["seconds"], said["unread"], said["files"]["postgres_majors"]
+    assert facts_from_json(json.dumps(said)) == facts()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "a.json: found no JSON"),
+        ("[]", "a.json: found schema None; wanted 1"),
+        ('{"schema": 2}', "a.json: found schema 2; wanted 1"),
+        ('{"schema": true}', "a.json: found schema True"),
+        ('{"schema": 1}', "a.json: environment: Field required"),
+    ],
+)
+def test_what_is_no_facts_is_refused_with_its_place(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        facts_from_json(text, "a.json")
+    assert str(caught.value).startswith(says)
+
+
+def test_every_damaged_place_is_named() -> None:
+    said = json.loads(to_json(facts(host=facts().host)))
+    said["host"]["memory"]["total_bytes"] = "many"
+    said["files"]["kinds"] = 3
+    said["resolved"]["services"]["redis"]["ports"] = [{"published": "x"}]
+    with pytest.raises(ConfigError) as caught:
+        facts_from_json(json.dumps(said), "a.json")
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
+        "host.memory.total_bytes",
+        "files.kinds",
+    ]
+    del said["host"]["memory"], said["files"]["kinds"]
+    said["files"]["kinds"] = {}
+    with pytest.raises(ConfigError, match=r"a\.json: resolved: found no model as Compose prints it"):
+        facts_from_json(json.dumps(said), "a.json")
+
+
+def test_a_holder_without_a_name_stays_without_one() -> None:
+    host = facts().host
+    unseen = PortHolder("::", 80, "tcp", None, None)
+    found = facts(host=type(host)(host.name, host.user, 0.0, host.kernel, None, None, (unseen,)))
+    assert facts_from_json(to_json(found)).host.holders == (unseen,)

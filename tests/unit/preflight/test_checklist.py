@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import Parameter, signature
+
+import pytest
+
+from opskit.compose.faults import Failure
+from opskit.gpu.model import GpuUnavailable
+from opskit.preflight.checklist import _by_name, checks_of
+from opskit.preflight.checks import CHECKS
+from opskit.preflight.facts import Facts, Unread
+from opskit.preflight.finding import CRASHED, Verdict, id_of
+from opskit.preflight.report import Report
+from tests.facts import engine, facts
+
+
+def ids(found: Facts) -> set[str]:
+    return {id_of(check) for check in checks_of(found)}
+
+
+def said(found: Facts) -> dict[str, Verdict]:
+    return {finding.check: finding.verdict for finding in Report.from_facts(found).findings}
+
+
+def test_a_sound_machine_passes_every_check() -> None:
+    assert set(said(facts()).values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=id_of)
+def test_every_fact_a_check_asks_for_is_known_where_all_is_there(check: object) -> None:
+    demanded = [p.name for p in signature(check).parameters.values() if p.default is Parameter.empty]  # type: ignore[arg-type]
+    assert set(demanded) <= _by_name(facts()).keys()
+
+
+def test_without_an_engine_one_finding_says_so_and_what_is_on_it_is_not_judged() -> None:
+    found = said(facts(engine="Docker Engine: gone. Remedy: start it."))
+    assert found["engine-reachable"] is Verdict.FAIL
+    assert not found.keys() & {"engine-storage", "network-unique", "image-present", "container-name", "secret-data"}
+    assert found["memory-total"] is Verdict.PASS
+
+
+def test_without_a_model_one_finding_says_so_and_the_machine_is_still_judged() -> None:
+    found = said(facts(stack=Failure("yaml_invalid", None, "bad", (), "mend it")))
+    assert (found["config-valid"], found["engine-storage"]) == (Verdict.FAIL, Verdict.PASS)
+    assert not found.keys() & {"port-unique", "file-present", "image-present"}
+
+
+def test_a_rehearsal_is_not_asked_for_the_toolkit() -> None:
+    assert ids(facts()) - ids(facts(rehearsal=True)) >= {"gpu-toolkit", "gpu-cgroup"}
+
+
+@pytest.mark.parametrize(("required", "stops"), [(True, True), (False, False)])
+def test_an_unread_fact_skips_the_checks_that_need_it_with_the_reason(required: bool, stops: bool) -> None:
+    why = Unread("networks: no answer within 10 s", "look at `docker info`", required)
+    found = facts(engine=engine(networks=None), unread={"networks": why})
+    skips = [f for f in Report.from_facts(found).findings if f.verdict is Verdict.SKIP]
+    assert {f.check for f in skips} == {
+        "network-unique",
+        "network-foreign",
+        "network-subnet",
+        "network-bridge",
+        "external-present",
+    }
+    assert {(f.found, f.remedy, f.stops) for f in skips} == {(why.reason, why.remedy, stops)}
+
+
+def test_whatever_is_missing_no_check_crashes() -> None:
+    sound = facts()
+    bare = replace(sound.host, memory=None, holders=None)
+    unread = {name: Unread("no", "") for name in ("memory", "holders", "disks", "kinds", "mode", "majors")}
+    worlds = [
+        facts(host=bare, unread=unread),
+        facts(inventory=GpuUnavailable("no driver", "install it")),
+        facts(engine=engine(containers=None, images=None, networks=None, volumes=None),
+              unread={name: Unread("no", "") for name in ("containers", "images", "networks", "volumes")}),
+    ]  # fmt: skip
+    for world in worlds:
+        assert CRASHED not in said(world)
