@@ -8,36 +8,35 @@ a kernel dies or a run is interrupted (papermill 2.7), so the statuses are put r
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import platform
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 import nbformat
+from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder, read_journal
+from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters
-from opskit.audit.record import compose_record
+from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_atomically, write_record
 from opskit.errors import UsageError
-from opskit.paths import AUDIT, login
+from opskit.interrupt import ENDING, let_in
+from opskit.paths import AUDIT
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 """ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUIET = ["--log-level=CRITICAL"]
+"""What ipykernel logs at an interrupt ("KeyboardInterrupt caught in kernel", tracebacks of closed sockets) would stand
+between the lines of the run; what a cell says and raises does not go by its log."""
 
 
 class RunFailedError(click.ClickException):
@@ -59,18 +58,24 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         super().__init__(nb, **kwargs)
         self.archive = archive
         self.journal = journal
-        self.interrupted = False
+        self.begun = False
+        self.interrupted = self.over = False
         self.ended_by: str | None = None
         self._began = self._last = time.monotonic()
         self._outer = sys.exc_info()[1]  # what a caller may be handling is not this run's
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Stop here if an interrupt came between two cells; note how long the kernel took to be there."""
-        if self.interrupted:
-            raise KeyboardInterrupt
-        if cell_index == 0:
+        self.stop_if_interrupted()
+        if not self.begun:
+            self.begun = True
             self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._began, 3))
         super().cell_start(cell, cell_index, **kwargs)
+
+    def stop_if_interrupted(self) -> None:
+        """End the run where an interrupt came that no cell has seen."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         """Call a cell that an exception ends failed; note when the last one ended: the kernel's own end comes after."""
@@ -134,25 +139,35 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             output_path=output_path,
             **{key: kwargs[key] for key in own if key in kwargs},
         )
-        start = _start(act, parameters)
-        _write_record(folder, start, ended_by="still running")
+        start = begin_record(act, parameters)
+        write_record(folder, start, ended_by=STILL_RUNNING)
         error: BaseException | None = None
         manager.notebook_start()
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
             try:
+                manager.stop_if_interrupted()
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
                 rest.setdefault("config", _ENCRYPTED)
+                rest.setdefault("extra_arguments", _QUIET)
                 cls.execute_managed_notebook(manager, kernel_name, **rest)
                 manager.note_kernel_end()
             except BaseException as caught:  # noqa: BLE001  recorded below, and raised again
                 error = caught
-                manager.ended_by = type(caught).__name__
-        manager.cleanup_pbar()
-        manager.notebook_complete()
-        message = _mark_errors(manager, output_path)
-        if message:
-            manager.journal.write("failure", message=message)
-        _write_record(folder, start, ended_by=manager.ended_by)
+            manager.over = True
+            if error is not None:
+                manager.ended_by = type(error).__name__
+            if error is not None and manager.interrupted:
+                ensure_event_loop().set_exception_handler(lambda *_: None)  # of a cell whose end nobody waits for
+                if not manager.begun:
+                    tell_interrupt(manager.journal)
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+            message = _mark_errors(manager, output_path)
+            if message:
+                manager.journal.write("failure", message=message)
+                if manager.interrupted:
+                    manager.ended_by = KeyboardInterrupt.__name__
+            write_record(folder, start, ended_by=manager.ended_by)
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
@@ -168,36 +183,8 @@ def _folder(act: str, parameters: dict[str, Any]) -> Path:
     return open_run_folder(AUDIT, environment=str(parameters.get("env") or "none"), act=act)
 
 
-def _start(act: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
-    now = time.time()
-    return {
-        "act": act,
-        "environment": parameters.get("env"),
-        "who": login(),
-        "host": socket.gethostname(),
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-        "started": round(now, 3),
-        "parameters": parameters,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
-
-
-def _write_record(folder: Path, start: dict[str, Any], *, ended_by: str | None) -> None:
-    record = compose_record(start, read_journal(folder), ended_by=ended_by, ended=time.time())
-    _write_atomically(folder / "record.json", json.dumps(record, indent=2) + "\n")
-
-
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
-    _write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    Path(sink.name).replace(path)
+    write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
 def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | None:
@@ -208,6 +195,8 @@ def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | No
         raise_for_execution_errors(manager.nb, output_path)
     except PapermillExecutionError as error:
         _write_notebook(manager.archive, manager.nb)
+        if error.ename == "KeyboardInterrupt":
+            return "interrupted; what was done by then stays done"
         return str(error.evalue) if error.ename.endswith("Error") and error.evalue else str(error)
     if manager.ended_by is None and any(
         cell.metadata.papermill["status"] == manager.FAILED for cell in manager.nb.cells
@@ -233,22 +222,27 @@ def _variable(name: str, value: str) -> Iterator[None]:
 def _interrupts(manager: RecordingManager) -> Iterator[None]:
     """Hand a first SIGINT, SIGTERM or SIGHUP to the kernel, so that the act itself ends, tells and records.
 
-    A second one ends the run at once. papermill alone would kill the kernel and leave what it started behind.
+    A second one ends the run at once, and what comes while the end is recorded is too late. papermill alone would kill
+    the kernel and leave what it started behind. A kernel that is still coming up would die of it with a traceback:
+    there the run ends before its first cell instead.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def on_signal(number: int, _: object) -> None:
+        if manager.over:
+            return
         if manager.interrupted:
             raise KeyboardInterrupt(signal.Signals(number).name)
         manager.interrupted = True
-        for child in _kernels():
+        for child in _kernels() if manager.begun else ():
             child.send_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in ENDING}
     try:
-        yield
+        with let_in():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

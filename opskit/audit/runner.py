@@ -12,6 +12,7 @@ from opskit import process
 from opskit.audit.journal import RUN_FOLDER, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters, read_word
 from opskit.errors import UsageError
+from opskit.interrupt import held
 from opskit.paths import AUDIT, NOTEBOOKS
 
 
@@ -66,12 +67,14 @@ def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str 
 def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Detached]:
     """Start a run in a process of its own, as the panel does; its journal in the folder tells how it goes.
 
-    It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed.
+    It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed. An interrupt waits
+    until it can be recorded: the process is born with it held back.
     """
     folder = open_run_folder(AUDIT, environment=parameters.get("env", ""), act=name)
     words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
     command = (sys.executable, "-m", "opskit", "run", name, *words)
-    return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
+    with held():
+        return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
 
 
 def is_interactive() -> bool:

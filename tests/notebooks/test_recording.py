@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -91,6 +94,7 @@ def test_another_notebook_is_left_alone(tmp_path: Path) -> None:
     ("last", "said", "ended_by"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "DeadKernelError", "DeadKernelError"),
+        ("raise KeyboardInterrupt", "interrupted; what was done by then stays done", None),
         ("raise SystemExit(0)", "a cell ended the notebook before its end", None),
     ],
 )
@@ -113,5 +117,123 @@ def test_a_run_that_ends_early_is_recorded_as_such(
     record = json.loads((tmp_path / "record.json").read_text())
     assert (record["ok"], record["ended_by"]) == (False, ended_by)
     cells = nbformat.read(tmp_path / "status.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
-    states = [cell["metadata"]["papermill"]["status"] for cell in cells]
+    states = [cell["metadata"]["papermill"]["status"] for cell in cells if "papermill" in cell["metadata"]]
     assert states == ["completed", "failed", "not-run"]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A checkout without an Engine in its reach."""
+    for name in ("compose", "configs", "notebooks"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    env = {**os.environ, "OPSKIT_ROOT": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    env.pop("OPSKIT_RUN_FOLDER", None)
+    return {**env, "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+
+
+def check_nothing_was_begun(folder: Path) -> None:
+    record = json.loads((folder / "record.json").read_text())
+    assert (record["act"], record["environment"]) == ("start", "dev")
+    assert record["who"]
+    assert (record["ok"], record["ended_by"]) == (False, "KeyboardInterrupt")
+    assert record["outcome"]["failures"][0]["kind"] == "cancelled"
+    assert record["failure"]["message"] == "interrupted before the notebook began; nothing was changed"
+
+
+def is_held(run: subprocess.Popen[str], _: Path) -> bool:
+    """Python is up and opskit's first lines have run; next to nothing is loaded."""
+    (mask,) = [line for line in Path(f"/proc/{run.pid}/status").read_text().splitlines() if line.startswith("SigBlk")]
+    return bool(int(mask.split()[1], 16) & 1 << (signal.SIGINT - 1))
+
+
+def is_recording(_: subprocess.Popen[str], root: Path) -> bool:
+    """papermill and opskit's engine are up."""
+    return bool(list(root.glob("audit/*/*/*/record.json")))
+
+
+def has_kernel(run: subprocess.Popen[str], _: Path) -> bool:
+    """The kernel's process is there, and is still coming up."""
+    return any(b"ipykernel" in (child / "cmdline").read_bytes() for child in children(run.pid))
+
+
+def children(pid: int) -> list[Path]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [Path("/proc") / child for task in tasks for child in task.read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+@pytest.mark.parametrize("moment", [is_held, is_recording, has_kernel])
+def test_an_interrupt_before_the_first_cell_is_recorded(
+    tmp_path: Path, environ: dict[str, str], number: signal.Signals, moment: Callable[..., bool]
+) -> None:
+    words = [sys.executable, "-m", "opskit", "run", "start", "-p", "env", "dev"]
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        while run.poll() is None and not moment(run, tmp_path):
+            time.sleep(0.005)
+        run.send_signal(number)
+        said, _ = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "Traceback" not in said
+    (record,) = tmp_path.glob("audit/*/*/*/record.json")
+    check_nothing_was_begun(record.parent)
+
+
+START = """
+from opskit.audit.runner import start_run
+
+folder, run = start_run("start", {"env": "dev"})
+run.interrupt()
+while run.poll() is None:
+    pass
+print(folder)
+"""
+
+
+def test_a_run_of_the_panel_is_interrupted_before_python_is_up_and_recorded(environ: dict[str, str]) -> None:
+    done = subprocess.run([sys.executable, "-c", START], env=environ, capture_output=True, text=True, check=True)
+    folder = Path(done.stdout.strip())
+    check_nothing_was_begun(folder)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.mark.parametrize("more_s", [0, 5])
+def test_two_interrupts_end_a_cell_at_once_and_only_the_run_says_so(
+    tmp_path: Path, environ: dict[str, str], more_s: int
+) -> None:
+    notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell(DEAF.format(more_s=more_s))],  # type: ignore[no-untyped-call]
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "opskit": {"act": "status"},
+        },
+    )
+    nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]
+    words = [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"]
+    env = {**environ, "OPSKIT_RUN_FOLDER": str(tmp_path)}
+    with subprocess.Popen(words, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
+        for sign in ("begun", "interrupted"):
+            while run.poll() is None and not (tmp_path / sign).exists():
+                time.sleep(0.01)
+            run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "interrupted" in said or "ended by KeyboardInterrupt" in said
+    assert "IPKernelApp" not in said
+    assert "Traceback" not in said
+    assert "never retrieved" not in said
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["ok"], record["ended_by"]) == (False, "KeyboardInterrupt")
+
+
+DEAF = """
+import time
+from pathlib import Path
+
+Path("begun").touch()
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    Path("interrupted").touch()
+    time.sleep({more_s})
+    raise
+"""

@@ -1,0 +1,103 @@
+"""JupyterLab as a server of its own, and a notebook of it in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from tests.checkout import free_ports
+
+TOKEN = "for-this-test-only"
+PICTURES = os.environ.get("OPSKIT_PICTURES")
+CONFIG = f"""
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = True
+c.IdentityProvider.token = "{TOKEN}"
+c.LabApp.expose_app_in_browser = True
+c.KernelManager.transport_encryption = "required"
+"""
+
+
+@contextmanager
+def serve_lab(root: Path, environ: Mapping[str, str], home: Path) -> Iterator[str]:
+    """JupyterLab on a checkout, with settings of its own under `home`; its address."""
+    home.mkdir()
+    (home / "config.py").write_text(CONFIG)
+    (home / "labconfig").mkdir()
+    off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (home / "labconfig/page_config.json").write_text(json.dumps(off))
+    port = free_ports(1)[0]
+    own = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("DATA", "RUNTIME")}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    command = [sys.executable, "-m", "jupyter", "lab", f"--config={home}/config.py", f"--ServerApp.port={port}"]
+    env = {**environ, **own, "JUPYTER_CONFIG_DIR": str(home)}
+    with (
+        (home / "log").open("w") as log,
+        subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log) as server,
+    ):
+        base = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(base)
+            yield base
+        finally:
+            server.terminate()
+
+
+def wait_for(base: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{base}/api?token={TOKEN}", timeout=2).close()
+        except (TimeoutError, urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail("JupyterLab did not answer within 60 s")
+
+
+@contextmanager
+def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
+    """A notebook, every cell run."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("OPSKIT_REQUIRE_BROWSER"):
+            pytest.fail("Chromium is required: apt-get install chromium")
+        pytest.skip("no Chromium here: apt-get install chromium")
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        opened = browser.new_page(viewport={"width": 1300, "height": 1100})
+        opened.set_default_timeout(60_000)
+        opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
+        opened.wait_for_selector("#jupyterlab-splash", state="detached")
+        opened.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        opened.evaluate(
+            "async () => { const w = window.jupyterapp.shell.currentWidget; await w.context.ready;"
+            " await w.sessionContext.ready; await w.sessionContext.session.kernel.info; return 1 }"
+        )
+        opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+        yield opened
+        browser.close()
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator(".jp-Cell-outputArea").get_by_role("button", name=name, exact=True)
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"panel-{name}.png")
