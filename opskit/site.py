@@ -22,7 +22,7 @@ from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
 from opskit.engine.registry import read_pulls
 from opskit.environments import Environment
-from opskit.errors import ConfigError, NotReadError
+from opskit.errors import ConfigError, NotReadError, UsageError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement, place
 from opskit.gpu.shape import Model
@@ -47,6 +47,8 @@ from opskit.world import World
 if TYPE_CHECKING:
     from docker import DockerClient
 
+GPU_CHOICE = "OPSKIT_GPU"
+"""The variable by which an operator's choice of GPU mode is kept; gpu=auto takes it."""
 _FILES_S = 10.0
 _OUTSIDE_S = 5.0
 """Hub and registries end within 3 s by themselves."""
@@ -220,11 +222,21 @@ def _read_files(
 def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) -> Placement:
     """Choose the GPUs, by what others leave of them for the share that vLLM will ask for."""
     inventory = world.inventory()
+    written = env_file.setting(GPU_CHOICE, environment) if gpu == "auto" else ""
     overlays = {str(mode): file for mode, file in environment.gpu.items()}
     share = env_file.setting("GPU_MEMORY_UTILIZATION", environment)
     more = {"utilization": float(share)} if re.fullmatch(r"0?\.\d+|1(\.0*)?", share) else {}
     occupied = isinstance(inventory, Inventory) and any(gpu.memory_used_bytes for gpu in inventory.gpus)
-    return place(gpu, inventory, overlays, running=occupied and world.runs(environment), **more)
+    running = occupied and world.runs(environment)
+    if not written:
+        return place(gpu, inventory, overlays, running=running, **more)
+    if written not in environment.gpu:
+        modes = ", ".join(environment.gpu)
+        raise UsageError(f"{GPU_CHOICE}: found {written!r} in shell or {environment.env_file}; wanted one of {modes}.")
+    placement = place(written, inventory, overlays, running=running, **more)
+    why = f"{GPU_CHOICE}={written} stands in shell or {environment.env_file}; `opskit run gpu -p env "
+    why += f"{environment.name} -p confirm {environment.name}:auto` takes it out"
+    return replace(placement, reasons=(why, *placement.reasons))
 
 
 def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from opskit.audit.journal import Journal
 from opskit.compose.model import Stack
 from opskit.environments import Environment
+from opskit.errors import UsageError
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.shape import Model
+from opskit.paths import ROOT
 from opskit.preflight.checks_gpu_budget import plan_stack_budget
 from opskit.show.tables import Table
-from opskit.site import Site, read_site
+from opskit.secrets.store import write_setting
+from opskit.site import GPU_CHOICE, Site, read_site
 
 if TYPE_CHECKING:
     from opskit.show.topology import Picture
@@ -80,6 +83,33 @@ class GpuLook:
             why = budget or "no model server on a GPU in this environment, or no GPU for each of its parts"
             return Table("No budget", ("why",), [(why,)], self.rehearse)
         return draw_budget(budget, rehearsal=self.rehearse)
+
+    def choose(self, confirm: str) -> Table:
+        """Write the mode into the environment's env file, so that later starts with gpu=auto take it.
+
+        Args:
+            confirm: `<environment>:<mode>` writes it, `<environment>:auto` takes it out; empty only says so.
+
+        Raises:
+            UsageError: it confirms something else; nothing was written.
+        """
+        name, mode, file = self.environment.name, self._site.placement.mode, self.environment.env_file
+        if mode == "none":
+            return Table("Nothing to choose", ("why",), [("this environment needs no GPU",)], self.rehearse)
+        words = {f"{name}:{mode}": mode, f"{name}:auto": None}
+        if confirm and confirm not in words:
+            raise UsageError(f"confirm: found {confirm!r}; wanted {' or '.join(words)}; nothing was written.")
+        self.journal.write("outcome", ok=True, failures=[])
+        if not confirm:
+            rows = [
+                (f"{name}:{mode}", f"writes {GPU_CHOICE}={mode} into {file}"),
+                (f"{name}:auto", f"takes {GPU_CHOICE} out of {file}; the mode is decided anew at each start"),
+            ]
+            return Table("Nothing was written", ("confirm with", "what it does"), rows, self.rehearse)
+        write_setting(ROOT / file, GPU_CHOICE, words[confirm])
+        self.journal.write("note", text=f"{file}: {GPU_CHOICE}={words[confirm] or '(taken out)'}")
+        done = f"{GPU_CHOICE}={mode} stands in it" if words[confirm] else f"{GPU_CHOICE} is not in it"
+        return Table(f"{name}: written", ("file", "now"), [(file, done)], self.rehearse)
 
     def _none(self, found: GpuUnavailable) -> Table:
         return Table("No GPU", ("why", "remedy"), [(found.reason, found.remedy)], self.rehearse)

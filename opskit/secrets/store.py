@@ -92,6 +92,27 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
     return gone
 
 
+def write_setting(path: Path, name: str, value: str | None) -> None:
+    """Write one line `name=value` that is no secret, in the place of an earlier one; None takes it out.
+
+    All other lines stay byte for byte.
+
+    Raises:
+        ConfigError: the file is damaged or cannot be written; it is as it was.
+        LockHeldError: another process keeps the lock.
+    """
+    path = path.resolve()
+    with _written(path), _locked(path):
+        there = name in read_secrets(path)
+        if value is None and not there:
+            return
+        lines = (_read(path) or _HEADER).splitlines(keepends=True)
+        kept = [line for line in lines if not any(e.name == name for e in parse_lines(line) if isinstance(e, Entry))]
+        if kept and not kept[-1].endswith("\n"):
+            kept[-1] += "\n"
+        _write(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
+
+
 @contextlib.contextmanager
 def _written(path: Path) -> Iterator[None]:
     try:

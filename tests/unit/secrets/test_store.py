@@ -174,3 +174,23 @@ def test_forgetting_takes_the_generated_secrets_and_leaves_every_other_byte(tmp_
     assert path.read_text() == "# mine\nHF_TOKEN=keep\n# end\n"
     assert forget_secrets(path) == ()
     assert forget_secrets(tmp_path / "none") == ()
+
+
+def test_a_setting_takes_the_place_of_its_line_and_goes_again_and_nothing_else_changes(tmp_path: Path) -> None:
+    path = tmp_path / ".env.staging"
+    path.write_text("# mine\nREDIS_PASSWORD=aaaaaaaaaaaaaaaa\nOPSKIT_GPU=dual\nX=1", encoding="utf-8")
+    write_setting(path, "OPSKIT_GPU", "single")
+    assert path.read_text() == "# mine\nREDIS_PASSWORD=aaaaaaaaaaaaaaaa\nX=1\nOPSKIT_GPU=single\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    write_setting(path, "OPSKIT_GPU", None)
+    assert path.read_text() == "# mine\nREDIS_PASSWORD=aaaaaaaaaaaaaaaa\nX=1\n"
+
+
+def test_taking_out_a_setting_that_is_not_there_makes_no_file_and_a_damaged_file_is_left(tmp_path: Path) -> None:
+    path = tmp_path / ".env.staging"
+    write_setting(path, "OPSKIT_GPU", None)
+    assert not path.exists()
+    path.write_text("no line\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        write_setting(path, "OPSKIT_GPU", "single")
+    assert path.read_text() == "no line\n"
