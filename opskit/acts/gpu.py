@@ -13,8 +13,8 @@ from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.shape import Model
 from opskit.paths import ROOT
 from opskit.preflight.checks_gpu_budget import plan_stack_budget
-from opskit.show.tables import Table
 from opskit.secrets.store import write_setting
+from opskit.show.tables import Table
 from opskit.site import GPU_CHOICE, Site, read_site
 
 if TYPE_CHECKING:

@@ -24,8 +24,6 @@ from opskit.show.tables import Table
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-_TENSOR_PARALLEL = {"dual": "2", "single": "1", "cpu": "1"}
-
 
 def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: str) -> Column:
     """An environment as its files resolve, with a placeholder for every variable it demands; nothing is started.
@@ -43,7 +41,7 @@ def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: s
     files = tuple(COMPOSE / name for name in (*environment.compose, *overlay))
     demanded = {name: f"value-of-{name.lower()}:1" for name in read_demanded(files)}
     gpus = {"COMPOSE_PROFILES": "gpu"} if overlay and mode != "cpu" else {}
-    values = {"TENSOR_PARALLEL_SIZE": _TENSOR_PARALLEL[mode], **gpus, **environment.settings, **demanded, **more}
+    values = {**gpus, **environment.settings, **demanded, **more}
     stack = Project(compose, environment.project, files, environ=values).read_stack()
     if not isinstance(stack, Stack):
         raise ConfigError(f"{environment.name}: {stack.message}\nRemedy: {stack.remedy}")

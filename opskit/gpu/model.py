@@ -98,7 +98,7 @@ class Pair:
     pcie: str | None = None
     nvlinks: int | None = None
     bandwidth_gb_s: float | None = None
-    bandwidth_source: Literal["nvml", "nominal"] | None = None
+    bandwidth_source: Literal["nvml", "smi", "nominal"] | None = None
     p2p_read: str | None = None
     p2p_write: str | None = None
 

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import math
 import os
-import queue
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from opskit.errors import NotReadError
 from opskit.gpu.field import FieldReader
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, format_cpu_list
 from opskit.gpu.nvlink import read_links, read_pairs, short_bus_id
-
-_Result = TypeVar("_Result")
+from opskit.reading import Reading
 
 _CPU_MODE = "or choose gpu=cpu"
+_NO_LIBRARY = GpuUnavailable(
+    "NVML library not found: libnvidia-ml.so.1 is not on this machine",
+    f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",
+)
+_NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
 # By NVML's return code, since not every nvidia-ml-py has a class for each.
 _FAULTS = {
-    12: (
-        "NVML library not found: libnvidia-ml.so.1 is not on this machine",
-        f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",
-    ),
-    9: (
+    12: _NO_LIBRARY,
+    9: GpuUnavailable(
         "NVIDIA driver not loaded",
         f"sudo modprobe nvidia; where that fails, dkms status and dmesg say why; {_CPU_MODE}",
     ),
-    18: (
+    18: GpuUnavailable(
         "NVIDIA library and kernel driver are of different versions: the driver was upgraded without a reboot",
         "reboot this machine, or unload and load the nvidia kernel modules",
     ),
-    15: ("GPU is lost: it has fallen off the bus", "look for Xid in `sudo dmesg`, check power and riser, then reboot"),
-    4: (
+    15: GpuUnavailable(
+        "GPU is lost: it has fallen off the bus", "look for Xid in `sudo dmesg`, check power and riser, then reboot"
+    ),
+    4: GpuUnavailable(
         "no permission to use the NVIDIA devices",
         "ls -l /dev/nvidia*; add this user to the group that owns them, or run where they are passed in",
     ),
@@ -40,42 +41,31 @@ _FAULTS = {
 
 
 def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
-    """Read all GPUs and their links.
+    """Read all GPUs and their links; by nvidia-smi where Python cannot load NVML.
 
     Args:
         timeout_s: after so long the answer is "unavailable"; the reading thread is left behind, it cannot be ended.
     """
-    return _bounded(_read_here, timeout_s)
+    try:
+        answer = Reading("NVML", _read_here, timeout_s=timeout_s, refused=()).result()
+    except NotReadError:
+        return GpuUnavailable(
+            f"NVML did not answer within {timeout_s:g} s",
+            "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg` and reboot",
+        )
+    if isinstance(answer, Inventory) or answer not in (_NO_LIBRARY, _NO_BINDING):
+        return answer
+    from opskit.gpu.command import read_inventory_by_command  # noqa: PLC0415  only where NVML is not there
+
+    return read_inventory_by_command(answer, timeout_s=timeout_s)
 
 
 def _read_here() -> Inventory | GpuUnavailable:
     try:
         import pynvml  # noqa: PLC0415  0.1 s, and only where GPUs are asked for
     except ImportError:
-        return GpuUnavailable("nvidia-ml-py is not installed", "make install")
+        return _NO_BINDING
     return collect_inventory(pynvml, cpus=os.sysconf("SC_NPROCESSORS_CONF"), sysfs=Path("/sys"))
-
-
-def _bounded(work: Callable[[], _Result | GpuUnavailable], timeout_s: float) -> _Result | GpuUnavailable:
-    answers: queue.SimpleQueue[_Result | GpuUnavailable | BaseException] = queue.SimpleQueue()
-
-    def answer() -> None:
-        try:
-            answers.put(work())
-        except BaseException as error:  # noqa: BLE001  it is raised again where somebody waits for it
-            answers.put(error)
-
-    threading.Thread(target=answer, name="nvml", daemon=True).start()
-    try:
-        answered = answers.get(timeout=timeout_s)
-    except queue.Empty:
-        return GpuUnavailable(
-            f"NVML did not answer within {timeout_s:g} s",
-            "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg` and reboot",
-        )
-    if isinstance(answered, BaseException):
-        raise answered
-    return answered
 
 
 def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUnavailable:  # noqa: ANN401
@@ -99,10 +89,8 @@ def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUn
 
 
 def _unavailable(error: Any) -> GpuUnavailable:  # noqa: ANN401  NVMLError comes from an untyped module
-    reason, remedy = _FAULTS.get(
-        error.value, (f"NVML failed: {error}", f"run nvidia-smi and do as it says, {_CPU_MODE}")
-    )
-    return GpuUnavailable(reason, remedy)
+    other = GpuUnavailable(f"NVML failed: {error}", f"run nvidia-smi and do as it says, {_CPU_MODE}")
+    return _FAULTS.get(error.value, other)
 
 
 def _collect(reader: FieldReader, cpus: int, sysfs: Path) -> Inventory | GpuUnavailable:

@@ -27,6 +27,6 @@ def tell_occupied(gpu: Gpu, utilization: float) -> str:
 
 def _tell_holders(gpu: Gpu) -> str:
     if not gpu.processes:
-        return "its processes cannot be read" if gpu.processes is None else "by no process that this user may see"
+        return "its processes cannot be read" if gpu.processes is None else "held by no process that can be seen"
     each = (f"pid {pid}" + ("" if held is None else f" ({held / _GIB:.1f} GiB)") for pid, held in gpu.processes)
     return f"held by {', '.join(each)}"

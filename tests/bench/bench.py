@@ -1,12 +1,14 @@
-"""Ratios within one run, medians: `python tests/bench/bench.py`. The second part needs a Docker Engine that answers."""
+"""Medians within one run: `python tests/bench/bench.py`. A part that needs gcc or a Docker Engine says where there is none."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from opskit.audit.journal import Journal
 from opskit.engine.client import connect
 from opskit.environments import read_environments
-from opskit.paths import ENVIRONMENTS, STATE
+from opskit.paths import ENVIRONMENTS, ROOT, STATE
 from opskit.preflight.report import Report
 from opskit.rehearsal.engine import find_engine
 from opskit.rehearsal.images import ensure_images
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
 
 ROUNDS = 7
 CONTAINERS = 30
+READ_GPUS = f"""
+import statistics, time
+from opskit.gpu.nvml import read_inventory
+taken = []
+for _ in range({ROUNDS} + 1):
+    began = time.perf_counter()
+    inventory = read_inventory()
+    taken.append(time.perf_counter() - began)
+print(len(inventory.gpus), len(inventory.links), statistics.median(taken[1:]) * 1000)
+"""
 
 
 def median_s(act: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -49,14 +61,31 @@ def say(what: str, ours: float, other: str, theirs: float) -> None:
     print(f"{what} / {other}: {ours / theirs:.2f}  ({ours * 1000:.0f} ms / {theirs * 1000:.0f} ms)")
 
 
+def read_gpus() -> None:
+    """One line: a whole inventory of eight GPUs on a switch, told by the tests' stand-in for NVIDIA's library."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        print("gcc is not on PATH: the inventory of eight GPUs was not measured")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        words = (gcc, "-shared", "-fPIC", "-O1", "-o", f"{folder}/libnvidia-ml.so.1", ROOT / "tests/data/nvml/nvml.c")
+        subprocess.run(words, check=True)
+        eight = {"NVML_GPUS": "8", "NVML_LINKS": "/".join(["S" * 12] * 8), "LD_LIBRARY_PATH": folder}
+        reading = (sys.executable, "-c", READ_GPUS)
+        said = subprocess.run(reading, env={**os.environ, **eight}, check=True, capture_output=True, text=True)
+    gpus, links, taken_ms = said.stdout.split()
+    print(f"inventory of {gpus} GPUs with {links} NVLinks: {float(taken_ms):.1f} ms")
+
+
 def main() -> None:
-    """Print every ratio."""
+    """Print every figure."""
     bare = median_s(importing("sys"))
     say("import opskit", median_s(importing("opskit")), "import docker", median_s(importing("docker")))
     say(
         "import opskit.gpu.nvml", median_s(importing("opskit.gpu.nvml")), "import pynvml", median_s(importing("pynvml"))
     )
     print(f"(a bare interpreter: {bare * 1000:.0f} ms)")
+    read_gpus()
     engine = find_engine(STATE)
     if engine is None:
         print("no Docker Engine answers: preflight was not measured")

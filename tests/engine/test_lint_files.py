@@ -17,7 +17,6 @@ from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "lint"
-TENSOR_PARALLEL = {"dual": "2", "single": "1"}
 """As a launch sets it for what it placed on the GPUs."""
 
 PREDECESSOR = {
@@ -100,6 +99,6 @@ def stacks() -> list[tuple[Environment, GpuMode | None]]:
 def test_the_repository_lints_itself(environment: Environment, mode: GpuMode | None) -> None:
     overlays = (environment.gpu[mode],) if mode else ()
     files = tuple(COMPOSE / file for file in (*environment.compose, *overlays))
-    settings = {**environment.settings, "TENSOR_PARALLEL_SIZE": TENSOR_PARALLEL.get(mode or "", "1")}
+    settings = environment.settings
     faults = judge(environment.project, files, ROOT, **settings)
     assert [str(fault) for fault in faults if not fault.accepted] == []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -370,24 +369,3 @@ def test_a_switch_is_not_asked_for_where_each_link_has_a_named_end() -> None:
 def test_a_pair_is_matched_by_bus_not_by_count() -> None:
     pairs = _collect(Nvml(links=[(1, 1), (0, 0), (3, 3), (2, 2)])).pairs
     assert [(p.a, p.b) for p in pairs if p.nvlinks] == [(0, 1), (2, 3)]
-
-
-def test_a_hanging_nvml_is_an_answer_in_time() -> None:
-    ended = threading.Event()
-
-    def hang() -> GpuUnavailable:
-        ended.wait(30)
-        return GpuUnavailable("late", "")
-
-    answer = nvml._bounded(hang, 0.05)
-    ended.set()
-    assert isinstance(answer, GpuUnavailable)
-    assert answer.reason == "NVML did not answer within 0.05 s"
-
-
-def test_a_bug_while_reading_is_not_swallowed() -> None:
-    def fail() -> Inventory:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        nvml._bounded(fail, 5.0)

@@ -42,7 +42,7 @@ def test_a_card_of_which_nothing_is_known_is_not_called_occupied(card: Gpu) -> N
     ("processes", "holders"),
     [
         (((4242, 4 * _GIB), (77, None)), "held by pid 4242 (4.0 GiB), pid 77"),
-        ((), "by no process that this user may see"),
+        ((), "held by no process that can be seen"),
         (None, "its processes cannot be read"),
     ],
 )

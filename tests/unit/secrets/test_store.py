@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets import store
 from opskit.secrets.policy import ALPHABET, RULES, SecretRule
-from opskit.secrets.store import ensure_secrets, forget_secrets, read_secrets
+from opskit.secrets.store import ensure_secrets, forget_secrets, read_secrets, write_setting
 
 A, B = SecretRule("A_PASSWORD"), SecretRule("B_KEY", length=50, prefix="sk-")
 
