@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def check_compose_version(compose: Compose | str, minimum: tuple[int, int, int]) -> tuple[Finding, ...]:
-    """A Compose was found and is new enough; otherwise `compose` is the sentence that says what was found."""
+    """A Compose was found, and is new enough.
+
+    Args:
+        compose: the sentence that says what was found, where none will do.
+        minimum: the oldest version that will.
+    """
     wanted = f"Compose {'.'.join(map(str, minimum))} or newer"
     if not isinstance(compose, str) and compose.version >= minimum:
         return (Finding("compose-version", Verdict.PASS, "Compose", str(compose), wanted),)

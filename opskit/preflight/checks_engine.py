@@ -22,7 +22,11 @@ _LAYERED = frozenset({"overlay2", "overlayfs", "btrfs", "zfs", "fuse-overlayfs"}
 
 
 def check_engine_reachable(reached: EngineFacts | str) -> tuple[Finding, ...]:
-    """The Engine answers and permits; otherwise `reached` is the sentence that says why not, and its remedy."""
+    """The Engine answers, and permits this user.
+
+    Args:
+        reached: the Engine; the sentence that says why not, and its remedy, where it does not.
+    """
     subject, wanted = "Docker Engine", "an Engine that answers this user"
     if isinstance(reached, str):
         found, _, remedy = reached.partition(" Remedy: ")

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from opskit.audit.journal import plain
+from opskit.preflight.archive import facts_from_json
+from opskit.preflight.report import Report
 from opskit.secrets.store import read_secrets
 from tests.checkout import Checkout
 
@@ -123,6 +126,15 @@ def test_the_record_says_who_what_and_that_it_was_a_rehearsal(
     assert (record["ok"], record["rehearsal"], record["environment"]) == (True, True, "dev")
     assert {"who", "host", "when", "parameters", "versions", "findings", "outcome", "seconds"} <= record.keys()
     assert "REHEARSAL" in (folder / "start.ipynb").read_text()
+
+
+def test_the_facts_in_the_record_give_the_same_findings_again(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    folder, record = checkout.last()
+    facts = facts_from_json((folder / "facts-development.json").read_text())
+    assert plain(Report.from_facts(facts).findings) == record["findings"]
 
 
 def test_no_secret_is_in_anything_a_run_leaves_or_says(
