@@ -16,7 +16,7 @@ from opskit.compose.cli import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded
+from opskit.compose.variables import read_demanded, read_used
 from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
@@ -39,8 +39,8 @@ from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, write_overlay
-from opskit.secrets.policy import is_secret, rules_for
-from opskit.secrets.store import ensure_secrets, read_secrets
+from opskit.secrets.policy import rules_for
+from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
 from opskit.secrets.value import Secret
 from opskit.world import World
 
@@ -108,8 +108,11 @@ class Site:
     def keep_facts(self, journal: Journal) -> None:
         """Put the facts in the run's record, without any secret."""
         journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal)
-        redact = make_redact({name: value.reveal() for name, value in self.secrets.items() if is_secret(name)})
-        journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, redact))
+        journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, self.redact()))
+
+    def redact(self) -> Callable[[str], str]:
+        """What puts `[NAME]` in the place of every value that must never be shown."""
+        return make_redact(read_hidden(self.secrets, read_used(self.project.files)))
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""

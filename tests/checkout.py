@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LABEL = "com.docker.compose.project"
 ROOT = Path(__file__).resolve().parents[1]
+SHELL_TOKEN = "hf_given-by-the-shell"
 PORTS = """POSTGRES REDIS QDRANT QDRANT_GRPC MINIO MINIO_CONSOLE VLLM LITELLM MULTIMODAL_WORKER RETRIEVAL_PROXY OPENWEBUI N8N
 NGINX PROMETHEUS GRAFANA ELASTICSEARCH KIBANA LOGSTASH ALLURE JMETER_RESULTS"""
 
@@ -94,7 +95,7 @@ def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterato
     environments = root / "configs/environments.yaml"
     environments.write_text(environments.read_text().replace("project_prefix: multimodal", f"project_prefix: {prefix}"))
     ports = fresh_ports()
-    own = {"OPSKIT_ROOT": str(root), "DOCKER_HOST": engine_host, "POSTGRES_PASSWORD": "shell"}
+    own = {"OPSKIT_ROOT": str(root), "DOCKER_HOST": engine_host, "POSTGRES_PASSWORD": "shell", "HF_TOKEN": SHELL_TOKEN}
     environ = {**os.environ, **ports, **own}
     environ.pop("OPSKIT_RUN_FOLDER", None)
     made = Checkout(root, prefix, engine, environ)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from opskit.audit.journal import Journal
 from opskit.audit.redact import make_redact
+from opskit.compose.variables import read_used
 from opskit.engine.facts import read_container_facts
 from opskit.environments import Environment
 from opskit.errors import UsageError
-from opskit.paths import ROOT, STATE
+from opskit.paths import COMPOSE, ROOT, STATE
 from opskit.rehearsal.engine import open_engine
-from opskit.secrets.policy import is_secret
-from opskit.secrets.store import read_secrets
+from opskit.secrets.store import read_hidden, read_secrets
 from opskit.show.tables import Table
 
 
@@ -29,7 +29,7 @@ def read_log_table(environment: Environment, *, service: str, lines: int, rehear
         there = ", ".join(sorted({fact.service or fact.name for fact in facts})) or "none: it is not up"
         raise UsageError(f"service: found {service!r}, which has no container in {project}; there are {there}.")
     secrets = read_secrets(ROOT / environment.env_file)
-    redact = make_redact({name: value.reveal() for name, value in secrets.items() if is_secret(name)})
+    redact = make_redact(read_hidden(secrets, read_used(COMPOSE.glob("*.yml"))))
     rows = []
     for fact in sorted(chosen, key=lambda fact: fact.name):
         said = client.api.logs(fact.id, tail=lines).decode("utf-8", "replace")

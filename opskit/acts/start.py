@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from opskit.acts.clean import Clean
 from opskit.acts.verify import verify_gpus
 from opskit.audit.journal import Journal, phase, plain, read_journal
-from opskit.audit.redact import make_redact
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
@@ -26,7 +25,6 @@ from opskit.health.waiting import launch
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS
 from opskit.preflight.report import Report, Terms
-from opskit.secrets.policy import is_secret
 from opskit.show.tables import FindingsTable, Table
 from opskit.site import Site, read_site
 
@@ -167,7 +165,7 @@ class Start:
                 self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
             client, stack = self._open()
             outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
-        redact = make_redact({name: s.reveal() for name, s in self.site.secrets.items() if is_secret(name)})
+        redact = self.site.redact()
         outcome = replace(outcome, failures=tuple(_redacted(failure, redact) for failure in outcome.failures))
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets.envfile import Entry, parse_lines, values_of
-from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule
+from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, is_secret
 from opskit.secrets.value import Secret
 
 _MODE = 0o600
@@ -38,6 +38,17 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
 def read_given(name: str, env_file: Mapping[str, Secret]) -> str:
     """What the operator set a variable to, by Compose's own precedence: the shell, then the env file; else empty."""
     return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+
+
+def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[str, str]:
+    """Values that must never be shown, by name: the env file's, and those the shell gives to what the files use.
+
+    Args:
+        env_file: its values.
+        used: names of the variables that the Compose files use.
+    """
+    shell = {name: os.environ[name] for name in used if is_secret(name) and os.environ.get(name)}
+    return {**shell, **{name: value.reveal() for name, value in env_file.items() if is_secret(name)}}
 
 
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from opskit.audit.journal import plain
 from opskit.preflight.archive import facts_from_json
 from opskit.preflight.report import Report
 from opskit.secrets.store import read_secrets
-from tests.checkout import Checkout
+from tests.checkout import SHELL_TOKEN, Checkout
 
 pytestmark = pytest.mark.engine
 
@@ -146,6 +146,7 @@ def test_no_secret_is_in_anything_a_run_leaves_or_says(
     folder, _ = checkout.last()
     said = first.stdout + first.stderr + "".join(path.read_text() for path in folder.iterdir())
     assert [name for name, secret in secrets.items() if secret.reveal() in said] == []
+    assert SHELL_TOKEN not in said
     assert (checkout.root / ".env.development").stat().st_mode & 0o777 == 0o600
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets import store
 from opskit.secrets.policy import ALPHABET, RULES, SecretRule
-from opskit.secrets.store import ensure_secrets, forget_secrets, read_secrets, write_setting
+from opskit.secrets.store import ensure_secrets, forget_secrets, read_hidden, read_secrets, write_setting
+from opskit.secrets.value import Secret
 
 A, B = SecretRule("A_PASSWORD"), SecretRule("B_KEY", length=50, prefix="sk-")
 
@@ -194,3 +195,14 @@ def test_taking_out_a_setting_that_is_not_there_makes_no_file_and_a_damaged_file
     with pytest.raises(ConfigError):
         write_setting(path, "OPSKIT_GPU", "single")
     assert path.read_text() == "no line\n"
+
+
+def test_what_the_shell_gives_the_files_is_hidden_as_the_env_file_s_secrets_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_from_the_shell")
+    monkeypatch.setenv("OTHER_TOKEN", "of somebody else")
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    env_file = {"REDIS_PASSWORD": Secret("REDIS_PASSWORD", "tiger"), "MINE": Secret("MINE", "1")}
+    hidden = read_hidden(env_file, ["HF_TOKEN", "LOG_LEVEL", "TARGET_API_KEY"])
+    assert hidden == {"HF_TOKEN": "hf_from_the_shell", "REDIS_PASSWORD": "tiger"}
