@@ -144,6 +144,10 @@ class FirstRun:
         """Where everything answers."""
         return self._after(self.start.urls)
 
+    def gpus(self) -> FindingsTable | Table:
+        """Whether the containers that should hold GPUs hold them."""
+        return self._after(self.start.gpus)
+
     def _after(self, act: Callable[[], Shown]) -> Shown | Table:
         if self.wiped:
             return act()
