@@ -84,7 +84,7 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,
         },
-        engine_host=world.address,
+        engine_host=world.address or None,
         withheld=SECRETS,
     )
     return Draft(project, given, () if fault else unmade)

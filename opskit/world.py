@@ -58,6 +58,7 @@ class World:
         journal: told what takes time.
 
     Attributes:
+        address: of the Engine; empty where the context that is named does not exist.
         unread: by name of a fact, why it could not be read.
         seconds: how long each fact took, by name.
 
@@ -72,7 +73,11 @@ class World:
         if rehearse:
             with phase(journal, "rehearsal engine"):
                 self.rehearsal = ensure_engine(STATE, say=partial(note, journal))
-        self.address = resolve_host(self.rehearsal.host if self.rehearsal else None)
+        self.address, self._nowhere = "", ""
+        try:
+            self.address = resolve_host(self.rehearsal.host if self.rehearsal else None)
+        except EngineUnavailableError as error:
+            self._nowhere = str(error)
         self._lists: dict[str, Reading[Any]] = {}
         self._engine = _reading("Docker Engine", self._ask_engine)
         self._gpus = _reading("GPUs", recorded_inventory if rehearse else read_inventory, timeout_s=30)
@@ -84,6 +89,8 @@ class World:
 
     def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
         """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
+        if self._nowhere:
+            raise EngineUnavailableError(self._nowhere)
         client = connect(self.address)
         self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
         self._df = _reading("disk use", partial(read_df, client, timeout_s=_DF_S), timeout_s=_DF_S)

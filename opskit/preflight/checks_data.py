@@ -23,7 +23,8 @@ def check_data_version(stack: Stack, majors: Mapping[str, str]) -> tuple[Finding
             if image and mount.kind == "volume" and mount.source in majors:
                 found, wanted = majors[mount.source], image[1]
                 good = found == wanted
-                move = f"keep the image of {found}, dump with pg_dumpall, and load into {wanted} on a new volume"
+                back = f"set image and mount of {service.name} back to those of PostgreSQL {found}"
+                move = f"{back}, dump with `pg_dumpall`, and load that into {wanted} on a new volume"
                 remedy = "" if good else move
                 verdict = Verdict.PASS if good else Verdict.FAIL
                 said = f"PostgreSQL {found}"

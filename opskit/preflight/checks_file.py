@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opskit.compose.model import Stack
+from opskit.compose.program import Compose
 from opskit.preflight.finding import Finding, Verdict
 
 
@@ -16,24 +17,31 @@ class _Source(NamedTuple):
     file: bool
     """Whether a file is meant, as far as its name tells."""
     made: bool
-    """Whether the Engine makes a folder where nothing is (`create_host_path`, the default of the short form)."""
+    """Whether the files let the Engine make a folder where nothing is (`create_host_path`)."""
 
 
-def check_file_present(stack: Stack, kinds: Mapping[str, str]) -> tuple[Finding, ...]:
+_SILENT = (5, 0, 0)
+"""Since this Compose a `create_host_path` that is true goes unsaid; before, one that is false did (5.6.1, 2.40.3)."""
+
+
+def check_file_present(stack: Stack, kinds: Mapping[str, str], compose: Compose | str) -> tuple[Finding, ...]:
     """Every bind mount, config file and secret file is there, and is a file where a file is meant.
 
     Args:
         stack: the resolved model.
         kinds: by each path of `stack.bind_sources`, what is there: file, directory, missing or unreadable.
+        compose: the one that resolved it.
     """
-    return tuple(_judge(source, kinds.get(source.path, "unreadable")) for source in _sources(stack))
+    silent = isinstance(compose, Compose) and compose.version >= _SILENT
+    return tuple(_judge(source, kinds.get(source.path, "unreadable")) for source in _sources(stack, silent=silent))
 
 
-def _sources(stack: Stack) -> Iterator[_Source]:
+def _sources(stack: Stack, *, silent: bool) -> Iterator[_Source]:
     for service in stack.services:
         for mount in service.raw.get("volumes") or ():
             if mount["type"] == "bind":
-                made = bool((mount.get("bind") or {}).get("create_host_path"))
+                options: Mapping[str, Any] | None = mount.get("bind")
+                made = options is not None and options.get("create_host_path", silent)
                 yield _Source(service.name, mount["source"], _is_file(mount["source"], mount["target"]), made)
     for section in ("configs", "secrets"):
         for name, entry in (stack.raw.get(section) or {}).items():

@@ -54,7 +54,7 @@ def check_kernel_module(placement: Placement, engine: EngineFacts, kernel: Kerne
 
 def _at_least(check: str, subject: str, name: str, found: int | None, wanted: int, *, soft: bool) -> Finding:
     said = f"{name} at least {wanted}"
-    remedy = f"`sudo sysctl -w {name}={wanted}`, and the same line in /etc/sysctl.d/ to keep it"
+    remedy = f"`sudo sysctl -w {name}={wanted}`; a line {name}={wanted} in /etc/sysctl.d/opskit.conf keeps it"
     if found is None:
         return Finding(check, Verdict.SKIP, subject, f"{name} cannot be read", said, remedy, required=False)
     if found >= wanted:

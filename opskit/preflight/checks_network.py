@@ -37,7 +37,8 @@ def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: 
             wanted = ip_network(config["subnet"], strict=False)
             clash = [f"{who} ({subnet})" for subnet, who in taken.items() if _overlap(wanted, subnet)]
             verdict = Verdict.FAIL if clash else Verdict.PASS
-            remedy = "leave the subnet out of the file, so that the Engine takes a free one" if clash else ""
+            mend = f"leave `ipam` of networks/{key} out of the Compose file, so that the Engine takes a free subnet"
+            remedy = f"{mend}; or give it a subnet that nobody has" if clash else ""
             said = "; ".join(clash) or "free"
             rows.append(Finding("network-subnet", verdict, f"{key} {wanted}", said, "a subnet of its own", remedy))
     return tuple(rows)
@@ -58,7 +59,7 @@ def check_network_unique(stack: Stack, networks: Iterable[NetworkFact]) -> tuple
             name,
             f"{count[name]} of that name",
             wanted,
-            f"`docker network rm {' '.join(n.id[:12] for n in mine if n.name == name)}`; the launch makes it anew",
+            f"stop the environment, then `docker network rm {' '.join(n.id[:12] for n in mine if n.name == name)}`",
         )
         for name in twice
     )
@@ -133,13 +134,14 @@ def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> t
 
 def check_container_name(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:
     """A container name fixed in the files is not another project's."""
-    owners = {c.name: c for c in containers if c.project != stack.project}
+    others = [c for c in containers if c.project != stack.project]
+    owners = {c.name: f"project {c.project}" if c.project else "a container of no project" for c in others}
     rows = []
     for service in stack.services:
         name = service.raw.get("container_name")
         if name is not None:
             owner = owners.get(name)
-            found = f"held by project {owner.project or '(none)'}" if owner else "free"
+            found = f"held by {owner}" if owner else "free"
             remedy = f"`docker rm -f {name}` where it may go, or leave container_name out of the file" if owner else ""
             verdict = Verdict.FAIL if owner else Verdict.PASS
             rows.append(Finding("container-name", verdict, f"{service.name} {name}", found, "free", remedy))

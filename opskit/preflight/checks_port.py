@@ -132,7 +132,8 @@ def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Fi
         moves = any(service.name == container.service for service in stack.services)
         return Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy)
     owner = f"held by container {container.name}" + (f" of project {container.project}" if container.project else "")
-    return Finding("port-free", Verdict.FAIL, where, owner, wanted, f"`docker stop {container.name}`, or {_move(port)}")
+    remedy = f"`docker stop {container.name}`, or {_move(port)} or ports=auto"
+    return Finding("port-free", Verdict.FAIL, where, owner, wanted, remedy)
 
 
 def _held_by_process(port: Port, holder: PortHolder) -> Finding:
@@ -146,7 +147,8 @@ def _held_by_process(port: Port, holder: PortHolder) -> Finding:
         end = "stop that container with its own Engine (`docker context ls`)"
     else:
         owner, end = _owner(holder), f"end it (`kill {holder.pid}`)"
-    return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", f"{end}, or {_move(port)}")
+    remedy = f"{end}, or {_move(port)} or ports=auto"
+    return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy)
 
 
 def _where(port: Port) -> str:

@@ -58,5 +58,8 @@ def check_secret_readable(env_file: str, env_fault: str) -> tuple[Finding, ...]:
     wanted = "NAME=value lines, each name once, no secret empty"
     if not env_fault:
         return (Finding("secret-readable", Verdict.PASS, env_file, "readable", wanted),)
-    remedy = f"correct these lines of {env_file}; a secret's own value must come back, not a new one"
+    remedy = (
+        f"correct these lines of {env_file}; a secret's own value must come back, not a new one. Where the file is "
+        f"another user's, `sudo chown $USER {env_file}`"
+    )
     return (Finding("secret-readable", Verdict.FAIL, env_file, env_fault, wanted, remedy),)

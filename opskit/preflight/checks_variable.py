@@ -24,7 +24,7 @@ def check_variable_set(demanded: Mapping[str, bool], env_file: str) -> tuple[Fin
             name,
             "not set",
             "a value; the Compose files demand it",
-            f"`export {name}=…`, or add a line {name}=… to {env_file}",
+            f"add a line {name}=… to {env_file}, or `export {name}=…` before JupyterLab is started",
         )
         for name in missing
     )

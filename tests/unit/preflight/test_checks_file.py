@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
+from opskit.compose.program import Compose
 from opskit.preflight.checks_file import check_file_present, check_file_readable
 from opskit.preflight.finding import Finding, Verdict
 from tests.facts import stack as sound
+
+NEW, OLD = (Compose(("docker", "compose"), version) for version in ((5, 0, 0), (2, 40, 3)))
 
 
 def bind(source: str, target: str, *, made: bool = False) -> Stack:
@@ -21,8 +24,8 @@ CONF = bind("/p/nginx.conf", "/etc/nginx/nginx.conf")
 FOLDER = bind("/p/conf.d", "/etc/nginx/conf.d")
 
 
-def judged(stack: Stack, found: str) -> Finding:
-    (finding,) = check_file_present(stack, {stack.bind_sources[0][1]: found})
+def judged(stack: Stack, found: str, compose: Compose = NEW) -> Finding:
+    (finding,) = check_file_present(stack, {stack.bind_sources[0][1]: found}, compose)
     return finding
 
 
@@ -58,13 +61,32 @@ def test_what_this_user_may_not_see_stops_nothing_the_engine_may_see_it() -> Non
     assert not judged(CONF, "unreadable").stops
 
 
+@pytest.mark.parametrize(
+    ("compose", "options", "verdict"),  # what `config --format json` makes of create_host_path, and what `up` then does
+    [
+        (NEW, {}, Verdict.WARN),  # true, or the short form
+        (NEW, {"create_host_path": False}, Verdict.FAIL),
+        (OLD, {"create_host_path": True}, Verdict.WARN),
+        (OLD, {}, Verdict.FAIL),  # false
+    ],
+)
+def test_a_folder_the_engine_will_make_is_known_from_each_compose(
+    compose: Compose, options: dict[str, bool], verdict: Verdict
+) -> None:
+    mount = {"type": "bind", "source": "/p/models", "target": "/models", "bind": options}
+    stack = parse_stack({"name": "p", "services": {"vllm": {"volumes": [mount]}}})
+    assert judged(stack, "missing", compose).verdict is verdict
+
+
 @pytest.mark.parametrize("section", ["configs", "secrets"])
 def test_config_and_secret_files_are_files(section: str) -> None:
     entries = {"one": {"file": "/p/key"}, "other": {"external": True}}
     stack = parse_stack({"name": "p", "services": {}, section: entries})
-    found = {kind: check_file_present(stack, {"/p/key": kind})[0].verdict for kind in ("file", "directory", "missing")}
+    found = {
+        kind: check_file_present(stack, {"/p/key": kind}, NEW)[0].verdict for kind in ("file", "directory", "missing")
+    }
     assert found == {"file": Verdict.PASS, "directory": Verdict.FAIL, "missing": Verdict.FAIL}
-    assert check_file_present(stack, {"/p/key": "file"})[0].subject == f"{section}/one"
+    assert check_file_present(stack, {"/p/key": "file"}, NEW)[0].subject == f"{section}/one"
 
 
 @pytest.mark.parametrize(("mode", "verdict"), [(0o644, Verdict.PASS), (0o640, Verdict.WARN), (0o755, Verdict.PASS)])

@@ -63,7 +63,7 @@ def test_two_networks_of_one_name_fail_with_the_command_that_removes_them() -> N
     two = [network("p_net", "p", id_="1" * 64), network("p_net", "p", id_="2" * 64)]
     (finding,) = check_network_unique(stack(), two)
     assert finding.verdict is Verdict.FAIL
-    assert finding.remedy.startswith(f"`docker network rm {'1' * 12} {'2' * 12}`")
+    assert finding.remedy == f"stop the environment, then `docker network rm {'1' * 12} {'2' * 12}`"
     assert verdicts(check_network_unique(stack(), two[:1])) == [Verdict.PASS]
 
 
