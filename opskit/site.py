@@ -149,6 +149,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
     project = draft.project
     with phase(journal, "compose config"):
         began = time.monotonic()
+        world.ask_host()
         stack = project.read_stack()
         resolved_s = round(time.monotonic() - began, 3)
         compose = world.compose()  # asked meanwhile

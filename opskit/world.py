@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _Fact = TypeVar("_Fact")
 _ENGINE_S = 10.0
 _DF_S = 120.0
+_CALLED = {"holders": "listening sockets", "daemon": "Engine's process"}
 _REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
 _ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
     "containers": read_container_facts,
@@ -82,10 +83,7 @@ class World:
         self._engine = _reading("Docker Engine", self._ask_engine)
         self._gpus = _reading("GPUs", recorded_inventory if rehearse else read_inventory, timeout_s=30)
         self._compose = _reading("Compose", find_compose, timeout_s=30)
-        self._host = _reading("host", read_host)
-        self._daemon = _reading("Engine's process", self._ask_daemon)
-        self._memory = _reading("memory", read_memory)
-        self._holders = _reading("listening sockets", read_holders)
+        self._here: dict[str, Reading[Any]] = {}
 
     def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
         """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
@@ -150,18 +148,31 @@ class World:
         there = engine.containers or () if isinstance(engine, EngineFacts) else ()
         return any(c.project == self.named(environment) and c.state == "running" for c in there)
 
+    def ask_host(self) -> None:
+        """Begin with the host, unless that was done: it takes this process's own time, so others are asked first."""
+        if not self._here:
+            reads: Mapping[str, Callable[[], Any]] = {
+                "host": read_host,
+                "memory": read_memory,
+                "holders": read_holders,
+                "daemon": self._ask_daemon,
+            }
+            self._here = {name: _reading(_CALLED.get(name, name), read) for name, read in reads.items()}
+
     def host(self) -> Host:
         """The host, with its memory, its listening sockets and its programs on the GPUs."""
-        memory = self._soft("memory", self._memory, "look with `free -h`")
-        holders = self._soft("holders", self._holders, "run as root, or look with `sudo ss -ltnp`")
+        self.ask_host()
+        memory = self._soft("memory", self._here["memory"], "look with `free -h`")
+        holders = self._soft("holders", self._here["holders"], "run as root, or look with `sudo ss -ltnp`")
         found = self.inventory()
         pids = [pid for gpu in found.gpus for pid, _ in gpu.processes or ()] if isinstance(found, Inventory) else []
+        host: Host = self._result("host", self._here["host"])
         return replace(
-            self._result("host", self._host),
+            host,
             memory=memory,
             holders=holders,
             disk_use=self._disk_use(),
-            daemon=self._soft("daemon", self._daemon, "look with `ps -C dockerd`"),
+            daemon=self._soft("daemon", self._here["daemon"], "look with `ps -C dockerd`"),
             programs=read_programs(pids),
         )
 

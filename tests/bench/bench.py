@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
+from opskit.compose.model import Stack
 from opskit.engine.client import connect
+from opskit.engine.facts import EngineFacts
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS, ROOT, STATE
+from opskit.preflight.checks_image import missing_images
 from opskit.preflight.report import Report
 from opskit.rehearsal.engine import find_engine
 from opskit.rehearsal.images import ensure_images
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 7
 CONTAINERS = 30
+ENVIRONMENT = read_environments(ENVIRONMENTS)["development"]
 READ_GPUS = f"""
 import statistics, time
 from opskit.gpu.nvml import read_inventory
@@ -98,12 +102,11 @@ def main() -> None:
 
 def measure_preflight(host: str) -> None:
     """Facts and checks against what they are built on, on this machine as it is: no rehearsal."""
-    environment = read_environments(ENVIRONMENTS)["monitoring"]
     journal = Journal(None)
     sites: list[Site] = []
 
     def preflight() -> None:
-        sites.append(read_site(environment, gpu="cpu", ports="keep", rehearse=False, journal=journal))
+        sites.append(read_site(ENVIRONMENT, gpu="cpu", ports="keep", rehearse=False, journal=journal))
         Report.from_facts(sites[-1].facts)
 
     def by_hand() -> None:
@@ -120,9 +123,15 @@ def measure_preflight(host: str) -> None:
 @contextlib.contextmanager
 def busy(client: DockerClient) -> Iterator[None]:
     """Thirty running containers on the Engine, and every image of the measured environment by name."""
+    site = read_site(ENVIRONMENT, gpu="cpu", ports="keep", rehearse=False, journal=Journal(None))
+    stack, engine = site.facts.stack, site.facts.engine
+    both = isinstance(stack, Stack) and isinstance(engine, EngineFacts)
+    names = missing_images(stack, engine.images or ()) if both else ()  # type: ignore[arg-type, union-attr]
     image = ensure_images(client, ["nginx"], cache=STATE / "cache", say=print)["nginx"]
     boxes = [client.containers.create(image, ["sleep", "600"], network_mode="none") for _ in range(CONTAINERS)]
     try:
+        for name in names:
+            client.api.tag(image, name)
         for box in boxes:
             box.start()
         print(f"{len(client.api.containers())} containers run on {client.api.base_url}")
@@ -130,6 +139,8 @@ def busy(client: DockerClient) -> Iterator[None]:
     finally:
         for box in boxes:
             box.remove(force=True)
+        for name in names:
+            client.api.remove_image(name)
 
 
 if __name__ == "__main__":
