@@ -10,20 +10,23 @@ from opskit.gpu.sample import Gauge, Live, Row, spread
 from opskit.show.tables import Table
 
 _DASH = "\u2013"
+_LEAST = 0.001
 _FILL = "#2f86c6"
 """Three to one and more against white and against JupyterLab's dark; the number above the bar says the same."""
 
 _BOX = "font-family:var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,inherit);line-height:1.5"
-_CELL = "padding:3px 18px 3px 0;text-align:left;vertical-align:top;white-space:nowrap;font-variant-numeric:tabular-nums"
-_BAR = "width:110px;height:7px;border:1px solid currentColor;border-radius:3px;overflow:hidden;margin-top:2px"
-_GONE = "no longer answers: look for Xid in `sudo dmesg`"
+_CELL = "padding:3px 14px 3px 0;text-align:left;vertical-align:top;white-space:nowrap;font-variant-numeric:tabular-nums"
+_BAR = "width:100px;height:7px;border:1px solid currentColor;border-radius:3px;overflow:hidden;margin-top:2px"
+_GONE = "no longer answers; sudo dmesg says why, look for Xid"
 
 
 def format_figure(value: float | None) -> str:
-    """Three digits of a small number, whole ones of a large; a dash where it is not known."""
+    """Three digits or three decimals, whichever is shorter; a little is not nothing, and a dash is not known."""
     if value is None:
         return _DASH
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"  # noqa: PLR2004  three digits
+    if 0 < value < _LEAST:
+        return f"<{_LEAST:g}"
+    return f"{value:.0f}" if value >= 100 else f"{round(value, 3):.3g}"  # noqa: PLR2004  three digits
 
 
 def draw_live(live: Live) -> str:
@@ -38,7 +41,9 @@ def draw_live(live: Live) -> str:
 
 def draw_unavailable(found: GpuUnavailable) -> str:
     """Why there is nothing to show, and what to do."""
-    return f'<div style="{_BOX}"><b>No GPU</b>: {html.escape(found.reason)}. {html.escape(found.remedy)}</div>'
+    return (
+        f'<div style="{_BOX}"><b>No GPU</b>: {html.escape(found.reason)}<br>remedy: {html.escape(found.remedy)}</div>'
+    )
 
 
 def _draw_row(row: Row, columns: int) -> str:

@@ -24,7 +24,18 @@ def text_of(drawn: str) -> str:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "\u2013"), (0, "0"), (0.00126, "0.00126"), (6.0, "6"), (23.69, "23.7"), (99.96, "100"), (349.7, "350")],
+    [
+        (None, "\u2013"),
+        (0, "0"),
+        (0.000999, "<0.001"),
+        (0.001, "0.001"),
+        (0.00126, "0.001"),
+        (0.9837, "0.984"),
+        (6.0, "6"),
+        (23.69, "23.7"),
+        (99.96, "100"),
+        (349.7, "350"),
+    ],
 )
 def test_a_figure_is_short_and_what_is_unknown_is_a_dash(value: float | None, shown: str) -> None:
     assert format_figure(value) == shown

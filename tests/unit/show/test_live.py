@@ -119,7 +119,7 @@ def test_an_interrupted_cell_ends_it_and_another_does_not(panel: LivePanel, gpus
 def test_no_gpu_is_told_with_its_remedy_and_asked_again_only_by_the_operator(panel: LivePanel, gpus: Gpus) -> None:
     gpus.absent = GpuUnavailable("NVIDIA driver not loaded", "sudo modprobe nvidia")
     until(lambda: panel.pause.value)
-    assert "NVIDIA driver not loaded. sudo modprobe nvidia" in panel.view.value
+    assert "NVIDIA driver not loaded<br>remedy: sudo modprobe nvidia" in panel.view.value
     until_still(gpus)
     gpus.absent = None
     panel.pause.value = False
