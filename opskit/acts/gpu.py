@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ class GpuLook:
         if self._panel is not None:  # the cell is run again
             self._panel.close()
         self._panel = LivePanel(Sampler, interval_s=interval_s)
+        weakref.finalize(self, self._panel.close)  # the notebook is run again, with an act of its own
         return self._panel.widget
 
     def _record(self, samples: int, interval_s: float) -> Table:

@@ -15,8 +15,8 @@ _FILL = "#2f86c6"
 """Three to one and more against white and against JupyterLab's dark; the number above the bar says the same."""
 
 _BOX = "font-family:var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,inherit);line-height:1.5"
-_CELL = "padding:3px 14px 3px 0;text-align:left;vertical-align:top;white-space:nowrap;font-variant-numeric:tabular-nums"
-_BAR = "width:100px;height:7px;border:1px solid currentColor;border-radius:3px;overflow:hidden;margin-top:2px"
+_CELL = "padding:3px 12px 3px 0;text-align:left;vertical-align:top;white-space:nowrap;font-variant-numeric:tabular-nums"
+_BAR = "width:96px;height:7px;border:1px solid currentColor;border-radius:3px;overflow:hidden;margin-top:2px"
 _GONE = "no longer answers; sudo dmesg says why, look for Xid"
 
 
@@ -35,7 +35,7 @@ def draw_live(live: Live) -> str:
     head = "".join(f'<th style="{_CELL}">{html.escape(label)}</th>' for label in ["GPU", *labels])
     rows = "".join(_draw_row(row, len(labels)) for row in live.rows)
     notes = "".join(f"<div>{html.escape(note)}</div>" for note in live.notes)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if live.rows else "NVML has no GPU."
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if live.rows else "No GPU answers."
     return f'<div style="{_BOX}">{table}{notes}</div>'
 
 
@@ -47,7 +47,7 @@ def draw_unavailable(found: GpuUnavailable) -> str:
 
 
 def _draw_row(row: Row, columns: int) -> str:
-    title = f'<td style="{_CELL}">{html.escape(row.title)}</td>'
+    title = f'<td style="{_CELL};white-space:normal;min-width:16ch">{html.escape(row.title)}</td>'
     if row.sample is None:
         return f'<tr>{title}<td style="{_CELL}" colspan="{columns or 1}"><b>{html.escape(_GONE)}</b></td></tr>'
     return f"<tr>{title}{''.join(map(_draw_gauge, row.gauges))}</tr>"

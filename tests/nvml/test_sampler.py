@@ -99,3 +99,39 @@ def test_a_library_that_hangs_is_told_in_time_and_asked_once(library: Path) -> N
     assert first["taken_s"] < 5
     assert second["taken_s"] < 0.4
     assert first["threads"] == second["threads"] == 2
+
+
+_ACT = """
+import json, sys
+from opskit import runbook
+from opskit.errors import UsageError
+act = runbook.gpus(env="development", gpu="auto", rehearse=sys.argv[1] == "rehearse")
+try:
+    print(json.dumps(str(act.live(samples=int(sys.argv[2]), interval_s=float(sys.argv[3])))))
+except UsageError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def test_headless_the_act_takes_so_many_samples_so_far_apart(library: Path) -> None:
+    text = run_script(library, _ACT, "real", "3", "0.05", NVML_TRAFFIC="8000:8000")
+    assert text.startswith("3 samples, 0.05 s apart")
+    rows = [line for line in text.splitlines() if line.startswith("GPU 1 ")]
+    assert [row.split()[-3:] for row in rows] == [["3", "of", "3"]] * 4 + [["2", "of", "3"]] * 2
+
+
+def test_headless_without_a_driver_the_act_says_why(library: Path) -> None:
+    text = run_script(library, _ACT, "real", "3", "0.05", NVML_INIT="9")
+    assert "NVIDIA driver not loaded" in text
+    assert "modprobe nvidia" in text
+
+
+def test_a_rehearsal_shows_no_live_figure_though_there_are_gpus(library: Path) -> None:
+    text = run_script(library, _ACT, "rehearse", "3", "0.05")
+    assert text.startswith("REHEARSAL  Nothing live")
+    assert "3090" not in text
+
+
+@pytest.mark.parametrize(("samples", "interval_s"), [("0", "1"), ("1", "0"), ("-1", "1")])
+def test_no_sample_and_no_time_between_two_are_refused(library: Path, samples: str, interval_s: str) -> None:
+    assert "wanted both above 0" in run_script(library, _ACT, "real", samples, interval_s)

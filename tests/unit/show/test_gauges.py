@@ -72,7 +72,7 @@ def test_a_vanished_gpu_is_told_in_words_in_the_panel_and_in_the_table() -> None
 
 
 def test_a_machine_without_gpus_says_so() -> None:
-    assert "NVML has no GPU." in draw_live(Live(()))
+    assert "No GPU answers." in draw_live(Live(()))
 
 
 def test_the_table_has_least_median_and_most_and_how_many_samples_know_it() -> None:
