@@ -23,7 +23,7 @@ from opskit.engine.hub import read_hub
 from opskit.engine.registry import read_pulls
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError, UsageError
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.gpu.placement import Placement, place
 from opskit.gpu.shape import Model
 from opskit.gpu.weights import read_model
@@ -70,39 +70,14 @@ class Site:
     secrets: Mapping[str, Secret]
     rehearsal: RehearsalEngine | None
 
-    @property
-    def stack(self) -> Stack | Failure:
-        """The resolved model, or why there is none."""
-        return self.facts.stack
-
-    @property
-    def inventory(self) -> Inventory | GpuUnavailable:
-        """The GPUs, or why there are none to see."""
-        return self.facts.inventory
-
-    @property
-    def placement(self) -> Placement:
-        """The GPU mode, the GPUs and the reasons."""
-        return self.facts.placement
-
-    @property
-    def model(self) -> Model | str:
-        """What is known of the model that will be served, or why nothing is."""
-        return self.facts.model
-
-    @property
-    def running(self) -> bool:
-        """Whether something of this very project runs already."""
-        return self.facts.running
-
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
         engine = self.facts.engine
         said = {"compose": str(self.facts.compose), "engine": "none"}
         if isinstance(engine, EngineFacts):
             said["engine"] = f"{engine.version} (API {engine.api_version})"
-        if isinstance(self.inventory, Inventory) and self.inventory.driver:
-            said["nvidia driver"] = self.inventory.driver
+        if isinstance(self.facts.inventory, Inventory) and self.facts.inventory.driver:
+            said["nvidia driver"] = self.facts.inventory.driver
         return said
 
     def keep_facts(self, journal: Journal) -> None:
@@ -122,7 +97,7 @@ class Site:
         path = ROOT / environment.env_file
         added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
         project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
-        facts = replace(self.facts, unmade=(), stack=project.read_stack() if added else self.stack)
+        facts = replace(self.facts, unmade=(), stack=project.read_stack() if added else self.facts.stack)
         return replace(self, project=project, secrets=read_secrets(path), facts=facts), added
 
 

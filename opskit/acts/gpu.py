@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
+from opskit.audit.runner import is_interactive
 from opskit.compose.model import Stack
 from opskit.environments import Environment
 from opskit.errors import UsageError
 from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.sample import Live, follow
+from opskit.gpu.sampler import Sampler, take
 from opskit.gpu.shape import Model
 from opskit.paths import ROOT
 from opskit.preflight.checks_gpu_budget import plan_stack_budget
 from opskit.secrets.store import write_setting
+from opskit.show.gauges import tabulate_live
 from opskit.show.tables import Table
 from opskit.site import GPU_CHOICE, Site, read_site
 
 if TYPE_CHECKING:
+    from ipywidgets import VBox
+
+    from opskit.show.live import LivePanel
     from opskit.show.topology import Picture
 
 
@@ -29,6 +37,7 @@ class GpuLook:
         self.gpu = gpu
         self.rehearse = rehearse
         self.journal = Journal.of_this_run()
+        self._panel: LivePanel | None = None
 
     @cached_property
     def _site(self) -> Site:
@@ -40,30 +49,64 @@ class GpuLook:
         """The GPUs, their slots and their links."""
         from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
 
-        found = self._site.inventory
+        found = self._site.facts.inventory
         return draw_topology(found, rehearsal=self.rehearse) if isinstance(found, Inventory) else self._none(found)
 
     def matrix(self) -> Picture | Table:
         """How each reaches each."""
         from opskit.show.heatmap import draw_heatmap  # noqa: PLC0415  matplotlib is slow to import
 
-        found = self._site.inventory
+        found = self._site.facts.inventory
         return draw_heatmap(found, rehearsal=self.rehearse) if isinstance(found, Inventory) else self._none(found)
 
     def table(self) -> Table:
         """The same as rows; what is unknown is empty."""
         from opskit.show.topology import tabulate_topology  # noqa: PLC0415  matplotlib is slow to import
 
-        found = self._site.inventory
+        found = self._site.facts.inventory
         if isinstance(found, GpuUnavailable):
             return self._none(found)
         frame = tabulate_topology(found).reset_index(names="gpu")
         rows = [tuple("" if value is None else str(value) for value in row) for row in frame.itertuples(index=False)]
         return Table(f"{len(rows)} GPUs", tuple(map(str, frame.columns)), rows, self.rehearse)
 
+    def live(self, *, samples: int = 5, interval_s: float = 1.0) -> VBox | Table:
+        """What they do now: in JupyterLab a panel that redraws itself, headless a table of so many samples.
+
+        Raises:
+            UsageError: no sample at all, or no time between two of them.
+        """
+        if samples < 1 or interval_s <= 0:
+            raise UsageError(f"live: found samples={samples}, interval_s={interval_s:g}; wanted both above 0.")
+        if self.rehearse:
+            said = "the GPUs of a rehearsal are recorded, and no live figure was"
+            return Table("Nothing live", ("why",), [(said,)], rehearsal=True)
+        return self._watch(interval_s) if is_interactive() else self._record(samples, interval_s)
+
+    def _watch(self, interval_s: float) -> VBox:
+        from opskit.show.live import LivePanel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
+
+        if self._panel is not None:  # the cell is run again
+            self._panel.close()
+        self._panel = LivePanel(Sampler, interval_s=interval_s)
+        weakref.finalize(self, self._panel.close)  # the notebook is run again, with an act of its own
+        return self._panel.widget
+
+    def _record(self, samples: int, interval_s: float) -> Table:
+        sampler = Sampler()
+        lives: list[Live] = []
+        try:
+            for found in take(sampler, samples, interval_s):
+                if isinstance(found, GpuUnavailable):
+                    return tabulate_live(lives, interval_s, ended=found) if lives else self._none(found)
+                lives.append(follow(lives[-1] if lives else None, found))
+        finally:
+            sampler.close()
+        return tabulate_live(lives, interval_s)
+
     def placement(self) -> Table:
         """Where the environment would run, what it is given, and why."""
-        placement = self._site.placement
+        placement = self._site.facts.placement
         given = [(f"{name}={value}", "given to Compose") for name, value in placement.environ.items()]
         overlay = [(placement.overlay, "the overlay that is merged")] if placement.overlay else []
         rows = [*((reason, "why") for reason in placement.reasons), *overlay, *given]
@@ -73,12 +116,12 @@ class GpuLook:
         """Whether the model and what shares its GPUs fit, term by term; what is not known is said."""
         from opskit.show.budget import draw_budget  # noqa: PLC0415  matplotlib is slow to import
 
-        site = self._site
+        facts = self._site.facts
         self.journal.write("outcome", ok=True, failures=[])
-        known = site.model if isinstance(site.model, Model) else Model()
-        if not isinstance(site.stack, Stack):
-            return Table("No budget", ("why",), [(site.stack.message,)], self.rehearse)
-        budget = plan_stack_budget(site.stack, site.placement, site.inventory, known, running=site.running)
+        known = facts.model if isinstance(facts.model, Model) else Model()
+        if not isinstance(facts.stack, Stack):
+            return Table("No budget", ("why",), [(facts.stack.message,)], self.rehearse)
+        budget = plan_stack_budget(facts.stack, facts.placement, facts.inventory, known, running=facts.running)
         if budget is None or isinstance(budget, str):
             why = budget or "no model server on a GPU in this environment, or no GPU for each of its parts"
             return Table("No budget", ("why",), [(why,)], self.rehearse)
@@ -93,7 +136,7 @@ class GpuLook:
         Raises:
             UsageError: it confirms something else; nothing was written.
         """
-        name, mode, file = self.environment.name, self._site.placement.mode, self.environment.env_file
+        name, mode, file = self.environment.name, self._site.facts.placement.mode, self.environment.env_file
         if mode == "none":
             return Table("Nothing to choose", ("why",), [("this environment needs no GPU",)], self.rehearse)
         words = {f"{name}:{mode}": mode, f"{name}:auto": None}

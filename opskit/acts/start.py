@@ -97,7 +97,7 @@ class Start:
 
     def topology(self) -> Figure | Table:
         """The GPUs and their links as a picture; the reason in words where there are none to draw."""
-        inventory = self.site.inventory
+        inventory = self.site.facts.inventory
         if isinstance(inventory, GpuUnavailable):
             return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
         with phase(self.journal, "topology"):
@@ -107,7 +107,7 @@ class Start:
 
     def placement(self) -> Table:
         """The GPU mode, and why."""
-        placement = self.site.placement
+        placement = self.site.facts.placement
         rows = [(reason,) for reason in placement.reasons]
         return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
 
@@ -195,8 +195,8 @@ class Start:
         """
         client, stack = self._open()
         with phase(self.journal, "verify"):
-            now = self.site.inventory if self.rehearse else read_inventory()
-            given = self.site.placement
+            now = self.site.facts.inventory if self.rehearse else read_inventory()
+            given = self.site.facts.placement
             found = verify_gpus(client, self.site.project, stack, placement=given, inventory=now, measure=measure)
         report = Report(tuple(sorted(found, key=lambda f: (-f.verdict, f.check, f.subject))))
         self.journal.write("gpus", findings=report.findings)
@@ -219,7 +219,7 @@ class Start:
 
     def _open(self) -> tuple[DockerClient, Stack]:
         """The Engine and the model, which an open gate vouches for."""
-        client, stack = self.site.client, self.site.stack
+        client, stack = self.site.client, self.site.facts.stack
         if client is None or isinstance(stack, Failure):
             raise OpskitError(
                 f"{self.site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"

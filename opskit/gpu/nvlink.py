@@ -60,10 +60,10 @@ def _read_link(reader: FieldReader, index: int, handle: Any, number: int, state:
 def _read_speed(reader: FieldReader, subject: str, handle: Any, number: int) -> int | None:  # noqa: ANN401
     nvml = reader.nvml
     wanted = [(nvml.NVML_FI_DEV_NVLINK_GET_SPEED, number), nvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON]
-    return next((speed for speed in _read_fields(reader, subject, handle, wanted) if speed > 0), None)
+    return next((speed for speed in read_fields(reader, subject, handle, wanted) if speed > 0), None)
 
 
-def _read_fields(reader: FieldReader, subject: str, handle: Any, wanted: Sequence[Any]) -> Sequence[int]:  # noqa: ANN401
+def read_fields(reader: FieldReader, subject: str, handle: Any, wanted: Sequence[Any]) -> Sequence[int]:  # noqa: ANN401
     """The values there are: the call as a whole succeeds, and each value carries its own return code."""
     return [
         int(getattr(field.value, _VALUES[field.valueType]))
@@ -75,7 +75,7 @@ def _read_fields(reader: FieldReader, subject: str, handle: Any, wanted: Sequenc
 def _name_switch(reader: FieldReader, index: int, handle: Any, links: Sequence[NvLink]) -> tuple[NvLink, ...]:  # noqa: ANN401
     """Links whose other end has no name are a switch's where NVML counts as many to switches."""
     nameless = [link for link in links if _is_nameless(link)]
-    count = sum(_read_fields(reader, f"GPU {index}", handle, [_SWITCH_LINKS])) if nameless else 0
+    count = sum(read_fields(reader, f"GPU {index}", handle, [_SWITCH_LINKS])) if nameless else 0
     if not nameless or count < len(nameless):
         return tuple(links)
     return tuple(replace(link, remote_kind="switch") if link in nameless else link for link in links)

@@ -79,16 +79,17 @@ def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUn
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        return _unavailable(error)
+        return unavailable(error)
     try:
         return _collect(FieldReader(nvml), cpus, sysfs)
     except nvml.NVMLError as error:
-        return _unavailable(error)
+        return unavailable(error)
     finally:
         FieldReader(nvml).read("NVML", "nvmlShutdown")
 
 
-def _unavailable(error: Any) -> GpuUnavailable:  # noqa: ANN401  NVMLError comes from an untyped module
+def unavailable(error: Any) -> GpuUnavailable:  # noqa: ANN401  NVMLError comes from an untyped module
+    """What an error of NVML as a whole means, and what to do."""
     other = GpuUnavailable(f"NVML failed: {error}", f"run nvidia-smi and do as it says, {_CPU_MODE}")
     return _FAULTS.get(error.value, other)
 
@@ -112,7 +113,7 @@ def _collect(reader: FieldReader, cpus: int, sysfs: Path) -> Inventory | GpuUnav
         gpus.append((gpu, handle))
         links[index] = read_links(reader, index, handle)
     if first_error and not gpus:
-        return _unavailable(first_error)
+        return unavailable(first_error)
     cuda = reader.read("NVML", "nvmlSystemGetCudaDriverVersion")
     return Inventory(
         driver=reader.read("NVML", "nvmlSystemGetDriverVersion"),

@@ -61,11 +61,16 @@ def compile_library(gcc: str, folder: Path, *flags: str) -> Path:
 
 
 def read(folder: Path, timeout_s: float = 20.0, **environ: str) -> Seen:
-    words = (sys.executable, "-W", "error", "-c", _READ, str(timeout_s))
+    unavailable, found, placement, taken_s = run_script(folder, _READ, str(timeout_s), **environ)
+    answer = GpuUnavailable(**found) if unavailable else inventory_from_json(found)
+    return Seen(answer, placement, taken_s)
+
+
+def run_script(folder: Path, script: str, *arguments: str, **environ: str) -> Any:
+    """What a script prints as JSON in a process that loads the library of that folder."""
+    words = (sys.executable, "-W", "error", "-c", script, *arguments)
     # The loader reads its path when the process starts. No nvidia-smi is on this PATH unless a test puts one there.
     env = {"PATH": str(folder), "PYTHONPATH": str(ROOT), "LD_LIBRARY_PATH": str(folder), **environ}
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    unavailable, found, placement, taken_s = json.loads(done.stdout)
-    answer = GpuUnavailable(**found) if unavailable else inventory_from_json(found)
-    return Seen(answer, placement, taken_s)
+    return json.loads(done.stdout)

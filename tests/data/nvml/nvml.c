@@ -7,6 +7,7 @@
  * NVML_STATE  state of a link with an end: 1 active, 2 sleep
  * NVML_P2P    status of peer-to-peer over PCIe: 0 OK, 1 CNS, 2 GNS
  * NVML_LOST, NVML_MIG, NVML_HANG   index of the GPU that is lost, is split, or never answers
+ * NVML_TRAFFIC  "KiB:KiB": by how much each link's two counters have grown whenever they are asked for
  * NVML_HELD   "GPU:MiB:pid": memory that a process holds
  *
  * Built with -DOLD it lacks what drivers before 510 lack. Layouts: nvml.h as pynvml.py 13.615 has it.
@@ -133,9 +134,21 @@ int nvmlDeviceGetMigMode(void *device, unsigned *now, unsigned *pending) {
 int nvmlDeviceGetNvLinkRemoteDeviceType(void *device, unsigned link, int *type) {
     return *type = end_of(index_of(device), link) == 'S' ? 2 : 0, check(device);
 }
+/* What link `scope` has sent (138) or received (139) by the time it is asked; -1 where no counter is. */
+static long long counted(int gpu, Field *field) {
+    static long long asked[16][36][2];
+    int step[2], way = (int)field->field - 138;
+    if (way < 0 || way > 1 || sscanf(text("NVML_TRAFFIC", ""), "%d:%d", step, step + 1) != 2) return -1;
+    return 5000000000 + step[way] * ++asked[gpu][field->scope][way];
+}
 /* 164 is the speed of the link in scope, 90 of all; a 3090 knows the second. */
 int nvmlDeviceGetFieldValues(void *device, int count, Field *fields) {
     for (int at = 0; at < count; at++) {
+        long long kib = counted(index_of(device), fields + at);
+        if (kib >= 0) {
+            fields[at].type = 3, fields[at].value = kib, fields[at].code = OK;
+            continue;
+        }
         fields[at].type = 1, fields[at].value = 14062;
         fields[at].code = fields[at].field == 90 ? OK : UNSUPPORTED;
     }
