@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -41,6 +42,16 @@ def rehearsal_engine() -> Iterator[RehearsalEngine]:
     yield found
     if found.private and not was_there:
         stop_engine(STATE, grace_s=20)
+
+
+@pytest.fixture(scope="session")
+def gcc() -> str:
+    found = shutil.which("gcc")
+    if found is None:
+        if os.environ.get("OPSKIT_REQUIRE_ENGINE"):
+            pytest.fail("gcc is not on PATH; apt-get install gcc libc6-dev")
+        pytest.skip("gcc is not on PATH: the stand-in for NVML cannot be compiled; apt-get install gcc libc6-dev")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.nvml.library import See, compile_library, read
-
-
-@pytest.fixture(scope="session")
-def gcc() -> str:
-    found = shutil.which("gcc")
-    if found is None:
-        if os.environ.get("OPSKIT_REQUIRE_ENGINE"):
-            pytest.fail("gcc is not on PATH; apt-get install gcc libc6-dev")
-        pytest.skip("gcc is not on PATH: the stand-in for NVML cannot be compiled; apt-get install gcc libc6-dev")
-    return found
 
 
 @pytest.fixture(scope="session")
