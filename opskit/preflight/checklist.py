@@ -16,6 +16,8 @@ from opskit.preflight.finding import Check, Finding, Verdict, id_of
 
 _ALWAYS = frozenset({"memory", "containers", "images", "networks", "volumes"})
 """Facts that are None only where they could not be read."""
+_OF_THIS_MACHINE = frozenset({"memory", "kernel", "sockets", "daemon", "kinds", "modes", "majors"})
+"""Facts that say nothing of an Engine elsewhere, which engine-local warns of."""
 _SILENT = Unread("the facts do not hold it", "look at the machine itself: `opskit run preflight`", required=True)
 
 
@@ -100,4 +102,5 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
         known["pulls"] = facts.pulls
     if isinstance(facts.stack, Stack):
         known["stack"] = facts.stack
-    return known
+    here = engine is None or engine.local
+    return known if here else {name: fact for name, fact in known.items() if name not in _OF_THIS_MACHINE}

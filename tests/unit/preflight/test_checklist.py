@@ -46,6 +46,13 @@ def test_without_a_model_one_finding_says_so_and_the_machine_is_still_judged() -
     assert not found.keys() & {"port-unique", "file-present", "image-present"}
 
 
+def test_of_an_engine_elsewhere_this_machine_is_not_the_judge() -> None:
+    found = said(facts(engine=engine(host="tcp://10.0.0.1:2375")))
+    assert found["engine-local"] is Verdict.WARN
+    assert not found.keys() & {"memory-total", "kernel-forward", "port-free", "file-present", "engine-files"}
+    assert found["image-present"] is Verdict.PASS
+
+
 def test_a_rehearsal_is_not_asked_for_the_toolkit() -> None:
     assert ids(facts()) - ids(facts(rehearsal=True)) >= {"gpu-toolkit", "gpu-cgroup"}
 
