@@ -57,7 +57,7 @@ def presume_compose() -> Compose:
     """What `find_compose` will most likely find, by the files there are; nothing is run, so no version is known."""
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     plugins = (config / "cli-plugins", *_PLUGIN_FOLDERS)
-    if shutil.which("docker") and any((folder / "docker-compose").exists() for folder in plugins):
+    if shutil.which("docker") and any(os.access(folder / "docker-compose", os.X_OK) for folder in plugins):
         return Compose(_PLUGIN, (0, 0, 0))
     return Compose(_ALONE if shutil.which("docker-compose") else (str(_BESIDE),), (0, 0, 0))
 
@@ -108,7 +108,11 @@ class Project:
         done = process.run(words, timeout_s=_CONFIG_S, env=self.environment)
         if done.rc != 0:
             return failure_of(_last_words(done.stderr), project=self.name)
-        return parse_stack(json.loads(done.stdout))
+        try:
+            return parse_stack(json.loads(done.stdout))
+        except ValueError as error:
+            said = (f"{' '.join(self.compose.words)}: {error}", *done.stdout.splitlines()[:5])
+            return Failure("unknown", None, "Compose printed no model", said, "look at it with `docker compose config`")
 
     def start_up(self) -> process.Running:
         """Start `up -d`; `read_events` tells how it goes. Never `--wait`: it calls a crash loop healthy."""

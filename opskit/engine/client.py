@@ -104,7 +104,7 @@ def _explain(error: Exception) -> str:
     if reason in {errno.ENOENT, errno.ENOTDIR}:
         return (
             "there is no socket; it is not installed or not running. Remedy: `sudo systemctl start docker`, or install "
-            "docker-ce or docker.io first."
+            "docker-ce or docker.io first; where DOCKER_HOST is set, correct it."
         )
     if reason == errno.ECONNREFUSED:
         return "connection refused; it is not running. Remedy: `sudo systemctl start docker` on that host."

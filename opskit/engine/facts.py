@@ -68,7 +68,7 @@ class EngineFacts:
         security: its words, such as `name=apparmor`.
         bridge_filtered: whether bridged packets pass iptables, which keeps networks apart.
         default_runtime: what a container gets that asks for none.
-        warnings: its own, as `docker info` prints them.
+        relayed: whether it pulls images through a proxy or mirrors of its own.
     """
 
     host: str
@@ -84,7 +84,7 @@ class EngineFacts:
     security: tuple[str, ...] = ()
     time: str | None = None
     bridge_filtered: bool | None = None
-    warnings: tuple[str, ...] = ()
+    relayed: bool = False
     cdi_devices: tuple[str, ...] | None = None
     containers: tuple[ContainerFact, ...] | None = None
     images: frozenset[str] | None = None
@@ -119,7 +119,7 @@ def read_engine_facts(client: DockerClient, host: str) -> EngineFacts:
         security=tuple(info.get("SecurityOptions") or ()),
         time=info.get("SystemTime"),
         bridge_filtered=info.get("BridgeNfIptables"),
-        warnings=tuple(info.get("Warnings") or ()),
+        relayed=any((info.get("HttpProxy"), info.get("HttpsProxy"), (info.get("RegistryConfig") or {}).get("Mirrors"))),
         cdi_devices=None if devices is None else tuple(device["ID"] for device in devices),
     )
 

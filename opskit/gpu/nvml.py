@@ -13,7 +13,7 @@ from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, format_cpu_list
 from opskit.gpu.nvlink import read_links, read_pairs, short_bus_id
 from opskit.reading import Reading
 
-_CPU_MODE = "or choose gpu=cpu"
+_CPU_MODE = "or run without, by gpu=cpu"
 _NO_LIBRARY = GpuUnavailable(
     "NVML library not found: libnvidia-ml.so.1 is not on this machine",
     f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from opskit.compose.model import UNNAMED_IMAGE, Service, Stack
+from opskit.engine.facts import EngineFacts
 from opskit.engine.manifest import Answer, Pull, pull_bytes
 from opskit.engine.reference import Reference, parse_reference
 from opskit.preflight.finding import Finding, Verdict
@@ -72,20 +73,21 @@ def _image(service: Service, there: Collection[Reference | None], *, offline: bo
     return Finding("image-present", Verdict.PASS, service.name, f"{found}; the launch pulls it", wanted)
 
 
-def check_image_reachable(pulls: Iterable[Pull]) -> tuple[Finding, ...]:
+def check_image_reachable(pulls: Iterable[Pull], engine: EngineFacts) -> tuple[Finding, ...]:
     """What must be pulled can be: its registry answers, and has it.
 
     Args:
+        engine: one with a proxy or mirrors of its own may reach a registry that this process does not.
         pulls: of the missing images. A registry that answers nothing is said once, not image by image.
     """
     groups: dict[str, list[Pull]] = {}
     for pull in pulls:
         whole = pull.answer in {Answer.UNREACHABLE, Answer.LIMITED}
         groups.setdefault(pull.registry if whole else pull.reference, []).append(pull)
-    return tuple(_reachable(subject, group) for subject, group in groups.items())
+    return tuple(_reachable(subject, group, relayed=engine.relayed) for subject, group in groups.items())
 
 
-def _reachable(subject: str, pulls: list[Pull]) -> Finding:
+def _reachable(subject: str, pulls: list[Pull], *, relayed: bool) -> Finding:
     pull, wanted = pulls[0], "a registry that has it"
     where = f"{pull.registry}: " if pull.registry else ""
     found = f"{where}{pull.reason}"
@@ -96,6 +98,8 @@ def _reachable(subject: str, pulls: list[Pull]) -> Finding:
         size = pull.reason or f"{decimal(pull_bytes(pulls))} to pull"
         return Finding("image-reachable", Verdict.PASS, subject, f"{where}{size}", wanted)
     verdict, remedy = _UNTOLD[pull.answer]
+    if relayed and pull.answer is Answer.UNREACHABLE:
+        verdict = Verdict.WARN
     remedy = remedy.format(image=pull.reference, registry=pull.registry)
     return Finding(
         "image-reachable", verdict, subject, found, wanted, remedy, required=pull.answer is not Answer.UNKNOWN

@@ -74,7 +74,10 @@ def check_network_foreign(stack: Stack, networks: Iterable[NetworkFact]) -> tupl
         if not network.get("external") and name in others:
             owner = f"project {others[name]}" if others[name] else "by hand"
             found = f"there already, made {'by ' if others[name] else ''}{owner}"
-            remedy = f"`docker network rm {name}` where nothing uses it, or another name in the file"
+            remedy = (
+                f"`docker network rm {name}` where nothing uses it, or another name in the file: Compose would join "
+                "it, and never take it away again"
+            )
             rows.append(Finding("network-foreign", Verdict.FAIL, name, found, "this project's own", remedy))
     return tuple(rows)
 

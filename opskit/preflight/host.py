@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterable, Mapping
@@ -141,9 +142,11 @@ def _major(folder: Path) -> str | None:
 
 def _kind(path: Path) -> str:
     try:
-        return "directory" if path.is_dir() else "file" if path.exists() else "missing"
+        return "directory" if stat.S_ISDIR(path.stat().st_mode) else "file"
     except PermissionError:
         return "unreadable"
+    except OSError:
+        return "missing"
 
 
 def _name(pid: int | None, known: dict[int, str | None]) -> str | None:

@@ -13,6 +13,7 @@ from opskit.preflight.checks_image import (
     missing_images,
 )
 from opskit.preflight.finding import Finding, Verdict
+from tests.facts import engine
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -97,26 +98,26 @@ def pull(answer: Answer, reference: str = "nginx:1", *, mb: int | None = None, r
     ],
 )
 def test_only_what_certainly_cannot_be_pulled_stops(answer: Answer, verdict: Verdict, stops: bool) -> None:
-    (finding,) = check_image_reachable([pull(answer)])
+    (finding,) = check_image_reachable([pull(answer)], engine())
     assert (finding.verdict, finding.stops) == (verdict, stops)
     assert "why" in finding.found
     assert ("`" in finding.remedy) == (verdict is not Verdict.PASS)
 
 
 def test_an_image_that_is_there_says_what_it_costs() -> None:
-    (finding,) = check_image_reachable([pull(Answer.THERE, mb=72)])
+    (finding,) = check_image_reachable([pull(Answer.THERE, mb=72)], engine())
     assert finding.found == "docker.io: 72.0 MB to pull"
 
 
 def test_a_registry_that_does_not_answer_is_one_finding() -> None:
     lost = [pull(Answer.UNREACHABLE, f"a:{n}", reason="no such host") for n in range(4)]
-    (finding,) = check_image_reachable(lost)
+    (finding,) = check_image_reachable(lost, engine())
     assert finding.subject == "docker.io"
     assert finding.found == "no such host; wanted for 4 that are not here: a:0, a:1, a:2, …"
 
 
 def test_each_absent_image_is_a_finding_of_its_own() -> None:
-    findings = check_image_reachable([pull(Answer.ABSENT, "a:1"), pull(Answer.ABSENT, "a:2")])
+    findings = check_image_reachable([pull(Answer.ABSENT, "a:1"), pull(Answer.ABSENT, "a:2")], engine())
     assert [finding.subject for finding in findings] == ["a:1", "a:2"]
 
 
@@ -151,3 +152,9 @@ def test_an_unknown_size_hides_no_lack_and_vouches_for_no_room() -> None:
 def test_nothing_to_pull_needs_no_room() -> None:
     (finding,) = check_image_size([], 0)
     assert finding.verdict is Verdict.PASS
+
+
+def test_an_engine_with_a_proxy_or_mirrors_may_reach_what_this_process_does_not() -> None:
+    away = Pull("nginx:1", "docker.io", Answer.UNREACHABLE, reason="no such host")
+    assert [f.verdict for f in check_image_reachable([away], engine())] == [Verdict.FAIL]
+    assert [f.verdict for f in check_image_reachable([away], engine(relayed=True))] == [Verdict.WARN]
