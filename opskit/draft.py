@@ -6,8 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opskit.audit.redact import make_redact
 from opskit.compose.cli import Project, presume_compose
-from opskit.compose.model import UNNAMED_IMAGE
+from opskit.compose.faults import Failure
+from opskit.compose.model import UNNAMED_IMAGE, Stack
 from opskit.compose.variables import read_demanded, read_used
 from opskit.engine.facts import EngineFacts
 from opskit.environments import Environment
@@ -17,7 +19,7 @@ from opskit.paths import COMPOSE, ROOT
 from opskit.port import read_moved
 from opskit.rehearsal.stage import UNNAMED
 from opskit.secrets.policy import BY_NAME
-from opskit.secrets.store import read_given, read_secrets
+from opskit.secrets.store import read_given, read_hidden, read_secrets
 from opskit.secrets.value import Secret
 from opskit.world import World
 
@@ -88,6 +90,14 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
         withheld=SECRETS,
     )
     return Draft(project, given, () if fault else unmade)
+
+
+def resolve(project: Project, env_file: Mapping[str, Secret]) -> Stack | Failure:
+    """The resolved model, or the fault that keeps Compose from resolving it, without any secret that it quotes."""
+    stack = project.read_stack()
+    if isinstance(stack, Stack):
+        return stack
+    return stack.redacted(make_redact(read_hidden(env_file, read_used(project.files))))
 
 
 def read_env_file(environment: Environment) -> EnvFile:

@@ -17,7 +17,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded, read_used
-from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file
+from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file, resolve
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
 from opskit.engine.registry import read_pulls
@@ -96,9 +96,10 @@ class Site:
             return self, ()
         path = ROOT / environment.env_file
         added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
+        secrets = read_secrets(path)
         project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
-        facts = replace(self.facts, unmade=(), stack=project.read_stack() if added else self.facts.stack)
-        return replace(self, project=project, secrets=read_secrets(path), facts=facts), added
+        facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
+        return replace(self, project=project, secrets=secrets, facts=facts), added
 
 
 def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
@@ -125,12 +126,12 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
     with phase(journal, "compose config"):
         began = time.monotonic()
         world.ask_host()
-        stack = project.read_stack()
+        stack = resolve(project, env_file.values)
         resolved_s = round(time.monotonic() - began, 3)
         compose = world.compose()  # asked meanwhile
         if isinstance(compose, Compose):
             presumed, project = project.compose, replace(project, compose=compose)
-            stack = stack if presumed.words == compose.words else project.read_stack()
+            stack = stack if presumed.words == compose.words else resolve(project, env_file.values)
         else:
             stack = Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
     if rehearsal and world.client is not None and isinstance(stack, Stack):
@@ -138,7 +139,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             project = _set_stage(project, stack, world.client, rehearsal, partial(note, journal))
             world.look_again_at_images()
         with phase(journal, "compose config"):
-            stack = project.read_stack()
+            stack = resolve(project, env_file.values)
     asking = _ask_hub(stack) if rehearsal is None else {}
     with phase(journal, "facts"):
         engine = world.engine_whole()
@@ -146,7 +147,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         host = world.host()
         unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
         if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
-            project, stack = _moved(project, stack, engine, host, journal)
+            project, stack = _moved(project, stack, engine, host, env_file, journal)
         looking = Reading("files", partial(_read_files, environment, project.name, stack, engine), timeout_s=_FILES_S)
         try:
             files, model = looking.result()
@@ -201,13 +202,13 @@ def _read_files(
 def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) -> Placement:
     """Choose the GPUs, by what others leave of them for the share that vLLM will ask for."""
     inventory = world.inventory()
-    written = env_file.setting(GPU_CHOICE, environment) if gpu == "auto" else ""
+    written = env_file.setting(GPU_CHOICE, environment) if gpu == "auto" and environment.gpu else ""
     overlays = {str(mode): file for mode, file in environment.gpu.items()}
     share = env_file.setting("GPU_MEMORY_UTILIZATION", environment)
     more = {"utilization": float(share)} if re.fullmatch(r"0?\.\d+|1(\.0*)?", share) else {}
     occupied = isinstance(inventory, Inventory) and any(gpu.memory_used_bytes for gpu in inventory.gpus)
     running = occupied and world.runs(environment)
-    if not written:
+    if written in {"", "auto"}:
         return place(gpu, inventory, overlays, running=running, **more)
     if written not in environment.gpu:
         modes = ", ".join(environment.gpu)
@@ -243,8 +244,8 @@ def _take(reading: Reading[Any], seconds: dict[str, float]) -> Any:  # noqa: ANN
         seconds[reading.name] = round(reading.seconds, 3)
 
 
-def _moved(
-    project: Project, stack: Stack, engine: EngineFacts, host: Host, journal: Journal
+def _moved(  # noqa: PLR0917
+    project: Project, stack: Stack, engine: EngineFacts, host: Host, env_file: EnvFile, journal: Journal
 ) -> tuple[Project, Stack | Failure]:
     """The project with its busy ports moved, and its model."""
     moved = move_ports(project, stack, host.holders or (), engine.containers or ())
@@ -252,7 +253,7 @@ def _moved(
         return project, stack
     note(journal, "moved, and remembered: " + ", ".join(f"{name}={port}" for name, port in moved.items()))
     project = replace(project, environ={**project.environ, **moved})
-    return project, project.read_stack()
+    return project, resolve(project, env_file.values)
 
 
 def _set_stage(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -166,7 +165,7 @@ class Start:
             client, stack = self._open()
             outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
         redact = self.site.redact()
-        outcome = replace(outcome, failures=tuple(_redacted(failure, redact) for failure in outcome.failures))
+        outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
         self.journal.write("outcome", **plain(outcome))
@@ -243,10 +242,6 @@ def describe_failures(outcome: Outcome) -> str:
     ready = sum(service.word == "ready" for service in outcome.services)
     lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
     return "\n".join(lines)
-
-
-def _redacted(failure: Failure, redact: Callable[[str], str]) -> Failure:
-    return replace(failure, message=redact(failure.message), evidence=tuple(redact(line) for line in failure.evidence))
 
 
 def _present(fact: ContainerFact) -> Present:

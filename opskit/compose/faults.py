@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,10 @@ class Failure:
     message: str
     evidence: tuple[str, ...]
     remedy: str
+
+    def redacted(self, redact: Callable[[str], str]) -> Failure:
+        """The same without what must not be shown: Compose quotes the values that it refuses."""
+        return replace(self, message=redact(self.message), evidence=tuple(map(redact, self.evidence)))
 
 
 # Texts of Compose 2.29 to 5.6 and Engine 20.10 to 28; an order matters only where one text holds another.
