@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
@@ -92,7 +93,7 @@ class World:
         client = connect(self.address)
         self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
         self._df = _reading("disk use", partial(read_df, client, timeout_s=_DF_S), timeout_s=_DF_S)
-        return client, read_engine_facts(client, self.address)
+        return client, replace(read_engine_facts(client, self.address), asked_s=time.time())
 
     def _ask_daemon(self) -> Daemon | None:
         local = self.address.startswith("unix://")

@@ -46,6 +46,8 @@ class NetworkFact:
     name: str
     project: str | None
     subnets: tuple[str, ...]
+    link: str = ""
+    """The host's interface for it, where the Engine says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class EngineFacts:
     Attributes:
         images: references by tag and by digest.
         time: the Engine's clock, ISO 8601.
+        asked_s: what the clock here said when that came, in seconds since the epoch.
         security: its words, such as `name=apparmor`.
         bridge_filtered: whether bridged packets pass iptables, which keeps networks apart.
         default_runtime: what a container gets that asks for none.
@@ -83,6 +86,7 @@ class EngineFacts:
     runtimes: frozenset[str] = frozenset()
     security: tuple[str, ...] = ()
     time: str | None = None
+    asked_s: float | None = None
     bridge_filtered: bool | None = None
     relayed: bool = False
     cdi_devices: tuple[str, ...] | None = None
@@ -90,6 +94,11 @@ class EngineFacts:
     images: frozenset[str] | None = None
     networks: tuple[NetworkFact, ...] | None = None
     volumes: tuple[VolumeFact, ...] | None = None
+
+    @property
+    def rootless(self) -> bool:
+        """Whether it runs as a user, in a network namespace of its own."""
+        return any("rootless" in word for word in self.security)
 
     @property
     def local(self) -> bool:
@@ -159,7 +168,8 @@ def _volume(entry: dict[str, Any]) -> VolumeFact:
 def _network(entry: dict[str, Any]) -> NetworkFact:
     configs = (entry.get("IPAM") or {}).get("Config") or ()
     subnets = tuple(config["Subnet"] for config in configs if config.get("Subnet"))
-    return NetworkFact(entry["Id"], entry["Name"], (entry.get("Labels") or {}).get(PROJECT_LABEL), subnets)
+    link = (entry.get("Options") or {}).get("com.docker.network.bridge.name", "")
+    return NetworkFact(entry["Id"], entry["Name"], (entry.get("Labels") or {}).get(PROJECT_LABEL), subnets, link)
 
 
 def _container(entry: dict[str, Any]) -> ContainerFact:

@@ -85,7 +85,7 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
         "majors": files.postgres_majors,
         "running": facts.running,
         "offline": facts.rehearsal,
-        "now_s": host.time_s,
+        "now_s": (engine.asked_s if engine else None) or host.time_s,
     }
     if engine:
         known |= {
@@ -103,4 +103,7 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
     if isinstance(facts.stack, Stack):
         known["stack"] = facts.stack
     here = engine is None or engine.local
-    return known if here else {name: fact for name, fact in known.items() if name not in _OF_THIS_MACHINE}
+    if not here:
+        known = {name: fact for name, fact in known.items() if name not in _OF_THIS_MACHINE}
+        known["sockets"] = None  # containers over there publish ports all the same
+    return known

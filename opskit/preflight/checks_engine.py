@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 _OLDEST_API, _GOOD_API = (1, 40), (1, 44)
 """Engine 19.03 and 25.0."""
 _SKEW_S = 5.0
-_FRACTION = 26
-"""Characters of an ISO 8601 time up to microseconds; the Engine says nanoseconds."""
+_NANO = re.compile(r"\.(\d{1,6})\d*")
+"""The fraction of a second: the Engine says up to nine digits of it, and leaves zeros out at its end."""
 _LAYERED = frozenset({"overlay2", "overlayfs", "btrfs", "zfs", "fuse-overlayfs"})
 """Storage drivers that share layers; `overlayfs` is the containerd image store's word."""
 
@@ -114,13 +115,13 @@ def check_engine_clock(engine: EngineFacts, now_s: float) -> tuple[Finding, ...]
     """The Engine's clock agrees with this machine's: certificates, tokens and log times depend on it.
 
     Args:
-        engine: its `time` with Z; None where it does not say.
+        engine: its `time`, with Z or the offset of its own time zone; None where it does not say.
         now_s: seconds since the epoch, here, when it was asked.
     """
     wanted = f"within {_SKEW_S:g} s of this machine's"
     if engine.time is None:
         return (Finding("engine-clock", Verdict.SKIP, "clock", "the Engine does not say", wanted, required=False),)
-    there = datetime.fromisoformat(f"{engine.time.rstrip('Z')[:_FRACTION].rstrip('.')}+00:00")
+    there = datetime.fromisoformat(_NANO.sub(lambda found: f".{found[1]:0<6}", engine.time))
     skew = abs(there.timestamp() - now_s)
     good = skew <= _SKEW_S
     remedy = "" if good else "`sudo timedatectl set-ntp true` on both machines"

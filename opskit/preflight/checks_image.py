@@ -77,14 +77,16 @@ def check_image_reachable(pulls: Iterable[Pull], engine: EngineFacts) -> tuple[F
     """What must be pulled can be: its registry answers, and has it.
 
     Args:
-        engine: one with a proxy or mirrors of its own may reach a registry that this process does not.
+        engine: one elsewhere, or with a proxy or mirrors of its own, may reach a registry that this process does not.
         pulls: of the missing images. A registry that answers nothing is said once, not image by image.
     """
     groups: dict[str, list[Pull]] = {}
     for pull in pulls:
         whole = pull.answer in {Answer.UNREACHABLE, Answer.LIMITED}
         groups.setdefault(pull.registry if whole else pull.reference, []).append(pull)
-    return tuple(_reachable(subject, group, relayed=engine.relayed) for subject, group in groups.items())
+    return tuple(
+        _reachable(subject, group, relayed=engine.relayed or not engine.local) for subject, group in groups.items()
+    )
 
 
 def _reachable(subject: str, pulls: list[Pull], *, relayed: bool) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opskit.compose.model import Stack
 from opskit.engine.facts import EngineFacts
+from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
 from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
@@ -31,8 +32,13 @@ def check_kernel_overcommit(stack: Stack, kernel: Kernel) -> tuple[Finding, ...]
     return tuple(_at_least("kernel-overcommit", name, "vm.overcommit_memory", found, 1, soft=True) for name in names)
 
 
-def check_kernel_forward(kernel: Kernel) -> tuple[Finding, ...]:
-    """The kernel forwards packets; without it no container reaches another network."""
+def check_kernel_forward(kernel: Kernel, reached: EngineFacts | str) -> tuple[Finding, ...]:
+    """The kernel forwards packets; without it no container reaches another network.
+
+    A rootless Engine forwards in a network namespace of its own, whatever this one's setting is.
+    """
+    if isinstance(reached, EngineFacts) and reached.rootless:
+        return ()
     found = kernel.settings.get("net.ipv4.ip_forward")
     return (_at_least("kernel-forward", "kernel", "net.ipv4.ip_forward", found, 1, soft=False),)
 
@@ -40,9 +46,16 @@ def check_kernel_forward(kernel: Kernel) -> tuple[Finding, ...]:
 _CUDA_MODULES = frozenset({"nvidia", "nvidia_uvm"})
 
 
-def check_kernel_module(placement: Placement, engine: EngineFacts, kernel: Kernel) -> tuple[Finding, ...]:
-    """The modules that CUDA works through are loaded; nvidia_uvm comes late after a boot without a desktop."""
+def check_kernel_module(
+    placement: Placement, engine: EngineFacts, kernel: Kernel, inventory: Inventory | GpuUnavailable
+) -> tuple[Finding, ...]:
+    """The modules that CUDA works through are loaded; nvidia_uvm comes late after a boot without a desktop.
+
+    Under WSL2 the GPUs answer without either of them: their driver is that of Windows.
+    """
     if not placement.gpus_needed or not engine.local or kernel.modules is None:
+        return ()
+    if "nvidia" not in kernel.modules and isinstance(inventory, Inventory):
         return ()
     missing = sorted(_CUDA_MODULES - kernel.modules)
     wanted = " and ".join(sorted(_CUDA_MODULES))

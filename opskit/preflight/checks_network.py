@@ -34,6 +34,8 @@ def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: 
     rows = []
     for key, network in _networks(stack):
         for config in (network.get("ipam") or {}).get("config") or ():
+            if not config.get("subnet"):  # a gateway or a range alone
+                continue
             wanted = ip_network(config["subnet"], strict=False)
             clash = [f"{who} ({subnet})" for subnet, who in taken.items() if _overlap(wanted, subnet)]
             verdict = Verdict.FAIL if clash else Verdict.PASS
@@ -112,13 +114,13 @@ def check_network_filter(engine: EngineFacts) -> tuple[Finding, ...]:
 
 def check_network_bridge(engine: EngineFacts, networks: Iterable[NetworkFact], kernel: Kernel) -> tuple[Finding, ...]:
     """The Engine's own bridge is still there: where another daemon took it away, no container gets a network."""
-    wanted = "docker0, as the Engine's network `bridge` says"
-    rootless = any("rootless" in word for word in engine.security)
-    if not engine.local or rootless or kernel.links is None or all(n.name != "bridge" for n in networks):
+    link = next((n.link or "docker0" for n in networks if n.name == "bridge"), None)
+    wanted = f"{link}, as the Engine's network `bridge` says"
+    if not engine.local or engine.rootless or kernel.links is None or link is None:
         return ()
-    if "docker0" in kernel.links:
-        return (Finding("network-bridge", Verdict.PASS, "docker0", "there", wanted),)
-    return (Finding("network-bridge", Verdict.WARN, "docker0", "not there", wanted, "`sudo systemctl restart docker`"),)
+    if link in kernel.links:
+        return (Finding("network-bridge", Verdict.PASS, link, "there", wanted),)
+    return (Finding("network-bridge", Verdict.WARN, link, "not there", wanted, "`sudo systemctl restart docker`"),)
 
 
 def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:

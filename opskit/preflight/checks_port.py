@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
 
 
+_UNREAD, _LOOK = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
+
+
 def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
     """No two services of the stack publish one port, nor two replicas of one service."""
     wanted = "one service a port"
@@ -57,8 +60,7 @@ def check_port_free(
     if sockets is not None:
         held = tuple(sockets)
         return tuple(_port(port, stack, held, there) for port in stack.ports)
-    reason, remedy = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
-    unread = Finding("port-free", Verdict.SKIP, "ports", reason, "the owner of each", remedy, required=False)
+    unread = Finding("port-free", Verdict.SKIP, "ports", _UNREAD, "the owner of each", _LOOK, required=False)
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)
 
 
@@ -77,11 +79,13 @@ def check_port_reserved(
         publishers: containers on the Engine; those of the environments' projects are no strangers.
         prefix: what the names of these projects begin with.
     """
+    wanted = "free, for the stack's other environments"
+    if sockets is None:
+        return (Finding("port-reserved", Verdict.SKIP, "ports of the stack", _UNREAD, wanted, _LOOK, required=False),)
     ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
     ours |= {port.published for port in stack.ports if port.published}
-    strange = (held for held in sockets or () if held.port not in ours and held.protocol == "tcp")
+    strange = (held for held in sockets if held.port not in ours and held.protocol == "tcp")
     taken = {held.port: held for held in strange if held.port in _RESERVED}
-    wanted = "free, for the stack's other environments"
     if not taken:
         return (Finding("port-reserved", Verdict.PASS, "ports of the stack", "free or ours", wanted),)
     remedy = "nothing now; an environment that publishes it will want it moved by its *_PORT variable, or ports=auto"

@@ -6,13 +6,14 @@ from inspect import Parameter, signature
 import pytest
 
 from opskit.compose.faults import Failure
+from opskit.engine.facts import ContainerFact, PublishedPort
 from opskit.gpu.model import GpuUnavailable
 from opskit.preflight.checklist import _by_name, checks_of
 from opskit.preflight.checks import CHECKS
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.finding import CRASHED, Verdict, id_of
 from opskit.preflight.report import Report
-from tests.facts import engine, facts
+from tests.facts import engine, facts, stack
 
 
 def ids(found: Facts) -> set[str]:
@@ -49,8 +50,22 @@ def test_without_a_model_one_finding_says_so_and_the_machine_is_still_judged() -
 def test_of_an_engine_elsewhere_this_machine_is_not_the_judge() -> None:
     found = said(facts(engine=engine(host="tcp://10.0.0.1:2375")))
     assert found["engine-local"] is Verdict.WARN
-    assert not found.keys() & {"memory-total", "kernel-forward", "port-free", "file-present", "engine-files"}
+    assert not found.keys() & {"memory-total", "kernel-forward", "file-present", "engine-files"}
     assert found["image-present"] is Verdict.PASS
+
+
+def test_of_an_engine_elsewhere_the_containers_still_hold_their_ports() -> None:
+    other = ContainerFact("i", "web", None, None, "Up", "running", "x:1", "", (PublishedPort("0.0.0.0", 80, "tcp"),))
+    publishing = stack(ports=[{"target": 80, "published": "80"}])
+    found = facts(engine=engine(host="tcp://10.0.0.1:2375", containers=(other,)), stack=publishing)
+    said_ = {(f.check, f.verdict) for f in Report.from_facts(found).findings if f.check.startswith("port-")}
+    assert {("port-free", Verdict.FAIL), ("port-free", Verdict.SKIP), ("port-reserved", Verdict.SKIP)} <= said_
+
+
+def test_the_engine_s_clock_is_compared_with_the_moment_it_was_asked() -> None:
+    late = replace(facts().host, time_s=1795465790.0 + 30)
+    assert said(facts(host=late))["engine-clock"] is Verdict.WARN
+    assert said(facts(host=late, engine=engine(asked_s=1795465790.0)))["engine-clock"] is Verdict.PASS
 
 
 def test_a_rehearsal_is_not_asked_for_the_toolkit() -> None:

@@ -59,6 +59,15 @@ def test_a_clock_more_than_five_seconds_off_is_a_warning(now_s: float, verdict: 
 
 
 @pytest.mark.parametrize(
+    "time",
+    ["2026-11-23T22:29:50.123456789+02:00", "2026-11-23T15:59:50.5-04:30", "2026-11-23T20:29:50.12345678Z"],
+)
+def test_an_engine_tells_its_time_in_its_own_zone_with_as_many_digits_as_it_needs(time: str) -> None:
+    (finding,) = check_engine_clock(engine(time=time), 1795465790.0)
+    assert finding.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
     ("api", "verdict"), [("1.44", Verdict.PASS), ("1.43", Verdict.WARN), ("1.40", Verdict.WARN), ("1.39", Verdict.FAIL)]
 )
 def test_an_old_engine_warns_and_an_ancient_one_fails(api: str, verdict: Verdict) -> None:

@@ -158,3 +158,4 @@ def test_an_engine_with_a_proxy_or_mirrors_may_reach_what_this_process_does_not(
     away = Pull("nginx:1", "docker.io", Answer.UNREACHABLE, reason="no such host")
     assert [f.verdict for f in check_image_reachable([away], engine())] == [Verdict.FAIL]
     assert [f.verdict for f in check_image_reachable([away], engine(relayed=True))] == [Verdict.WARN]
+    assert [f.verdict for f in check_image_reachable([away], engine(host="tcp://h:2375"))] == [Verdict.WARN]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
+from opskit.gpu.model import GpuUnavailable
 from opskit.preflight.checks_kernel import (
     check_kernel_forward,
     check_kernel_maps,
@@ -50,8 +51,13 @@ def test_redis_wants_overcommit(found: int, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(("found", "verdict"), [(1, Verdict.PASS), (0, Verdict.FAIL)])
 def test_containers_need_forwarding(found: int, verdict: Verdict) -> None:
-    (finding,) = check_kernel_forward(Kernel({"net.ipv4.ip_forward": found}))
+    (finding,) = check_kernel_forward(Kernel({"net.ipv4.ip_forward": found}), engine())
     assert finding.verdict is verdict
+
+
+def test_a_rootless_engine_forwards_by_itself() -> None:
+    assert check_kernel_forward(Kernel({"net.ipv4.ip_forward": 0}), engine(security=("name=rootless",))) == ()
+    assert check_kernel_forward(Kernel({"net.ipv4.ip_forward": 0}), "no Engine")[0].verdict is Verdict.FAIL
 
 
 def test_routes_are_read_without_the_default_one() -> None:
@@ -69,12 +75,20 @@ def test_routes_are_read_without_the_default_one() -> None:
 )
 def test_cuda_wants_both_its_modules(modules: set[str], verdict: Verdict) -> None:
     placement, kernel = facts().placement, Kernel(modules=frozenset(modules))
-    (finding,) = check_kernel_module(placement, engine(), kernel)
+    (finding,) = check_kernel_module(placement, engine(), kernel, facts().inventory)
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or finding.remedy == "`sudo modprobe nvidia_uvm`"
 
 
 def test_modules_are_not_judged_elsewhere_or_unread() -> None:
     placement = facts().placement
-    assert check_kernel_module(placement, engine(host="tcp://h:2375"), Kernel(modules=frozenset())) == ()
-    assert check_kernel_module(placement, engine(), Kernel()) == ()
+    silent, none = GpuUnavailable("no driver", "install it"), Kernel(modules=frozenset())
+    assert check_kernel_module(placement, engine(host="tcp://h:2375"), none, silent) == ()
+    assert check_kernel_module(placement, engine(), Kernel(), silent) == ()
+
+
+def test_modules_that_gpus_answer_without_are_not_wanted() -> None:
+    placement, wsl = facts().placement, Kernel(modules=frozenset({"dxgkrnl"}))
+    assert check_kernel_module(placement, engine(), wsl, facts().inventory) == ()
+    (finding,) = check_kernel_module(placement, engine(), wsl, GpuUnavailable("no driver", "install it"))
+    assert finding.verdict is Verdict.FAIL

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,17 @@ def test_bridges_that_pass_no_filter_are_a_warning(on: bool | None, verdicts_: l
 def test_a_bridge_that_somebody_took_away_is_a_warning(links: set[str], verdict: Verdict) -> None:
     there = [network("bridge", None)]
     assert verdicts(check_network_bridge(engine(), there, Kernel(links=frozenset(links)))) == [verdict]
+
+
+def test_the_engine_s_own_bridge_may_have_another_name() -> None:
+    there = [replace(network("bridge", None), link="br-own")]
+    assert verdicts(check_network_bridge(engine(), there, Kernel(links=frozenset({"br-own"})))) == [Verdict.PASS]
+    assert verdicts(check_network_bridge(engine(), there, Kernel(links=frozenset({"docker0"})))) == [Verdict.WARN]
+
+
+def test_a_network_with_a_gateway_alone_takes_a_free_subnet() -> None:
+    alone = stack({"own": {"ipam": {"config": [{"gateway": "10.1.0.1"}]}}})
+    assert verdicts(check_network_subnet(alone, [], Kernel())) == []
 
 
 def test_a_bridge_is_not_judged_where_there_is_none_by_choice_or_it_is_elsewhere() -> None:

@@ -166,6 +166,11 @@ def test_a_stranger_on_a_port_of_the_stack_is_a_warning_though_this_environment_
     assert (second.subject, second.found) == ("port 8006", "held by redis-server (pid 42)")
 
 
+def test_sockets_that_cannot_be_read_are_not_taken_for_none() -> None:
+    (finding,) = check_port_reserved(REDIS, None, [], "multimodal")
+    assert (finding.verdict, finding.stops) == (Verdict.SKIP, False)
+
+
 def test_the_stack_s_own_ports_and_those_of_its_other_environments_are_no_strangers() -> None:
     other = container("n8n", "multimodal-staging", number=5678)
     held = [holder("127.0.0.1", 6379), holder("127.0.0.1", 5678, name="docker-proxy")]
