@@ -73,5 +73,5 @@ def _describe(holder: Path) -> str:
     try:
         said = json.loads(holder.read_text())
         return f"pid {said['pid']}, user {said['user']}, since {said['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return f"its holder left no name in {holder}"

@@ -23,3 +23,11 @@ def login() -> str:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def docker_config() -> Path:
+    """The folder of Docker's command line; the working directory's where nobody knows this user's home."""
+    try:
+        return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    except RuntimeError:
+        return Path(".docker")

@@ -196,10 +196,12 @@ def matrix() -> Matrix:
 
 
 def _environments(env: str) -> list[Environment]:
-    """The environment of that name, or every one with a stack of its own."""
+    """The environment of that name, or the one it acts on; every one with a stack of its own where none is named."""
     environments = read_environments(ENVIRONMENTS)
-    chosen = [find_environment(environments, env)] if env else environments.values()
-    return [environment for environment in chosen if not environment.act_on]
+    if not env:
+        return [environment for environment in environments.values() if not environment.act_on]
+    chosen = find_environment(environments, env)
+    return [find_environment(environments, chosen.act_on) if chosen.act_on else chosen]
 
 
 def _refuse_mode(gpu: str) -> None:

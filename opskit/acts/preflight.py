@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from opskit.audit.journal import Journal
 from opskit.environments import Environment
@@ -67,7 +68,7 @@ class Preflight:
         files = [place] if place.is_file() else sorted(place.glob("facts-*.json"))
         if not files:
             raise UsageError(f"record: found no facts-*.json in {place}; wanted the folder of a recorded run.")
-        read = [facts_from_json(file.read_text(encoding="utf-8"), str(file)) for file in files]
+        read = [facts_from_json(_text_of(file), str(file)) for file in files]
         return {facts.environment.name: facts for facts in read}
 
     def table(self) -> Table:
@@ -92,6 +93,13 @@ class Preflight:
             replace(finding, subject=f"{finding.subject} ({', '.join(loud[key])})") for key, finding in kept.items()
         )
         return FindingsTable(Report(tuple(sorted(merged, key=lambda f: (-f.verdict, f.check)))), self.rehearse)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"record: {file} cannot be read: {error}; wanted the facts of a recorded run.") from None
 
 
 def _cell(report: Report, check: str) -> str:

@@ -18,6 +18,7 @@ from opskit.compose.model import Stack, parse_stack
 from opskit.compose.program import MINIMUM, Compose
 from opskit.compose.progress import ComposeEvent, parse_progress
 from opskit.errors import ComposeMissingError
+from opskit.paths import docker_config
 
 _CONFIG_S = 60.0
 _VERSION_S = 20.0
@@ -55,8 +56,7 @@ def find_compose() -> Compose:
 
 def presume_compose() -> Compose:
     """What `find_compose` will most likely find, by the files there are; nothing is run, so no version is known."""
-    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    plugins = (config / "cli-plugins", *_PLUGIN_FOLDERS)
+    plugins = (docker_config() / "cli-plugins", *_PLUGIN_FOLDERS)
     if shutil.which("docker") and any(os.access(folder / "docker-compose", os.X_OK) for folder in plugins):
         return Compose(_PLUGIN, (0, 0, 0))
     return Compose(_ALONE if shutil.which("docker-compose") else (str(_BESIDE),), (0, 0, 0))

@@ -6,11 +6,11 @@ import errno
 import json
 import os
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opskit.errors import EngineUnavailableError
+from opskit.paths import docker_config
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -48,9 +48,8 @@ def resolve_host(host: str | None) -> str:
 
 
 def _current_context() -> str:
-    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     try:
-        said = json.loads(config.read_text())
+        said = json.loads((docker_config() / "config.json").read_text())
     except (OSError, ValueError):
         return ""
     return str(said.get("currentContext") or "") if isinstance(said, dict) else ""

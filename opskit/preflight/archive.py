@@ -42,7 +42,7 @@ def facts_from_json(text: str, where: str = "facts") -> Facts:
     """
     try:
         said: Any = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: found no JSON: {error}; wanted the facts that a preflight recorded") from None
     schema = said.pop("schema", None) if isinstance(said, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
@@ -54,7 +54,7 @@ def facts_from_json(text: str, where: str = "facts") -> Facts:
     except ValidationError as error:
         faults = [f"{where}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise ConfigError("\n".join(faults)) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ConfigError(f"{where}: resolved: found no model as Compose prints it ({error!r})") from None
 
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from opskit.errors import LockHeldError
-from opskit.lock import hold_project, read_launcher
+from opskit.lock import _describe, _folder, hold_project, read_launcher
 
 
 def test_nobody_launches_a_project_that_never_was() -> None:
@@ -36,3 +36,10 @@ def test_another_process_s_launch_is_told_with_its_holder_and_not_disturbed() ->
         os.write(end, b"x")
         os.waitpid(child, 0)
     assert read_launcher("opskit-test-other") == ""
+
+
+def test_a_holder_s_damaged_name_is_no_name() -> None:
+    with hold_project("opskit-test-damaged"):
+        for text in ("", "null", "[]", "{}"):
+            (holder := _folder() / "opskit-test-damaged.holder").write_text(text)
+            assert _describe(holder) == f"its holder left no name in {holder}"

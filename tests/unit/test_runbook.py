@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from opskit import runbook
@@ -23,3 +25,14 @@ def test_an_overlay_outside_the_folder_is_refused() -> None:
 def test_a_mode_that_is_none_is_refused_by_first_run_too() -> None:
     with pytest.raises(UsageError, match="gpu: found 'tripple'"):
         runbook.first_run(gpu="tripple")
+
+
+@pytest.mark.parametrize(("env", "names"), [("first-run", ["development"]), ("prod", ["production"])])
+def test_a_look_at_an_act_is_one_at_the_environment_it_acts_on(env: str, names: list[str]) -> None:
+    assert [environment.name for environment in runbook.preflight(env=env).environments] == names
+
+
+def test_a_record_that_is_no_text_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "facts-one.json").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"record: .*facts-one\.json cannot be read"):
+        _ = runbook.preflight(record=str(tmp_path)).facts

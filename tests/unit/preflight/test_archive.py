@@ -50,6 +50,8 @@ def test_facts_of_an_older_opskit_are_read_and_what_they_lack_has_its_default() 
     [
         ("{", "a.json: found no JSON"),
         ("[]", "a.json: found schema None; wanted 1"),
+        ("[" * 100_000, "a.json: found no JSON"),
+        (f'{{"schema": {"9" * 5000}}}', "a.json: found no JSON"),
         ('{"schema": 2}', "a.json: found schema 2; wanted 1"),
         ('{"schema": true}', "a.json: found schema True"),
         ('{"schema": 1}', "a.json: environment: Field required"),
