@@ -69,7 +69,7 @@ def check_disk_writable(disks: Mapping[str, Disk | None], writable: Mapping[str,
     wanted = "writable by this user"
     remount = "look at `dmesg` for errors of the disk, then `sudo mount -o remount,rw`"
     found = {path: ("read-only", remount) for path, disk in disks.items() if disk and disk.read_only}
-    closed = [path for path, good in writable.items() if not good]
+    closed = [path for path, good in writable.items() if not good and path not in found]
     found |= {path: ("not writable by this user", f"`sudo chown -R $USER {path}`") for path in closed}
     if not found:
         count = f"{len({*disks, *writable})} folders"

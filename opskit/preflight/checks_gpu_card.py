@@ -94,7 +94,8 @@ def check_gpu_process(
             continue
         said = [f"{programs.get(pid, 'a process')} (pid {pid}) {(count or 0) / GIB:.1f} GiB" for pid, count in held]
         pids = " ".join(str(pid) for pid, _ in held)
-        rows.append(Finding("gpu-process", Verdict.WARN, subject, ", ".join(said), wanted, f"end it (`kill {pids}`)"))
+        remedy = f"`ps -o pid,user,cgroup,args -p {pids}` says whose it is; stop its container, or end it"
+        rows.append(Finding("gpu-process", Verdict.WARN, subject, ", ".join(said), wanted, remedy))
     return tuple(rows)
 
 

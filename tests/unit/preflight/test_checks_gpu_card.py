@@ -73,7 +73,7 @@ def test_a_program_that_holds_memory_is_named_with_its_pid_and_how_much(held: in
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or (finding.found, finding.remedy) == (
         "python3 (pid 7) 0.2 GiB",
-        "end it (`kill 7`)",
+        "`ps -o pid,user,cgroup,args -p 7` says whose it is; stop its container, or end it",
     )
 
 

@@ -76,7 +76,7 @@ def test_what_cannot_be_written_fails_each_with_its_own_remedy() -> None:
     disks = {"/a": Disk(1, None), "/b": Disk(1, None, read_only=True), "/c": None}
     (finding,) = check_disk_writable({"/a": disks["/a"], "/c": None}, {"/a": True})
     assert finding.verdict is Verdict.PASS
-    full, closed = check_disk_writable(disks, {"/a": False})
+    full, closed = check_disk_writable(disks, {"/a": False, "/b": False})
     assert [(f.verdict, f.subject) for f in (full, closed)] == [(Verdict.FAIL, "/b"), (Verdict.FAIL, "/a")]
     assert "remount" in full.remedy
     assert closed.remedy == "`sudo chown -R $USER /a`"
