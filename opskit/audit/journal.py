@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from opskit.errors import ConfigError
+
 RUN_FOLDER = "OPSKIT_RUN_FOLDER"
 """The variable by which the kernel of a recorded run learns its folder."""
 
@@ -20,21 +22,31 @@ _NAME = "events.jsonl"
 
 
 def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
-    """Make `<root>/<yyyy>/<mm>/<utc time>-<environment>-<act>/`; a second one in the same second gets a number."""
+    """Make `<root>/<yyyy>/<mm>/<utc time>-<environment>-<act>/`; a second one in the same second gets a number.
+
+    Raises:
+        ConfigError: it cannot be made; without a record nothing is done.
+    """
     now = time.gmtime()
     word = re.sub(r"[^A-Za-z0-9_-]+", "-", environment) or "none"
     stem = f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{word}-{act}"
     month = root / time.strftime("%Y", now) / time.strftime("%m", now)
-    month.mkdir(parents=True, exist_ok=True)
     number = 1
-    while True:
-        folder = month / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            folder.mkdir(mode=0o750)
-        except FileExistsError:
-            number += 1
-            continue
-        return folder
+    try:
+        month.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = month / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                folder.mkdir(mode=0o750)
+            except FileExistsError:
+                number += 1
+                continue
+            return folder
+    except OSError as error:
+        raise ConfigError(
+            f"making a run's folder in {root}: {error.strerror or error}; wanted one that this user may write to. "
+            f"Remedy: look at `ls -ld {root.parent} {root}` and `findmnt -T {root.parent}`; nothing was started."
+        ) from None
 
 
 class Journal:

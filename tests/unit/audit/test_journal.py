@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from opskit.audit.journal import Journal, open_run_folder, read_journal
+from opskit.errors import ConfigError
 from opskit.preflight.finding import Finding, Verdict
 
 
@@ -42,3 +45,9 @@ def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
     names = {open_run_folder(tmp_path, environment="a/b", act="start") for _ in range(3)}
     assert len(names) == 3
     assert all("a-b-start" in folder.name for folder in names)
+
+
+def test_where_no_record_can_be_kept_the_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "audit").touch()
+    with pytest.raises(ConfigError, match=r"making a run's folder in .*audit: Not a directory; .*nothing was started"):
+        open_run_folder(tmp_path / "audit", environment="staging", act="start")
