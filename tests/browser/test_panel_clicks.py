@@ -210,7 +210,7 @@ def test_a_launch_that_ignores_an_interrupt_can_be_stopped_at_once(page: Page, r
 def test_a_start_that_is_refused_is_told_and_launch_works_once_it_is_mended(page: Page, runs: Runs, root: Path) -> None:
     (root / "notebooks/runs").write_text("a file where a folder is wanted")
     button(page, "Launch").click()
-    expect(view(page, "Not started: [Errno")).to_be_visible()
+    expect(view(page, "Not started: making a run's folder in runs: Not a directory")).to_be_visible()
     expect(button(page, "Launch")).to_be_enabled()
     picture(page, "refused")
     (root / "notebooks/runs").unlink()
