@@ -10,7 +10,7 @@ from opskit.audit.redact import make_redact
 from opskit.compose.cli import Project, presume_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import UNNAMED_IMAGE, Stack
-from opskit.compose.variables import read_demanded, read_used
+from opskit.compose.variables import parse_demanded, parse_used, read_texts, read_used
 from opskit.engine.facts import EngineFacts
 from opskit.environments import Environment
 from opskit.errors import ConfigError
@@ -62,12 +62,13 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
     names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
     files = tuple(COMPOSE / name for name in names)
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
-    demanded = read_demanded(files)
+    texts = read_texts(files).values()
+    demanded = parse_demanded(texts)
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
     own = UNNAMED if world.rehearsal else {}
     given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
     name = world.named(environment)
-    engine = world.engine() if "DOCKER_ROOT" in read_used(files) else ""
+    engine = world.engine() if "DOCKER_ROOT" in parse_used(texts) else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
     settings = {**environment.settings, **read_moved(name)}.items()
     project = Project(

@@ -68,7 +68,6 @@ class Site:
     project: Project
     client: DockerClient | None
     secrets: Mapping[str, Secret]
-    rehearsal: RehearsalEngine | None
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
@@ -179,7 +178,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         unread=unread,
         seconds=seconds,
     )
-    return Site(facts, project, world.client, env_file.values, rehearsal)
+    return Site(facts, project, world.client, env_file.values)
 
 
 def _read_files(
@@ -221,8 +220,7 @@ def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) 
 
 def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
     """Begin to ask the hub, where the model is named as it is there."""
-    server = stack.find("vllm") if isinstance(stack, Stack) else None
-    name = server.options.get("model", "") if server else ""
+    name = stack.served_model if isinstance(stack, Stack) else ""
     return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
 
 
@@ -269,9 +267,8 @@ def _set_stage(
 
 def _read_model(stack: Stack | Failure) -> Model | str:
     """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
-    vllm = stack.find("vllm") if isinstance(stack, Stack) else None
-    name = vllm.options.get("model", "") if vllm else ""
-    for mount in vllm.mounts if vllm else ():
+    server, name = (stack.server, stack.served_model) if isinstance(stack, Stack) else (None, "")
+    for mount in server.mounts if server else ():
         if mount.kind == "bind" and PurePosixPath(name).is_relative_to(mount.target):
             try:
                 return read_model(Path(mount.source) / PurePosixPath(name).relative_to(mount.target))

@@ -146,8 +146,7 @@ class World:
     def runs(self, environment: Environment) -> bool:
         """Whether something of that environment runs already."""
         engine = self.engine_whole()
-        there = engine.containers or () if isinstance(engine, EngineFacts) else ()
-        return any(c.project == self.named(environment) and c.state == "running" for c in there)
+        return isinstance(engine, EngineFacts) and engine.runs(self.named(environment))
 
     def ask_host(self) -> None:
         """Begin with the host, unless that was done: it takes this process's own time, so others are asked first."""

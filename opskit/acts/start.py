@@ -197,7 +197,7 @@ class Start:
             now = self.site.facts.inventory if self.rehearse else read_inventory()
             given = self.site.facts.placement
             found = verify_gpus(client, self.site.project, stack, placement=given, inventory=now, measure=measure)
-        report = Report(tuple(sorted(found, key=lambda f: (-f.verdict, f.check, f.subject))))
+        report = Report.of(found)
         self.journal.write("gpus", findings=report.findings)
         wrong = [f"  [{f.check}] {f.subject}: {f.found}. Remedy: {f.remedy}" for f in report.stopping]
         if wrong and not self.interactive:

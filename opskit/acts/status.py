@@ -51,7 +51,7 @@ class Status:
         """Whether each container that was given GPUs still sees them; a few seconds at most."""
         client, _ = self._engine
         found = look_inside(client, read_grants(client, self._names))
-        report = Report(tuple(sorted(found, key=lambda f: (-f.verdict, f.subject))))
+        report = Report.of(found)
         self.journal.write("gpus", findings=report.findings)
         self.journal.write("outcome", ok=True, failures=[])
         return FindingsTable(report, self.rehearse, title="GPUs in containers")

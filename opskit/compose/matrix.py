@@ -164,7 +164,7 @@ def _scaled(name: str) -> Callable[[Column, Column], str]:
 
 
 def _vllm(column: Column, _: Column) -> str:
-    mine = column.stack.find("vllm")
+    mine = column.stack.server
     return _OUT if mine is None else _gpus(mine)
 
 
@@ -194,7 +194,7 @@ def _any_of(said: Mapping[str, str]) -> Callable[[Column, Column], str]:
 
 
 def _gpu_configuration(column: Column, _: Column) -> str:
-    mine = column.stack.find("vllm")
+    mine = column.stack.server
     if mine is None:
         return _NONE
     link = " + NVLink" if (mine.raw.get("environment") or {}).get("NCCL_P2P_LEVEL") == "NVL" else ""
@@ -203,7 +203,7 @@ def _gpu_configuration(column: Column, _: Column) -> str:
 
 def _option(option: str, tell: Callable[[str], str]) -> Callable[[Column, Column], str]:
     def found(column: Column, _: Column) -> str:
-        mine = column.stack.find("vllm")
+        mine = column.stack.server
         options = mine.options if mine else {}
         return tell(options[option]) if option in options else _NA
 

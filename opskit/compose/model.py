@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+MODEL_SERVER = "vllm"
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
 
@@ -95,6 +96,16 @@ class Stack:
     def find(self, name: str) -> Service | None:
         """The service of that name; None where there is none."""
         return next((service for service in self.services if service.name == name), None)
+
+    @property
+    def server(self) -> Service | None:
+        """The model server; None where there is none."""
+        return self.find(MODEL_SERVER)
+
+    @property
+    def served_model(self) -> str:
+        """What the model server's command names: a folder in its container, or a model on a hub; else empty."""
+        return self.server.options.get("model", "") if self.server else ""
 
     @property
     def ports(self) -> tuple[Port, ...]:

@@ -24,11 +24,25 @@ def read_texts(files: Iterable[Path]) -> Mapping[Path, str]:
     return texts
 
 
+def parse_demanded(texts: Iterable[str]) -> frozenset[str]:
+    """Names in `${NAME:?…}`."""
+    return _names(_DEMANDED, texts)
+
+
+def parse_used(texts: Iterable[str]) -> frozenset[str]:
+    """Every name that these are interpolated with."""
+    return _names(_USED, texts)
+
+
 def read_demanded(files: Iterable[Path]) -> frozenset[str]:
     """Names in `${NAME:?…}` of the files and of those they extend."""
-    return frozenset(name for text in read_texts(files).values() for name in _DEMANDED.findall(_COMMENT.sub("", text)))
+    return parse_demanded(read_texts(files).values())
 
 
 def read_used(files: Iterable[Path]) -> frozenset[str]:
     """Every name the files, and those they extend, are interpolated with."""
-    return frozenset(name for text in read_texts(files).values() for name in _USED.findall(_COMMENT.sub("", text)))
+    return parse_used(read_texts(files).values())
+
+
+def _names(pattern: re.Pattern[str], texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for text in texts for name in pattern.findall(_COMMENT.sub("", text)))

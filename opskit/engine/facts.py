@@ -100,6 +100,10 @@ class EngineFacts:
         """Whether it runs as a user, in a network namespace of its own."""
         return any("rootless" in word for word in self.security)
 
+    def runs(self, project: str) -> bool:
+        """Whether something of that Compose project runs."""
+        return any(c.project == project and c.state == "running" for c in self.containers or ())
+
     @property
     def local(self) -> bool:
         """Whether it is on this machine, so that what is read here is about it."""

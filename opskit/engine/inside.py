@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opskit.engine.model import Answer
+from opskit.errors import NotReadError
+from opskit.reading import Reading
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -27,23 +27,14 @@ def ask_inside(
         words: no secret among them; they are seen by `ps` on the host.
         timeout_s: for all of them together.
     """
-    asked = tuple(containers)
-    answers: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
-
-    def ask(container: str) -> None:
-        answers.put((container, _ask(client, container, words)))
-
-    for container in asked:
-        threading.Thread(target=ask, args=(container,), name=f"ask {container[:12]}", daemon=True).start()
+    asked = {c: Reading(words[0], partial(_ask, client, c, words), timeout_s=timeout_s, refused=()) for c in containers}
     late = Answer(None, f"{words[0]} did not answer within {timeout_s:g} s")
-    found = dict.fromkeys(asked, late)
-    deadline = time.monotonic() + timeout_s
-    for _ in asked:
+    found = {}
+    for container, reading in asked.items():
         try:
-            container, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        found[container] = answer
+            found[container] = reading.result()
+        except NotReadError:
+            found[container] = late
     return found
 
 

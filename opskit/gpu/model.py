@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -57,6 +57,11 @@ class Gpu:
     def device_id(self) -> str:
         """What Compose calls it: the UUID, which is stable, or else the index."""
         return self.uuid or str(self.index)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every word that a device id may be for it: the index and, where it is known, the UUID."""
+        return frozenset({self.device_id, str(self.index)})
 
     @property
     def usable_bytes(self) -> int | None:
@@ -115,6 +120,10 @@ class Inventory:
     pairs: tuple[Pair, ...]
     source: Literal["nvml", "smi", "recorded"]
     notes: tuple[str, ...] = ()
+
+    def taken(self, device_ids: Collection[str]) -> tuple[Gpu, ...]:
+        """Those that these device ids name, by index."""
+        return tuple(gpu for gpu in self.gpus if gpu.device_id in device_ids)
 
     def pair(self, a: int, b: int) -> Pair:
         """The pair of two GPU indexes in either order; one of which nothing is known where it was not read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from opskit.errors import NotReadError
@@ -18,7 +19,7 @@ _NO_LIBRARY = GpuUnavailable(
     "NVML library not found: libnvidia-ml.so.1 is not on this machine",
     f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",
 )
-_NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
+NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
 # By NVML's return code, since not every nvidia-ml-py has a class for each.
 _FAULTS = {
     12: _NO_LIBRARY,
@@ -53,7 +54,7 @@ def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
             f"NVML did not answer within {timeout_s:g} s",
             "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg` and reboot",
         )
-    if isinstance(answer, Inventory) or answer not in (_NO_LIBRARY, _NO_BINDING):
+    if isinstance(answer, Inventory) or answer not in (_NO_LIBRARY, NO_BINDING):
         return answer
     from opskit.gpu.command import read_inventory_by_command  # noqa: PLC0415  only where NVML is not there
 
@@ -61,11 +62,19 @@ def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
 
 
 def _read_here() -> Inventory | GpuUnavailable:
+    nvml = import_nvml()
+    if nvml is None:
+        return NO_BINDING
+    return collect_inventory(nvml, cpus=os.sysconf("SC_NPROCESSORS_CONF"), sysfs=Path("/sys"))
+
+
+def import_nvml() -> ModuleType | None:
+    """The module pynvml; None where it is not installed."""
     try:
         import pynvml  # noqa: PLC0415  0.1 s, and only where GPUs are asked for
     except ImportError:
-        return _NO_BINDING
-    return collect_inventory(pynvml, cpus=os.sysconf("SC_NPROCESSORS_CONF"), sysfs=Path("/sys"))
+        return None
+    return pynvml  # type: ignore[no-any-return]
 
 
 def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUnavailable:  # noqa: ANN401
@@ -132,9 +141,7 @@ def _read_gpu(reader: FieldReader, index: int, handle: Any, cpus: int, sysfs: Pa
         return reader.read(f"GPU {index}", function, handle, *arguments)
 
     nvml = reader.nvml
-    # Version 1 counts what the driver reserves as used, so it is only the second choice (driver < 510).
-    split = read("nvmlDeviceGetMemoryInfo", nvml.nvmlMemory_v2)
-    memory = split or read("nvmlDeviceGetMemoryInfo")
+    memory = read_memory(reader, f"GPU {index}", handle)
     pci = read("nvmlDeviceGetPciInfo")
     bus_id = None if pci is None else short_bus_id(pci.busId)
     utilization, mig = read("nvmlDeviceGetUtilizationRates"), read("nvmlDeviceGetMigMode")
@@ -147,7 +154,7 @@ def _read_gpu(reader: FieldReader, index: int, handle: Any, cpus: int, sysfs: Pa
         name=read("nvmlDeviceGetName"),
         pci_bus_id=bus_id,
         memory_total_bytes=None if memory is None else memory.total,
-        memory_reserved_bytes=None if split is None else split.reserved,
+        memory_reserved_bytes=getattr(memory, "reserved", None),
         memory_used_bytes=None if memory is None else memory.used,
         memory_free_bytes=None if memory is None else memory.free,
         utilization_percent=None if utilization is None else utilization.gpu,
@@ -163,6 +170,13 @@ def _read_gpu(reader: FieldReader, index: int, handle: Any, cpus: int, sysfs: Pa
         mig=None if mig is None else bool(mig[0]),
         processes=None if processes is None else tuple((p.pid, p.usedGpuMemory) for p in processes),
     )
+
+
+def read_memory(reader: FieldReader, subject: str, handle: Any) -> Any:  # noqa: ANN401  NVML's values are untyped
+    """A GPU's memory, None where it is not told; `reserved` is there where the driver's part is known apart."""
+    # Version 1 counts what the driver reserves as used, so it is only the second choice (driver < 510).
+    split = reader.read(subject, "nvmlDeviceGetMemoryInfo", handle, reader.nvml.nvmlMemory_v2)
+    return split or reader.read(subject, "nvmlDeviceGetMemoryInfo", handle)
 
 
 def _cpus_of(words: Any) -> str | None:  # noqa: ANN401  a ctypes array of 64-bit masks, lowest CPUs first

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from opskit.errors import NotReadError
 from opskit.gpu.field import FieldReader
 from opskit.gpu.model import GpuUnavailable
 from opskit.gpu.nvlink import read_fields, read_links
-from opskit.gpu.nvml import unavailable
+from opskit.gpu.nvml import NO_BINDING, import_nvml, read_memory, unavailable
 from opskit.gpu.sample import GpuSample, Sample
 from opskit.reading import Reading
 
@@ -64,9 +63,9 @@ class Sampler:
                 Reading("NVML", self._shut, timeout_s=self._timeout_s).result()
 
     def _ask(self) -> Sample | GpuUnavailable:
-        nvml = self._nvml or _import()
+        nvml = self._nvml or import_nvml()
         if nvml is None:
-            return GpuUnavailable("nvidia-ml-py is not installed", "make install")
+            return NO_BINDING
         self._nvml = nvml
         try:
             if self._gpus is None:
@@ -82,14 +81,6 @@ class Sampler:
         if self._gpus is not None:
             self._gpus = None
             FieldReader(self._nvml).read("NVML", "nvmlShutdown")
-
-
-def _import() -> ModuleType | None:
-    try:
-        import pynvml  # noqa: PLC0415  0.1 s, and only where GPUs are asked for
-    except ImportError:
-        return None
-    return pynvml  # type: ignore[no-any-return]
 
 
 def _open(reader: FieldReader) -> tuple[list[_Known], tuple[str, ...]]:
@@ -123,8 +114,7 @@ def _read_gpu(reader: FieldReader, gpu: _Known) -> GpuSample:
     sent, received = (_read_counters(reader, gpu, counter) for counter in (_SENT, _RECEIVED))
     at_s = time.monotonic()
     utilization = read("nvmlDeviceGetUtilizationRates")
-    # Version 1 counts what the driver reserves as used, so it is only the second choice (driver < 510).
-    memory = read("nvmlDeviceGetMemoryInfo", nvml.nvmlMemory_v2) or read("nvmlDeviceGetMemoryInfo")
+    memory = read_memory(reader, f"GPU {gpu.index}", gpu.handle)
     return GpuSample(
         index=gpu.index,
         at_s=at_s,

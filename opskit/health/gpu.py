@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.engine.model import Grant
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
 from opskit.preflight.checks_gpu_budget import NEED_LABEL
 from opskit.preflight.finding import Finding, Verdict
 
-_SERVER = "vllm"
 _SPLITS = ("tensor-parallel-size", "pipeline-parallel-size")
 _QUIET_BYTES = 1024**3
 """What the driver and a desktop may take of a GPU: more than that is somebody's work."""
@@ -51,9 +50,9 @@ def name_gpus(device_ids: Iterable[str], count: int) -> str:
 def needs_of(stack: Stack, placement: Placement) -> tuple[Need, ...]:
     """Every service that reserves GPUs, and the model server where the placement has some for it."""
     needs = [_need(service) for service in stack.services if service.devices]
-    server = stack.find(_SERVER)
+    server = stack.server
     if server is not None and not server.devices and placement.device_ids:
-        needs.append(Need(_SERVER, placement.device_ids, 0, _split(server), computes=True))
+        needs.append(Need(MODEL_SERVER, placement.device_ids, 0, _split(server), computes=True))
     return tuple(needs)
 
 
@@ -150,10 +149,10 @@ def _seen(
     if isinstance(inventory, GpuUnavailable) or isinstance(homes, str) or why:
         remedy = "look with `nvidia-smi` on the host"
         return Finding(check, Verdict.SKIP, need.service, why, wanted, remedy, required=False)
-    gpus = [gpu for gpu in inventory.gpus if need.count or {gpu.device_id, str(gpu.index)} & set(need.device_ids)]
+    gpus = [gpu for gpu in inventory.gpus if need.count or gpu.names & set(need.device_ids)]
     on = {gpu.index: _count(gpu, mine, homes) for gpu in gpus}
     parts = [f"{'not known' if count is None else count} on GPU {at}" for at, count in on.items()]
-    there = {name for gpu in gpus for name in (gpu.device_id, str(gpu.index))}
+    there = {name for gpu in gpus for name in gpu.names}
     gone = [name for name in need.device_ids if name not in there]
     said = ", ".join(parts + [f"{name_gpus([name], 0)} is not to be seen" for name in gone])
     if any(on.values()) if need.split is None else bool(on) and all(on.values()) and not gone:

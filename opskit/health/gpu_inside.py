@@ -61,7 +61,7 @@ def check_gpu_peer_copy(grant: Grant, answer: Answer, inventory: Inventory) -> t
         remedy = "an image with python3 and torch, and 0.6 GiB free on each GPU, is needed to measure it"
         return (Finding(check, Verdict.SKIP, grant.name, f"not measured: {last}", wanted, remedy, required=False),)
     ids = set(grant.device_ids)
-    gpus = [gpu.index for gpu in inventory.gpus if not ids or {gpu.device_id, str(gpu.index)} & ids]
+    gpus = [gpu.index for gpu in inventory.gpus if not ids or gpu.names & ids]
     return tuple(_copied(grant, copy, gpus, inventory) for copy in copies)
 
 

@@ -49,7 +49,7 @@ def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) 
     """Two GPUs that share a model are joined by NVLink; without it they work, slower."""
     if placement.mode != "dual" or isinstance(inventory, GpuUnavailable):
         return ()
-    taken = [gpu.index for gpu in inventory.gpus if gpu.device_id in placement.device_ids]
+    taken = [gpu.index for gpu in inventory.taken(placement.device_ids)]
     if len(taken) != _PAIR:
         return ()
     pair = inventory.pair(taken[0], taken[1])

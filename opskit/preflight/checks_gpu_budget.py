@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.gpu.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -15,7 +15,6 @@ from opskit.preflight.quantity import GIB
 
 NEED_LABEL = "opskit.gpu.gib"
 """A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
-_SERVER = "vllm"
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
 
@@ -35,12 +34,12 @@ def plan_stack_budget(
     Returns:
         A sentence where there is no budget; None where there is no vLLM, or no GPU for each of its parts.
     """
-    server = stack.find(_SERVER)
+    server = stack.server
     if server is None or isinstance(inventory, GpuUnavailable):
         return None
     flags = server.options
     parts = int(_number(flags, "tensor-parallel-size") or 1)
-    gpus = [gpu for gpu in inventory.gpus if gpu.device_id in placement.device_ids][:parts]
+    gpus = list(inventory.taken(placement.device_ids)[:parts])
     if not gpus or len(gpus) < parts:
         return None
     if "kv-cache-memory-bytes" in flags:
@@ -96,20 +95,20 @@ def check_gpu_budget(
     wanted = "room for all on each GPU, and a KV cache for one request of the longest length"
     if isinstance(budget, str):
         remedy = f"state --{_UTILIZATION} and --max-model-len in numbers; see `docker compose config`"
-        return (Finding("gpu-budget", Verdict.SKIP, _SERVER, budget, wanted, remedy, required=False),)
+        return (Finding("gpu-budget", Verdict.SKIP, MODEL_SERVER, budget, wanted, remedy, required=False),)
     found = f"{budget.verdict or 'not known'} at {budget.utilization:.2f}: {_cards(budget)}{_cache(budget)}"
     if budget.verdict is None:
         why = f" ({model})" if isinstance(model, str) else ""
         found = f"{found}; not known: {', '.join(budget.unknown)}{why}"
         remedy = _what_to_tell(stack, budget)
-        return (Finding("gpu-budget", Verdict.SKIP, _SERVER, found, wanted, remedy, required=False),)
+        return (Finding("gpu-budget", Verdict.SKIP, MODEL_SERVER, found, wanted, remedy, required=False),)
     verdict = _VERDICTS[budget.verdict]
     remedy = "" if verdict is Verdict.PASS else _remedy(budget)
-    return (Finding("gpu-budget", verdict, _SERVER, found, wanted, remedy),)
+    return (Finding("gpu-budget", verdict, MODEL_SERVER, found, wanted, remedy),)
 
 
 def _what_to_tell(stack: Stack, budget: Budget) -> str:
-    shared = [service for service in stack.services if service.uses_gpus and service.name != _SERVER]
+    shared = [service for service in stack.services if service.uses_gpus and service.name != MODEL_SERVER]
     silent = [service.name for service in shared if _worker(service).each_bytes is None]
     steps = [f"label {' and '.join(silent)} with {NEED_LABEL}, the GiB of one process"] if silent else []
     steps += ["serve a model from a folder"] if {"weights", "KV cache per token"} & set(budget.unknown) else []

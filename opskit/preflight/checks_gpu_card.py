@@ -103,7 +103,7 @@ def check_gpu_device(stack: Stack, inventory: Inventory | GpuUnavailable) -> tup
     """Every device id the files ask for is a card of this machine, by UUID or by index."""
     if isinstance(inventory, GpuUnavailable):
         return ()
-    there = {str(gpu.index) for gpu in inventory.gpus} | {gpu.uuid for gpu in inventory.gpus}
+    there = {name for gpu in inventory.gpus for name in gpu.names}
     rows = []
     for service in stack.services:
         for device in service.devices:
@@ -117,7 +117,7 @@ def check_gpu_device(stack: Stack, inventory: Inventory | GpuUnavailable) -> tup
 
 def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
     """The driver is new enough for the CUDA in vLLM's image: `-cu129` means 12.9, no such word 13."""
-    server = stack.find("vllm")
+    server = stack.server
     if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed or not server or not inventory.driver:
         return ()
     word = re.search(r"-cu(\d\d)\d*", server.image or "")
@@ -135,4 +135,4 @@ def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | 
 def _taken(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Gpu, ...]:
     if isinstance(inventory, GpuUnavailable):
         return ()
-    return tuple(gpu for gpu in inventory.gpus if gpu.device_id in placement.device_ids)
+    return inventory.taken(placement.device_ids)

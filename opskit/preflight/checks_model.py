@@ -8,8 +8,6 @@ from opskit.compose.model import Stack
 from opskit.gpu.shape import Model
 from opskit.preflight.finding import Finding, Verdict
 
-_SERVER = "vllm"
-
 
 def check_model_present(stack: Stack, model: Model | str, hub: str | None) -> tuple[Finding, ...]:
     """The model's files are in its folder, or the hub they come from can be reached.
@@ -19,8 +17,7 @@ def check_model_present(stack: Stack, model: Model | str, hub: str | None) -> tu
         model: what was read of the folder; the reason where nothing could be.
         hub: why the hub cannot be reached; empty where it can, None where it was not asked.
     """
-    server = stack.find(_SERVER)
-    name = server.options.get("model", "") if server else ""
+    name = stack.served_model
     if not name:
         return ()
     if PurePosixPath(name).is_absolute():

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from opskit.preflight.facts import PortHolder
 
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
-
-
 _UNREAD, _LOOK = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
 
 

@@ -171,5 +171,4 @@ class Facts:
     @property
     def running(self) -> bool:
         """Whether something of this very project runs already."""
-        there = (self.engine.containers or ()) if isinstance(self.engine, EngineFacts) else ()
-        return any(c.project == self.project and c.state == "running" for c in there)
+        return isinstance(self.engine, EngineFacts) and self.engine.runs(self.project)

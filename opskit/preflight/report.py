@@ -36,6 +36,11 @@ class Report:
     findings: tuple[Finding, ...]
 
     @classmethod
+    def of(cls, findings: Iterable[Finding]) -> Report:
+        """These findings, the worst first, then by check and subject."""
+        return cls(tuple(sorted(findings, key=lambda f: (-f.verdict, f.check, f.subject))))
+
+    @classmethod
     def from_facts(cls, facts: Facts, terms: Terms = Terms()) -> Report:
         """Run every check that applies; the same facts, from an archive or just read, give the same report."""
         return judge(checks_of(facts), terms)
@@ -70,7 +75,7 @@ def judge(checks: Iterable[Check], terms: Terms = Terms()) -> Report:
         replace(f, verdict=Verdict.WARN, accepted_by=terms.who) if f.stops and f.check in terms.accept else f
         for f in found
     ]
-    return Report(tuple(sorted(findings, key=lambda f: (-f.verdict, f.check, f.subject))))
+    return Report.of(findings)
 
 
 def _strictly(finding: Finding) -> Finding:
