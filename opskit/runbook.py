@@ -10,6 +10,7 @@ from opskit.acts.first_run import FirstRun
 from opskit.acts.gpu import GpuLook
 from opskit.acts.logs import read_log_table
 from opskit.acts.preflight import Preflight
+from opskit.acts.smoke import SLOW_S, Smoke
 from opskit.acts.start import Start
 from opskit.acts.status import Status
 from opskit.acts.stop import Stop
@@ -38,6 +39,7 @@ def start(
     accept: str = "",
     strict: bool = False,
     rehearse: bool = False,
+    smoke: bool = True,
     deadline_s: float = 900,
 ) -> Start:
     """Begin the act that launches an environment; nothing is touched before `launch`.
@@ -52,25 +54,23 @@ def start(
         accept: check ids, comma separated, whose faults you take responsibility for.
         strict: a warning closes the gate as a fault does, unless it is accepted.
         rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
+        smoke: after the launch, ask each service by its own protocol; one that does not do its work is a failed launch.
         deadline_s: seconds until a service that is not ready is called late.
 
     Raises:
         UsageError: a parameter is missing or unknown; nothing was started.
     """
-    environments = read_environments(ENVIRONMENTS)
-    environment = find_environment(environments, env or ("development" if is_interactive() else ""))
-    if environment.act_on:
-        raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
+    environment = _with_stack(env or ("development" if is_interactive() else ""))
     _refuse_mode(gpu)
-    more = _words(overlays)
-    _refuse_overlays(more)
+    environment = _with_overlays(environment, overlays)
     terms = _terms(accept, strict=strict)
-    environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     if ports not in {"auto", "keep"}:
         raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
     if cleanup not in MODES:
         raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
-    return Start(environment, gpu, terms, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
+    return Start(
+        environment, gpu, terms, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup, smoke=smoke
+    )
 
 
 def stop(*, env: str, rehearse: bool = False) -> Stop:
@@ -110,6 +110,22 @@ def status(*, rehearse: bool = False) -> Status:
         rehearse: look on the rehearsal's engine, where there is one.
     """
     return Status(read_environments(ENVIRONMENTS), rehearse=rehearse)
+
+
+def smoke(*, env: str, overlays: str = "", slow_s: float = SLOW_S, rehearse: bool = False) -> Smoke:
+    """Begin the look at whether the services of an environment that is up do what their users need.
+
+    Args:
+        env: name or alias of an environment.
+        overlays: as it was started with.
+        slow_s: an answer of the model that comes later is called slow.
+        rehearse: as in `start`.
+
+    Raises:
+        UsageError: no such environment or overlay, or it has no stack of its own.
+    """
+    environment = _with_overlays(_with_stack(env), overlays)
+    return Smoke(environment, rehearse=rehearse, slow_s=slow_s)
 
 
 def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, deadline_s: float = 900) -> FirstRun:
@@ -195,6 +211,13 @@ def matrix() -> Matrix:
     return Matrix()
 
 
+def _with_stack(env: str) -> Environment:
+    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    if environment.act_on:
+        raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
+    return environment
+
+
 def _environments(env: str) -> list[Environment]:
     """The environment of that name, or the one it acts on; every one with a stack of its own where none is named."""
     environments = read_environments(ENVIRONMENTS)
@@ -207,6 +230,12 @@ def _environments(env: str) -> list[Environment]:
 def _refuse_mode(gpu: str) -> None:
     if gpu not in GPU_MODES:
         raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
+
+
+def _with_overlays(environment: Environment, overlays: str) -> Environment:
+    names = _words(overlays)
+    _refuse_overlays(names)
+    return environment.model_copy(update={"compose": (*environment.compose, *names)})
 
 
 def _refuse_overlays(names: Iterable[str]) -> None:

@@ -66,6 +66,22 @@ def _gpus(event: Mapping[str, Any]) -> Sequence[str]:
     return _findings(event, "GPUs") if event["findings"] else ()
 
 
+def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
+    rows = event["rows"]
+    width = max((len(row["subject"]) for row in rows), default=0)
+    wrong = sum(row["kind"] not in {"", "no_check"} for row in rows)
+    told = [
+        f"  {_word(row):<9}  {row['subject']:<{width}}  {sum(ms for _, ms in row['done']):>6} ms  "
+        + (row["text"] or ", ".join(name for name, _ in row["done"]))
+        for row in rows
+    ]
+    return [f"smoke: {len(rows) - wrong} of {len(rows)} well, in {event['seconds']:.1f} s", *told]
+
+
+def _word(row: Mapping[str, Any]) -> str:
+    return str(row["kind"]).replace("_", " ") or "ok"
+
+
 def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str]:
     findings = event["findings"]
     counts = {verdict: sum(f["verdict"] == verdict for f in findings) for verdict in ("FAIL", "SKIP", "WARN", "PASS")}
@@ -86,4 +102,5 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
     "endpoints": _endpoints,
     "findings": _findings,
     "gpus": _gpus,
+    "smoke": _smoke,
 }
