@@ -53,6 +53,8 @@ _SCRIPTS = {
     "docker-entrypoint.sh": _ENTRYPOINT,
     "filebeat": "/usr/local/bin/filebeat",
     "jmeter": "/usr/local/bin/jmeter",
+    "n8n-entrypoint.sh": "/docker-entrypoint.sh",
+    "node": "/usr/local/bin/node",
     "silo": "/usr/bin/silo",
     "standin.py": "/usr/local/bin/standin.py",
 }
