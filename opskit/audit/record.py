@@ -10,7 +10,7 @@ SCHEMA = 1
 _NOT_OURS = frozenset(
     {"kernel", "rehearsal engine", "images", "compose config", "compose", "containers", "disk use", "cleanup", "smoke"}
 )
-"""Phases that are not opskit's own work: papermill's kernel, the Engine, images, Compose, containers and their answers."""
+"""Not opskit's own work: papermill's kernel, the Engine, the images, Compose, the containers and their answers."""
 
 
 def compose_record(

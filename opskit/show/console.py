@@ -70,8 +70,9 @@ def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
     rows = event["rows"]
     width = max((len(row["subject"]) for row in rows), default=0)
     wrong = sum(row["kind"] not in {"", "no_check"} for row in rows)
+    wide = max((len(_word(row)) for row in rows), default=0)
     told = [
-        f"  {_word(row):<9}  {row['subject']:<{width}}  {sum(ms for _, ms in row['done']):>6} ms  "
+        f"  {_word(row):<{wide}}  {row['subject']:<{width}}  {sum(ms for _, ms in row['done']):>6} ms  "
         + (row["text"] or ", ".join(name for name, _ in row["done"]))
         for row in rows
     ]
@@ -79,7 +80,7 @@ def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _word(row: Mapping[str, Any]) -> str:
-    return str(row["kind"]).replace("_", " ") or "ok"
+    return str(row["kind"]) or "ok"
 
 
 def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str]:

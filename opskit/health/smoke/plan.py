@@ -109,9 +109,9 @@ class _Planner:
         within = self.given.patience_s + _QUICK_S if "patience_s" in values else values.get("wait_s", 0.0) + _QUICK_S
         return Probe(service.name, check, {"url": url, **values}, within, here=here)
 
-    def page(self, service: Service, port: int, path: str) -> Probe:
+    def page(self, service: Service, port: int, path: str, holds: str = "") -> Probe:
         url, here = self.at(service, port)
-        return Probe(service.name, "page", {"url": url + path}, here=here)
+        return Probe(service.name, "page", {"url": url + path, "holds": holds}, here=here)
 
     def routes(self) -> list[tuple[str, int | None]]:
         return [(route.path, route.status) for route in parse_routes(self.given.texts.get(NGINX_CONF, ""))]
@@ -163,6 +163,7 @@ _Make = Callable[[_Planner, Service], "Probe | Iterable[Probe]"]
 _PLANS: Mapping[str, _Make] = {
     "alertmanager": _Planner.alertmanager,
     "allure": lambda p, s: p.page(s, 5050, "/allure-docker-service/version"),
+    "dcgm-exporter": lambda p, s: p.page(s, 9400, "/metrics", "DCGM_FI_DEV_"),
     "elasticsearch": _Planner.elasticsearch,
     "grafana": lambda p, s: p.page(s, 3000, "/api/health"),
     "jmeter-results": lambda p, s: p.page(s, 80, "/"),
@@ -175,9 +176,11 @@ _PLANS: Mapping[str, _Make] = {
     "nginx": lambda p, s: p.web(s, "nginx", 80, routes=p.routes()),
     "openwebui": _Planner.openwebui,
     "postgres": _Planner.postgres,
+    "postgres-exporter": lambda p, s: p.page(s, 9187, "/metrics", "pg_up 1"),
     "prometheus": _Planner.prometheus,
     "qdrant": lambda p, s: p.web(s, "qdrant", 6333, key=p.secret("QDRANT_API_KEY")),
     "redis": lambda p, s: Probe(s.name, "redis", {"REDISCLI_AUTH": p.secret("REDIS_PASSWORD")}),
+    "redis-exporter": lambda p, s: p.page(s, 9121, "/metrics", "redis_up 1"),
     "retrieval-proxy": lambda p, s: p.page(s, 8002, "/health"),
     "vllm": lambda p, s: p.web(s, "vllm", 8000, key=p.secret("VLLM_API_KEY"), **p.model()),
 }

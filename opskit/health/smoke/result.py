@@ -36,9 +36,10 @@ _REMEDIES = {
     "`{compose} restart {service}`",
     # an account or a role keeps its password in a volume
     "wrong_key n8n": "put the owner's present password into the env file, as N8N_OWNER_PASSWORD",
-    "wrong_key openwebui": "put the administrator's present password into the env file, as WEBUI_ADMIN_PASSWORD",
-    "wrong_key postgres": "put the password that the data was made with back into the env file, or give the role the one "
-    "that is there: `{compose} exec postgres psql -U postgres -c '\\password ROLE'`",
+    "wrong_key openwebui": "put the administrator's present address and password into the env file, as "
+    "WEBUI_ADMIN_EMAIL and WEBUI_ADMIN_PASSWORD",
+    "wrong_key postgres": "put back the password that the data was made with into the env file, or give the role the "
+    "present one: `{compose} exec postgres psql -U postgres -c '\\password ROLE'`",
 }
 
 
@@ -112,8 +113,7 @@ def row_of(result: Result) -> tuple[str, str, str, str, str]:
     steps = ", ".join(f"{name} {ms}" for name, ms in result.done)
     if result.failed:
         steps = f"{result.at}: {result.text}" if result.at else result.text
-    word = {"": "ok", "no_check": "no check"}.get(result.kind, result.kind)
-    return result.subject, word, str(result.ms) if result.done else "", steps, result.place
+    return result.subject, result.kind or "ok", str(result.ms) if result.done else "", steps, result.place
 
 
 def failures_of(results: Iterable[Result], *, project: str) -> tuple[Failure, ...]:

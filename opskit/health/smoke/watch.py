@@ -11,16 +11,18 @@ from typing import Any
 
 from opskit.health.smoke.client import Fault, Reply, Steps, ask, mark, want
 
-_LOOK_S = 0.5
+_LOOK_S, _ALERT_S = 0.5, 10.0
 _DEAD = frozenset({502, 503, 504})
 _OWN_PAGE = b"<center>nginx"
 """What only a page that nginx itself makes holds; its name in a header says nothing, that is on every answer."""
 
 
-def check_page(steps: Steps, *, url: str) -> None:
-    """A page answers."""
-    with steps.step("page"):
-        want(ask("GET", url), 200)
+def check_page(steps: Steps, *, url: str, holds: str = "") -> None:
+    """A page answers, and holds what it should."""
+    with steps.step(holds or "page"):
+        reply = want(ask("GET", url), 200)
+        if holds not in reply.body.decode("utf-8", "replace"):
+            raise Fault("not_ready", f"found no {holds!r} in {url}; wanted it")
 
 
 def check_port(steps: Steps, *, host: str, port: int) -> None:
@@ -106,7 +108,7 @@ def _post(url: str, name: str, seconds: float) -> None:
 
 
 def _seen(url: str, name: str, *, count: int) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + _ALERT_S
     while True:
         reply = want(ask("GET", f"{url}/api/v2/alerts?filter=mark%3D%22{name}%22"), 200)
         if len(reply.json()) == count:
@@ -132,7 +134,7 @@ def check_elasticsearch(steps: Steps, *, url: str, password: str, nginx: str, wa
     if not nginx:
         return
     name = mark()
-    with steps.step("marked log line"):
+    with steps.step("log line through filebeat and logstash"):
         ask("GET", f"{nginx}/nginx-{name}")
         query = {"query": {"match_phrase": {"message": name}}}
         end = time.monotonic() + wait_s
