@@ -26,17 +26,17 @@ _PATIENCE = 3.0
 class Smoke:
     """The smoke checks of an environment that is up."""
 
-    def __init__(self, environment: Environment, *, rehearse: bool, slow_s: float) -> None:
+    def __init__(self, environment: Environment, *, level: str, slow_s: float) -> None:
         self.environment = environment
-        self.rehearse = rehearse
+        self.level = level
         self.slow_s = slow_s
         self.journal = Journal.of_this_run()
 
     @cached_property
     def site(self) -> Site:
         """The environment on this machine; read once."""
-        site = read_site(self.environment, gpu="auto", ports="keep", rehearse=self.rehearse, journal=self.journal)
-        self.journal.write("facts", versions=site.versions(), rehearsal=self.rehearse)
+        site = read_site(self.environment, gpu="auto", ports="keep", level=self.level, journal=self.journal)
+        self.journal.write("facts", versions=site.versions(), rehearsal=site.facts.rehearsal)
         return site
 
     def services(self) -> Table:

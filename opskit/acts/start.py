@@ -45,7 +45,7 @@ class Start:
         gpu: str,
         terms: Terms,
         *,
-        rehearse: bool,
+        level: str,
         deadline_s: float,
         ports: str = "keep",
         cleanup: str = "never",
@@ -57,7 +57,8 @@ class Start:
         self.ports = ports
         self.cleanup = cleanup
         self.asks = smoke
-        self.rehearse = rehearse
+        self.level = level
+        self.rehearse = level != "no"
         self.deadline_s = deadline_s
         self.journal = Journal.of_this_run()
         self.interactive = is_interactive()
@@ -65,7 +66,7 @@ class Start:
     @cached_property
     def site(self) -> Site:
         """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, rehearse=self.rehearse, journal=self.journal)
+        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
         site.keep_facts(self.journal)
         return site
 
@@ -222,7 +223,7 @@ class Start:
         """What to type next: status, logs, stop."""
         project, name = self.site.project, self.environment.name
         host = f"DOCKER_HOST={project.engine_host} "
-        more = " -p rehearse true" if self.rehearse else ""
+        more = f" -p rehearse {self.level}" if self.rehearse else ""
         rows = [
             ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
             ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
