@@ -189,7 +189,9 @@ def litellm() -> Path:
         shutil.rmtree(venv, ignore_errors=True)
         uv = [shutil.which("uv") or "uv"]
         subprocess.run([*uv, "venv", "-q", str(venv)], check=True)
-        done = subprocess.run([*uv, "pip", "install", "-q", "-p", str(venv / "bin/python"), LITELLM], check=False)
+        done = subprocess.run(
+            [*uv, "pip", "install", "-q", "-p", str(venv / "bin/python"), LITELLM, "prometheus-client"], check=False
+        )
         assert done.returncode == 0, "LiteLLM could not be installed"
     return program
 
