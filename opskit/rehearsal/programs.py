@@ -86,7 +86,7 @@ PROGRAMS: Mapping[str, Program] = {
     ),
     "litellm": Program(
         image={"Entrypoint": ["/usr/local/bin/litellm"], "Cmd": ["--port", "4000"], "WorkingDir": "/app"},
-        python=("litellm[proxy]==1.104.2", "prisma==0.15.0"),
+        python=("litellm[proxy]==1.104.2", "prisma==0.15.0", "prometheus-client==0.26.0"),
         left_out=("_polars_runtime_32", "polars", "granian", "hf_xet", "pyroscope"),
         files={"litellm": "/usr/local/bin/litellm"},
         differs="without its database: the engines of Prisma come in no package",

@@ -135,12 +135,12 @@ def check_elasticsearch(steps: Steps, *, url: str, password: str, nginx: str, wa
         return
     name = mark()
     with steps.step("log line through filebeat and logstash"):
-        ask("GET", f"{nginx}/nginx-{name}")
+        ask("GET", f"{nginx}/{name}")
         query = {"query": {"match_phrase": {"message": name}}}
         end = time.monotonic() + wait_s
         while not _hits(reply := ask("POST", f"{url}/logs-*/_search", query, headers)):
             if time.monotonic() > end:
-                raise Fault("log_lost", f"found {reply} after {wait_s:g} s; wanted the line of /nginx-{name}")
+                raise Fault("log_lost", f"found {reply} after {wait_s:g} s; wanted the line of /{name}")
             time.sleep(_LOOK_S)
 
 
