@@ -36,7 +36,6 @@ from opskit.preflight.facts import Facts, Files, Host, Unread
 from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
 from opskit.reading import Reading
-from opskit.rehearsal.engine import RehearsalEngine
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, write_overlay
 from opskit.secrets.policy import rules_for
@@ -101,9 +100,9 @@ class Site:
         return replace(self, project=project, secrets=secrets, facts=facts), added
 
 
-def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
+def read_site(environment: Environment, *, gpu: str, ports: str, level: str, journal: Journal) -> Site:
     """Look at one environment on this machine; see `survey`."""
-    return survey(environment, World(rehearse=rehearse, journal=journal), gpu=gpu, ports=ports, journal=journal)
+    return survey(environment, World(level=level, journal=journal), gpu=gpu, ports=ports, journal=journal)
 
 
 def survey(environment: Environment, world: World, *, gpu: str, ports: str, journal: Journal) -> Site:
@@ -133,9 +132,9 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             stack = stack if presumed.words == compose.words else resolve(project, env_file.values)
         else:
             stack = Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
-    if rehearsal and world.client is not None and isinstance(stack, Stack):
+    if rehearsal and isinstance(stack, Stack):
         with phase(journal, "images"):
-            project = _set_stage(project, stack, world.client, rehearsal, partial(note, journal))
+            project = _set_stage(project, stack, world, journal)
             world.look_again_at_images()
         with phase(journal, "compose config"):
             stack = resolve(project, env_file.values)
@@ -254,14 +253,16 @@ def _moved(  # noqa: PLR0917
     return project, resolve(project, env_file.values)
 
 
-def _set_stage(
-    project: Project, stack: Stack, client: DockerClient, engine: RehearsalEngine, say: Callable[[str], None]
-) -> Project:
+def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -> Project:
+    """The project with the rehearsal's images in place."""
+    if world.client is None or world.rehearsal is None:
+        return project
     services = [service.name for service in stack.services]
-    images = ensure_images(client, services, cache=STATE / "cache", say=say)
+    say, cache = partial(note, journal), STATE / "cache"
+    images = ensure_images(world.client, services, cache=cache, say=say, full=world.level == "full")
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
-    stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=engine.private)
+    stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
     return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
 
 

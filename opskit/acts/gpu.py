@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 class GpuLook:
     """The GPUs as one environment would use them; nothing is started."""
 
-    def __init__(self, environment: Environment, gpu: str, *, rehearse: bool) -> None:
+    def __init__(self, environment: Environment, gpu: str, *, level: str) -> None:
         self.environment = environment
         self.gpu = gpu
-        self.rehearse = rehearse
+        self.level = level
+        self.rehearse = level != "no"
         self.journal = Journal.of_this_run()
         self._panel: LivePanel | None = None
 
     @cached_property
     def _site(self) -> Site:
-        site = read_site(self.environment, gpu=self.gpu, ports="keep", rehearse=self.rehearse, journal=self.journal)
+        site = read_site(self.environment, gpu=self.gpu, ports="keep", level=self.level, journal=self.journal)
         site.keep_facts(self.journal)
         return site
 

@@ -33,11 +33,12 @@ def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
         label = stack.service(port.service).labels.get(f"{LABEL}{port.target}")
         if label is not None:
             scheme, path, title = label.split(" ", 2)
-            rows.append(Endpoint(port.service, title, _url(scheme, path, port)))
+            rows.append(Endpoint(port.service, title, url_of(scheme, path, port)))
     return tuple(rows)
 
 
-def _url(scheme: str, path: str, port: Port) -> str:
+def url_of(scheme: str, path: str, port: Port) -> str:
+    """Where a published port is reached from this machine; path `-` has none."""
     host = "127.0.0.1" if port.host_ip in {"0.0.0.0", "::", ""} else port.host_ip  # noqa: S104  any is reached by local
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}:{port.published}{'' if path == '-' else path}"

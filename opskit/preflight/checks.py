@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
+from opskit.preflight.checks_alert import check_alert_receiver
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
@@ -112,6 +113,7 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_secret_file,
     check_secret_readable,
     check_data_version,
+    check_alert_receiver,
 )
 
 NOT_REHEARSED: frozenset[Callable[..., Iterable[Finding]]] = frozenset(
@@ -124,6 +126,7 @@ NOT_REHEARSED: frozenset[Callable[..., Iterable[Finding]]] = frozenset(
         check_gpu_toolkit,
         check_gpu_cgroup,
         check_kernel_module,
+        check_alert_receiver,
     }
 )
 """Checks of what a rehearsal does without."""

@@ -53,6 +53,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("LOGSTASH_PASSWORD"),
     SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC),
     SecretRule("ALLURE_PASSWORD"),
+    SecretRule("ALLURE_JWT_SECRET_KEY"),
 )
 
 BY_NAME: Mapping[str, SecretRule] = {rule.name: rule for rule in RULES}
@@ -66,4 +67,4 @@ def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:
 
 def is_secret(name: str) -> bool:
     """Whether a variable's value must never be shown: one of the table, or one whose name says so."""
-    return name in BY_NAME or name.endswith(("_PASSWORD", "_TOKEN", "_KEY", "_SECRET"))
+    return name in BY_NAME or name.endswith(("_PASSWORD", "_TOKEN", "_KEY", "_SECRET", "_WEBHOOK_URL"))

@@ -72,7 +72,10 @@ def test_no_secret_is_in_a_command_and_each_one_demanded_has_a_rule(any_stack: S
 
 
 def test_an_environment_demands_only_the_secrets_it_uses() -> None:
-    assert read_demanded([COMPOSE / "docker-compose.allure.yml"]) == {"ALLURE_PASSWORD"}
+    assert read_demanded([COMPOSE / "docker-compose.allure.yml"]) == {
+        "ALLURE_PASSWORD",
+        "ALLURE_JWT_SECRET_KEY",
+    }
     assert read_demanded([COMPOSE / "docker-compose.jmeter.yml"]) == set()
 
 
@@ -130,4 +133,4 @@ def test_the_watching_overlay_goes_on_any_environment_with_the_base_services() -
     environment = read_environments(ENVIRONMENTS)["staging"]
     more = environment.model_copy(update={"compose": (*environment.compose, "docker-compose.watch.yml")})
     names = {service.name for service in resolve_column(more, "single", find_compose()).stack.services}
-    assert {"prometheus", "grafana", "postgres-exporter", "redis-exporter", "dcgm-exporter"} <= names
+    assert {"prometheus", "alertmanager", "grafana", "postgres-exporter", "redis-exporter", "dcgm-exporter"} <= names

@@ -6,4 +6,4 @@ if [ "$N8N_INSTANCE_OWNER_MANAGED_BY_ENV" = true ]; then
     exit 1
   }
 fi
-exec python3 /usr/local/bin/standin.py n8n
+exec python3 /usr/local/lib/standin n8n

@@ -4,7 +4,6 @@ Runs inside a rehearsal image: `standin.py SERVICE [the command of the compose f
 the real program, and says in every answer what it is.
 """
 
-import base64
 import http.client
 import json
 import os
@@ -13,6 +12,8 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import logs  # beside this file
 
 SERVICE = sys.argv[1]
 ARGUMENTS = sys.argv[2:]
@@ -125,20 +126,24 @@ def collections(request):
     stored(request)
 
 
-def basic(user, password):
-    return "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()
-
-
 def elastic(request):
     """Elasticsearch's users: `elastic` from the environment, others as they are made; nothing answers without one."""
     users = {"elastic": os.environ.get("ELASTIC_PASSWORD", "")}
     users.update({name: json.loads(body)["password"] for name, body in STORE.items()})
-    if request.headers.get("Authorization") not in {basic(*pair) for pair in users.items()}:
+    if request.headers.get("Authorization") not in {logs.basic(*pair) for pair in users.items()}:
         raise Answer(401, {"error": {"type": "security_exception", "reason": "missing authentication credentials"}})
     parts = request.path.split("?")[0].strip("/").split("/")
     if request.command in ("PUT", "POST") and parts[:2] == ["_security", "user"]:
         STORE[parts[2]] = request.body
+    for name, act in (("_bulk", logs.bulk), ("_search", logs.search)):
+        if parts[1:] == [name]:
+            raise Answer(200, act(request))
     fine(request)
+
+
+def beats(request):
+    """Logstash's port for Filebeat: taken where Elasticsearch has taken it."""
+    raise Answer(200 if logs.file_lines(request) == 200 else 503)
 
 
 def logs_in(user, password):
@@ -146,7 +151,7 @@ def logs_in(user, password):
 
     def check(_):
         link = http.client.HTTPConnection("elasticsearch", 9200, timeout=3)
-        headers = {"Authorization": basic(user, os.environ.get(password, ""))}
+        headers = {"Authorization": logs.basic(user, os.environ.get(password, ""))}
         try:
             link.request("GET", "/_security/_authenticate", headers=headers)
             status = link.getresponse().status
@@ -207,7 +212,7 @@ ROUTES = {
     "elasticsearch": {9200: [("/", elastic)]},
     "filebeat": {},
     "kibana": {5601: [("/api/status", logs_in("kibana_system", "ELASTICSEARCH_PASSWORD")), ("=/", page)]},
-    "logstash": {5044: [], 9600: [("/_node/stats", logs_in("logstash_writer", "LOGSTASH_PASSWORD"))]},
+    "logstash": {5044: [("=/", beats)], 9600: [("/_node/stats", logs_in("logstash_writer", "LOGSTASH_PASSWORD"))]},
 }
 QUIET = ("/health", "/ready", "/minio/health", "/livez", "/metrics")
 
@@ -256,6 +261,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+    logs.begin(SERVICE)
     print("%s, ports %s" % (TEXT, sorted(ROUTES[SERVICE])), flush=True)
     ended.wait()
 
