@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MODEL_SERVER = "vllm"
+NEED_LABEL = "opskit.gpu.gib"
+"""A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
 
