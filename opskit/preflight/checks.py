@@ -30,7 +30,7 @@ from opskit.preflight.checks_gpu_card import (
     check_gpu_process,
     check_gpu_width,
 )
-from opskit.preflight.checks_image import check_image_present, check_image_reachable, check_image_size
+from opskit.preflight.checks_image import check_image_present, check_image_reachable
 from opskit.preflight.checks_kernel import (
     check_kernel_forward,
     check_kernel_maps,
@@ -107,7 +107,6 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_model_present,
     check_image_present,
     check_image_reachable,
-    check_image_size,
     check_secret_data,
     check_secret_file,
     check_secret_readable,
