@@ -11,6 +11,7 @@ from opskit.compose.model import Stack
 from opskit.compose.ports import parse_port_variables, plan_moves
 from opskit.compose.variables import read_texts
 from opskit.engine.facts import ContainerFact
+from opskit.files import write_atomically
 from opskit.paths import STATE
 from opskit.preflight.checks_port import busy_ports
 from opskit.preflight.facts import PortHolder
@@ -42,7 +43,7 @@ def move_ports(
     if said:
         path = _path(stack.project)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**read_moved(stack.project), **said}, indent=1))
+        write_atomically(path, json.dumps({**read_moved(stack.project), **said}, indent=1))
     return said
 
 
