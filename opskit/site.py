@@ -16,7 +16,7 @@ from opskit.compose.cli import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded, read_used
+from opskit.compose.source import read_source
 from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file, resolve
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
@@ -86,7 +86,7 @@ class Site:
 
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        return make_redact(read_hidden(self.secrets, read_used(self.project.files)))
+        return make_redact(read_hidden(self.secrets, read_source(self.project.files).used))
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
@@ -94,7 +94,7 @@ class Site:
         if not environment.secrets:
             return self, ()
         path = ROOT / environment.env_file
-        added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
+        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded))
         secrets = read_secrets(path)
         project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
         facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)

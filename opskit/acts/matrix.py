@@ -14,7 +14,7 @@ from opskit.compose.lint import LintFault, lint
 from opskit.compose.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded, read_texts, read_used
+from opskit.compose.source import read_source, read_texts
 from opskit.environments import Environment, GpuMode, find_environment, read_environments
 from opskit.errors import ConfigError
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
@@ -39,13 +39,14 @@ def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: s
     """
     overlay = (environment.gpu[mode],) if mode in environment.gpu else ()
     files = tuple(COMPOSE / name for name in (*environment.compose, *overlay))
-    demanded = {name: f"value-of-{name.lower()}:1" for name in read_demanded(files)}
+    source = read_source(files)
+    demanded = {name: f"value-of-{name.lower()}:1" for name in source.demanded}
     gpus = {"COMPOSE_PROFILES": "gpu"} if overlay and mode != "cpu" else {}
     values = {**gpus, **environment.settings, **demanded, **more}
     stack = Project(compose, environment.project, files, environ=values).read_stack()
     if not isinstance(stack, Stack):
         raise ConfigError(f"{environment.name}: {stack.message}\nRemedy: {stack.remedy}")
-    return Column(environment, stack, files, read_used(files))
+    return Column(environment, stack, files, source.used)
 
 
 class Matrix:

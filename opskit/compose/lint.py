@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from opskit.compose import lint_image, lint_service, lint_stack, lint_text
-from opskit.compose.lint_subject import Flaw, Scalar, Subject, parse_scalars
+from opskit.compose.lint_subject import Flaw, Subject
 from opskit.compose.model import Stack
+from opskit.compose.source import Scalar, parse_scalars
 
 ACCEPT = "opskit.accept."
 """A service's label that accepts a rule's faults: `opskit.accept.<rule>: "<reason>"`."""

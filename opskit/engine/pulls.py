@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from opskit.engine.model import Pull, PullAnswer
 from opskit.errors import NotReadError
 from opskit.reading import Reading
 
@@ -16,42 +15,18 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
-class Answer(StrEnum):
-    """What came of asking a registry for an image."""
-
-    THERE = "there"
-    ABSENT = "absent"
-    """The registry answers, and has no such tag, or none for the Engine's processor."""
-    LOGIN = "login"
-    """It is private, or not there: a registry does not tell which."""
-    LIMITED = "limited"
-    """The registry takes no more requests from here for some time."""
-    UNKNOWN = "unknown"
-    """The registry answers, but not on this image, or not in time."""
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """An image that is missing on the Engine, and what its registry says of it; `reason` is the Engine's own text."""
-
-    reference: str
-    answer: Answer
-    reason: str = ""
-
-
 _ANSWERS = (
     # The Engine's text, since it answers 500 to most of them (20.10: also where the registry's body is no JSON).
-    (r"manifest unknown|name unknown|HTTP 404|invalid reference|repository name", Answer.ABSENT),
-    (r"toomanyrequests|HTTP 429|rate limit", Answer.LIMITED),
-    (r"unauthorized|denied|HTTP 40[13]|no basic auth", Answer.LOGIN),
-    (r"dial tcp|lookup |tls: |x509: |proxyconnect|i/o timeout|connection re|: EOF$", Answer.UNREACHABLE),
+    (r"manifest unknown|name unknown|HTTP 404|invalid reference|repository name", PullAnswer.ABSENT),
+    (r"toomanyrequests|HTTP 429|rate limit", PullAnswer.LIMITED),
+    (r"unauthorized|denied|HTTP 40[13]|no basic auth", PullAnswer.LOGIN),
+    (r"dial tcp|lookup |tls: |x509: |proxyconnect|i/o timeout|connection re|: EOF$", PullAnswer.UNREACHABLE),
 )
 
 
-def classify(text: str) -> Answer:
+def classify(text: str) -> PullAnswer:
     """What the Engine's error about an image means. Source: Engine 20.10, tests/unit/engine/test_pulls.py."""
-    return next((answer for pattern, answer in _ANSWERS if re.search(pattern, text)), Answer.UNKNOWN)
+    return next((answer for pattern, answer in _ANSWERS if re.search(pattern, text)), PullAnswer.UNKNOWN)
 
 
 def read_pulls(client: DockerClient, references: Iterable[str], *, timeout_s: float) -> tuple[Pull, ...]:
@@ -76,7 +51,7 @@ def _take(reference: str, reading: Reading[Pull]) -> Pull:
     try:
         return reading.result()
     except NotReadError as error:
-        return Pull(reference, Answer.UNKNOWN, str(error))
+        return Pull(reference, PullAnswer.UNKNOWN, str(error))
 
 
 def _ask(client: DockerClient, reference: str) -> Pull:
@@ -94,8 +69,8 @@ def _ask(client: DockerClient, reference: str) -> Pull:
     wanted = f"{here['Os']}/{here['Arch']}"
     offered = {f"{entry.get('os')}/{entry.get('architecture')}" for entry in platforms} - {"unknown/unknown", "/"}
     if offered and wanted not in offered:
-        return Pull(reference, Answer.ABSENT, f"not made for {wanted}; made for: {', '.join(sorted(offered))}")
-    return Pull(reference, Answer.THERE)
+        return Pull(reference, PullAnswer.ABSENT, f"not made for {wanted}; made for: {', '.join(sorted(offered))}")
+    return Pull(reference, PullAnswer.THERE)
 
 
 def read_present(client: DockerClient, references: Iterable[str]) -> frozenset[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from opskit.compose.model import UNNAMED_IMAGE, Service, Stack
-from opskit.engine.pulls import Answer, Pull
+from opskit.engine.model import Pull, PullAnswer
 from opskit.preflight.finding import Finding, Verdict
 
 _REFUSED = {
-    Answer.ABSENT: (Verdict.FAIL, "name one that is there; `docker manifest inspect {image}` asks again"),
-    Answer.LOGIN: (Verdict.WARN, "check the name; where it is right, `docker login` to its registry before the launch"),
-    Answer.LIMITED: (Verdict.WARN, "wait, or `docker login` to its registry: a login has a limit of its own"),
-    Answer.UNKNOWN: (Verdict.SKIP, "look again; `docker pull {image}` shows what the Engine gets"),
-    Answer.UNREACHABLE: (
+    PullAnswer.ABSENT: (Verdict.FAIL, "name one that is there; `docker manifest inspect {image}` asks again"),
+    PullAnswer.LOGIN: (
+        Verdict.WARN,
+        "check the name; where it is right, `docker login` to its registry before the launch",
+    ),
+    PullAnswer.LIMITED: (Verdict.WARN, "wait, or `docker login` to its registry: a login has a limit of its own"),
+    PullAnswer.UNKNOWN: (Verdict.SKIP, "look again; `docker pull {image}` shows what the Engine gets"),
+    PullAnswer.UNREACHABLE: (
         Verdict.FAIL,
         "fix the Engine's way there (`docker info` has its proxy, `docker pull {image}` tries again); or `docker load`",
     ),
@@ -68,17 +71,17 @@ def check_image_reachable(pulls: Iterable[Pull]) -> tuple[Finding, ...]:
     Args:
         pulls: of the missing images. One reason that several share is one finding.
     """
-    groups: dict[tuple[Answer, str], list[str]] = {}
+    groups: dict[tuple[PullAnswer, str], list[str]] = {}
     for pull in pulls:
         groups.setdefault((pull.answer, pull.reason or pull.reference), []).append(pull.reference)
     return tuple(_reachable(answer, reason, images) for (answer, reason), images in groups.items())
 
 
-def _reachable(answer: Answer, reason: str, images: list[str]) -> Finding:
+def _reachable(answer: PullAnswer, reason: str, images: list[str]) -> Finding:
     subject, wanted = ", ".join(images), "a registry that has it"
-    if answer is Answer.THERE:
+    if answer is PullAnswer.THERE:
         return Finding("image-reachable", Verdict.PASS, subject, "its registry has it", wanted)
     verdict, remedy = _REFUSED[answer]
     remedy = remedy.format(image=images[0])
-    required = answer is not Answer.UNKNOWN
+    required = answer is not PullAnswer.UNKNOWN
     return Finding("image-reachable", verdict, subject, reason, wanted, remedy, required=required)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opskit.engine.client import connect
-from opskit.engine.pulls import Answer, Pull, read_present, read_pulls
+from opskit.engine.model import Pull, PullAnswer
+from opskit.engine.pulls import read_present, read_pulls
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -74,7 +75,7 @@ class Registry:
         self._thread.start()
 
     def serve(self, reply: Reply | Play, tag: str = "1") -> str:
-        """Answer for a tag, and for the digest of what it answers; returns the image's name."""
+        """PullAnswer for a tag, and for the digest of what it answers; returns the image's name."""
         self.paths[f"/v2/a/manifests/{tag}"] = reply
         if not callable(reply):
             self.paths[f"/v2/a/manifests/{reply[1].get('Docker-Content-Digest', '-')}"] = reply
@@ -100,7 +101,7 @@ def ask(engine: DockerClient, image: str, timeout_s: float = 20.0) -> Pull:
 
 def test_an_image_that_its_registry_has_is_there(engine: DockerClient, registry: Registry) -> None:
     image = registry.serve(IMAGE)
-    assert ask(engine, image) == Pull(image, Answer.THERE)
+    assert ask(engine, image) == Pull(image, PullAnswer.THERE)
 
 
 def test_an_image_for_other_processors_only_is_absent(engine: DockerClient, registry: Registry) -> None:
@@ -111,24 +112,24 @@ def test_an_image_for_other_processors_only_is_absent(engine: DockerClient, regi
         "platform": {"os": "linux", "architecture": "s390x"},
     }
     pull = ask(engine, registry.serve(typed(INDEX, manifests=[only])))
-    assert pull.answer is Answer.ABSENT
+    assert pull.answer is PullAnswer.ABSENT
     assert "made for: linux/s390x" in pull.reason
 
 
 @pytest.mark.parametrize(
     ("reply", "answer"),
     [
-        (error(404, "MANIFEST_UNKNOWN"), Answer.ABSENT),
-        (error(401, "UNAUTHORIZED"), Answer.LOGIN),
-        (error(403, "DENIED"), Answer.LOGIN),
-        (error(429, "TOOMANYREQUESTS"), Answer.LIMITED),
-        ((429, {}, b"slow down"), Answer.LIMITED),
-        ((404, {}, b"no"), Answer.ABSENT),
-        (error(500, "UNKNOWN"), Answer.UNKNOWN),
-        ((503, {}, b""), Answer.UNKNOWN),
+        (error(404, "MANIFEST_UNKNOWN"), PullAnswer.ABSENT),
+        (error(401, "UNAUTHORIZED"), PullAnswer.LOGIN),
+        (error(403, "DENIED"), PullAnswer.LOGIN),
+        (error(429, "TOOMANYREQUESTS"), PullAnswer.LIMITED),
+        ((429, {}, b"slow down"), PullAnswer.LIMITED),
+        ((404, {}, b"no"), PullAnswer.ABSENT),
+        (error(500, "UNKNOWN"), PullAnswer.UNKNOWN),
+        ((503, {}, b""), PullAnswer.UNKNOWN),
     ],
 )
-def test_a_refusal_says_why(engine: DockerClient, registry: Registry, reply: Reply, answer: Answer) -> None:
+def test_a_refusal_says_why(engine: DockerClient, registry: Registry, reply: Reply, answer: PullAnswer) -> None:
     pull = ask(engine, registry.serve(reply))
     assert pull.answer is answer
     assert pull.reason
@@ -152,21 +153,21 @@ def test_a_private_image_is_there_after_a_login(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     client = connect(engine_host)
     try:
-        assert ask(client, image).answer is Answer.LOGIN
+        assert ask(client, image).answer is PullAnswer.LOGIN
         (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.name: {"auth": word}}}))
-        assert ask(client, image).answer is Answer.THERE
+        assert ask(client, image).answer is PullAnswer.THERE
     finally:
         client.close()
 
 
 @pytest.mark.parametrize("image", ["127.0.0.1:1/a:1", "nowhere.invalid/a:1"])
 def test_a_registry_that_is_not_there_is_unreachable(engine: DockerClient, image: str) -> None:
-    assert ask(engine, image).answer is Answer.UNREACHABLE
+    assert ask(engine, image).answer is PullAnswer.UNREACHABLE
 
 
 def test_a_registry_without_tls_elsewhere_is_unreachable(engine: DockerClient, registry: Registry) -> None:
     image = registry.serve(IMAGE).replace("127.0.0.1", "0.0.0.0")
-    assert ask(engine, image).answer is Answer.UNREACHABLE
+    assert ask(engine, image).answer is PullAnswer.UNREACHABLE
 
 
 def test_a_slow_registry_delays_no_other_and_is_unknown(engine: DockerClient, registry: Registry) -> None:
@@ -182,13 +183,13 @@ def test_a_slow_registry_delays_no_other_and_is_unknown(engine: DockerClient, re
         pulls = read_pulls(engine, images, timeout_s=2.0)
     finally:
         over.set()
-    assert [pull.answer for pull in pulls] == [Answer.UNKNOWN, Answer.THERE]
+    assert [pull.answer for pull in pulls] == [PullAnswer.UNKNOWN, PullAnswer.THERE]
     assert "no answer within 2 s" in pulls[0].reason
     assert time.monotonic() - began < 10
 
 
 def test_what_is_no_name_is_absent(engine: DockerClient) -> None:
-    assert ask(engine, "No name").answer is Answer.ABSENT
+    assert ask(engine, "No name").answer is PullAnswer.ABSENT
 
 
 def test_the_engine_knows_an_image_by_each_of_its_names(engine: DockerClient, busybox: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import UNNAMED_IMAGE, Stack, parse_stack
-from opskit.engine.pulls import Answer, Pull
+from opskit.engine.model import Pull, PullAnswer
 from opskit.preflight.checks_image import (
     check_image_present,
     check_image_reachable,
@@ -61,34 +61,34 @@ def test_what_no_launch_pulls_is_not_missing(service: dict[str, Any]) -> None:
     assert missing_images(stack_of(a=service), set()) == ()
 
 
-def pull(answer: Answer, reference: str = "nginx:1", reason: str = "why") -> Pull:
-    return Pull(reference, answer, "" if answer is Answer.THERE else reason)
+def pull(answer: PullAnswer, reference: str = "nginx:1", reason: str = "why") -> Pull:
+    return Pull(reference, answer, "" if answer is PullAnswer.THERE else reason)
 
 
 @pytest.mark.parametrize(
     ("answer", "verdict", "stops"),
     [
-        (Answer.THERE, Verdict.PASS, False),
-        (Answer.ABSENT, Verdict.FAIL, True),
-        (Answer.LOGIN, Verdict.WARN, False),
-        (Answer.LIMITED, Verdict.WARN, False),
-        (Answer.UNKNOWN, Verdict.SKIP, False),
-        (Answer.UNREACHABLE, Verdict.FAIL, True),
+        (PullAnswer.THERE, Verdict.PASS, False),
+        (PullAnswer.ABSENT, Verdict.FAIL, True),
+        (PullAnswer.LOGIN, Verdict.WARN, False),
+        (PullAnswer.LIMITED, Verdict.WARN, False),
+        (PullAnswer.UNKNOWN, Verdict.SKIP, False),
+        (PullAnswer.UNREACHABLE, Verdict.FAIL, True),
     ],
 )
-def test_only_what_certainly_cannot_be_pulled_stops(answer: Answer, verdict: Verdict, *, stops: bool) -> None:
+def test_only_what_certainly_cannot_be_pulled_stops(answer: PullAnswer, verdict: Verdict, *, stops: bool) -> None:
     (finding,) = check_image_reachable([pull(answer)])
     assert (finding.verdict, finding.stops) == (verdict, stops)
-    assert ("why" in finding.found) == (answer is not Answer.THERE)
+    assert ("why" in finding.found) == (answer is not PullAnswer.THERE)
     assert ("`" in finding.remedy) == (verdict is not Verdict.PASS)
 
 
 def test_one_reason_that_several_share_is_one_finding() -> None:
-    lost = [pull(Answer.UNREACHABLE, f"a:{n}", reason="no such host") for n in range(4)]
+    lost = [pull(PullAnswer.UNREACHABLE, f"a:{n}", reason="no such host") for n in range(4)]
     (finding,) = check_image_reachable(lost)
     assert (finding.subject, finding.found) == ("a:0, a:1, a:2, a:3", "no such host")
 
 
 def test_each_image_that_is_there_is_a_finding_of_its_own() -> None:
-    findings = check_image_reachable([pull(Answer.THERE, "a:1"), pull(Answer.THERE, "a:2")])
+    findings = check_image_reachable([pull(PullAnswer.THERE, "a:1"), pull(PullAnswer.THERE, "a:2")])
     assert [finding.subject for finding in findings] == ["a:1", "a:2"]
