@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import Ending, Service, Stack
 from opskit.compose.source import Scalar
-
-ROLE = "opskit.role"
-"""The label that makes a service a one-shot whatever else it says: `opskit.role: oneshot`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,6 @@ class Flaw:
 
 
 def is_one_shot(service: Service, stack: Stack) -> bool:
-    """Whether a service is to end: its label says so, somebody waits for its end, or nothing restarts or probes it."""
-    ends = str(service.raw.get("restart") or "").startswith(("no", "on-failure")) and not service.healthcheck
-    return ends or service.labels.get(ROLE) == "oneshot" or service.name in stack.one_shots
+    """Whether a service is to end: it must, or its file says that nothing restarts it and nothing probes it."""
+    ending = stack.ending(service)
+    return ending is Ending.MUST or (ending is Ending.MAY and "restart" in service.raw and not service.healthcheck)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import Ending, Service, Stack
 from opskit.environments import Environment
 
 _CORE = ("postgres", "redis", "qdrant", "minio", "vllm", "litellm", "multimodal-worker", "retrieval-proxy")
@@ -223,8 +223,7 @@ def _intervals(column: Column, _: Column) -> str:
 
 
 def _restart(column: Column, _: Column) -> str:
-    one_shots = {s.name for s in column.stack.services if s.labels.get("opskit.role") == "oneshot"}
-    lasting = [s for s in column.stack.services if s.name not in one_shots | column.stack.one_shots]
+    lasting = [s for s in column.stack.services if column.stack.ending(s) is not Ending.MUST]
     return ", ".join(sorted({service.restart for service in lasting}))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
-from opskit.preflight.checks_compose import check_compose_version, check_config_valid
+from opskit.preflight.checks_compose import check_compose_version, check_config_valid, check_label_valid
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
 from opskit.preflight.checks_engine import (
@@ -68,6 +68,7 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_compose_version,
     check_variable_set,
     check_config_valid,
+    check_label_valid,
     check_gpu_present,
     check_gpu_driver,
     check_kernel_module,
