@@ -10,7 +10,7 @@ from opskit.audit.redact import make_redact
 from opskit.compose.cli import Project, presume_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import UNNAMED_IMAGE, Stack
-from opskit.compose.variables import parse_demanded, parse_used, read_texts, read_used
+from opskit.compose.source import read_source
 from opskit.engine.facts import EngineFacts
 from opskit.environments import Environment
 from opskit.errors import ConfigError
@@ -71,13 +71,13 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
     """
     files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
-    texts = read_texts(files).values()
-    demanded = parse_demanded(texts)
+    source = read_source(files)
+    demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
     own = UNNAMED if world.rehearsal else {}
     given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
     name = world.named(environment)
-    engine = world.engine() if "DOCKER_ROOT" in parse_used(texts) else ""
+    engine = world.engine() if "DOCKER_ROOT" in source.used else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
     settings = {**environment.settings, **read_moved(name)}.items()
     project = Project(
@@ -107,7 +107,7 @@ def resolve(project: Project, env_file: Mapping[str, Secret]) -> Stack | Failure
     stack = project.read_stack()
     if isinstance(stack, Stack):
         return stack
-    return stack.redacted(make_redact(read_hidden(env_file, read_used(project.files))))
+    return stack.redacted(make_redact(read_hidden(env_file, read_source(project.files).used)))
 
 
 def read_env_file(environment: Environment) -> EnvFile:

@@ -16,11 +16,11 @@ from opskit.compose.cli import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded, read_used
+from opskit.compose.source import read_source
 from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file, resolve
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
-from opskit.engine.registry import read_pulls
+from opskit.engine.pulls import read_present, read_pulls
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError, UsageError
 from opskit.gpu.model import Inventory
@@ -50,7 +50,7 @@ GPU_CHOICE = "OPSKIT_GPU"
 """The variable by which an operator's choice of GPU mode is kept; gpu=auto takes it."""
 _FILES_S = 10.0
 _OUTSIDE_S = 5.0
-"""Hub and registries end within 3 s by themselves."""
+"""For the hub, and for the registries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Site:
 
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        return make_redact(read_hidden(self.secrets, read_used(self.project.files)))
+        return make_redact(read_hidden(self.secrets, read_source(self.project.files).used))
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
@@ -93,7 +93,7 @@ class Site:
         if not environment.secrets:
             return self, ()
         path = ROOT / environment.env_file
-        added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
+        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded))
         secrets = read_secrets(path)
         project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
         facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
@@ -140,8 +140,8 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             stack = resolve(project, env_file.values)
     asking = _ask_hub(stack) if rehearsal is None else {}
     with phase(journal, "facts"):
-        engine = world.engine_whole()
-        asking |= _ask_registries(stack, engine) if rehearsal is None else {}
+        engine = _with_images(stack, world.engine_whole(), world.client)
+        asking |= _ask_registries(stack, engine, world.client) if rehearsal is None else {}
         host = world.host()
         unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
         if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
@@ -226,12 +226,21 @@ def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
     return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
 
 
-def _ask_registries(stack: Stack | Failure, engine: EngineFacts | str) -> dict[str, Reading[Any]]:
+def _with_images(stack: Stack | Failure, engine: EngineFacts | str, client: DockerClient | None) -> EngineFacts | str:
+    """The Engine, its images by the names that the files use too: it alone knows whether two names are one image."""
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack) or client is None:
+        return engine
+    return replace(engine, images=engine.images | read_present(client, missing_images(stack, engine.images)))
+
+
+def _ask_registries(
+    stack: Stack | Failure, engine: EngineFacts | str, client: DockerClient | None
+) -> dict[str, Reading[Any]]:
     """Begin to ask for the images that are missing."""
-    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack):
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack) or client is None:
         return {}
-    ask = partial(read_pulls, missing_images(stack, engine.images), cache=STATE / "image-sizes.json")
-    return {"pulls": Reading("registries", ask, timeout_s=_OUTSIDE_S)}
+    ask = partial(read_pulls, client, missing_images(stack, engine.images), timeout_s=_OUTSIDE_S)
+    return {"pulls": Reading("registries", ask, timeout_s=2 * _OUTSIDE_S)}
 
 
 def _take(reading: Reading[Any], seconds: dict[str, float]) -> Any:  # noqa: ANN401  each has its own type

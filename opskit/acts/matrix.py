@@ -14,7 +14,7 @@ from opskit.compose.lint import LintFault, lint
 from opskit.compose.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded, read_texts, read_used
+from opskit.compose.source import read_source, read_texts
 from opskit.environments import Environment, GpuMode, find_environment, read_environments
 from opskit.errors import ConfigError
 from opskit.gpu.placement import WORKER_GPUS, takes_gpus
@@ -40,14 +40,14 @@ def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: s
     """
     overlays = find_overlays(environment, mode, **more)
     files = tuple(COMPOSE / name for name in (*environment.compose, *overlays))
-    demanded = {name: f"value-of-{name.lower()}:1" for name in read_demanded(files)}
+    demanded = {name: f"value-of-{name.lower()}:1" for name in read_source(files).demanded}
     gpus = {"COMPOSE_PROFILES": "gpu"} if overlays and mode != "cpu" else {}
     values = {**gpus, **environment.settings, **demanded, **more}
     stack = Project(compose, environment.project, files, environ=values).read_stack()
     if not isinstance(stack, Stack):
         raise ConfigError(f"{environment.name}: {stack.message}\nRemedy: {stack.remedy}")
     every = (*environment.compose, *environment.gpu.values(), *environment.worker_gpu.values())
-    return Column(environment, stack, files, read_used(COMPOSE / name for name in every))
+    return Column(environment, stack, files, read_source(COMPOSE / name for name in every).used)
 
 
 def find_overlays(environment: Environment, mode: GpuMode, **more: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from opskit.compose.model import MODEL_SERVER, NEED_LABEL, Service, Stack
+from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.engine.model import Grant
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -59,7 +59,7 @@ def _need(service: Service) -> Need:
     ids = tuple(device for request in service.devices for device in request.device_ids)
     counts = [request.count for request in service.devices if not request.device_ids]
     count = -1 if None in counts or -1 in counts else sum(filter(None, counts))
-    computes = service.uses_gpus and service.labels.get(NEED_LABEL) != "0"
+    computes = service.uses_gpus and service.labels.gpu_gib != 0
     return Need(service.name, ids, count, _split(service), computes)
 
 

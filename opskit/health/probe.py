@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from opskit.compose.model import Port, Stack
 
-LABEL = "opskit.port."
-"""`opskit.port.<container port>: "<scheme> <path> <title>"` says what a published port is for; path `-` has none."""
-
 _TIMEOUT_S = 5.0
 
 
@@ -30,10 +27,9 @@ def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
     """Every labelled published port, in service order; the published side of the port, never the container's."""
     rows = []
     for port in stack.ports:
-        label = stack.service(port.service).labels.get(f"{LABEL}{port.target}")
+        label = stack.service(port.service).labels.ports.get(port.target)
         if label is not None:
-            scheme, path, title = label.split(" ", 2)
-            rows.append(Endpoint(port.service, title, url_of(scheme, path, port)))
+            rows.append(Endpoint(port.service, label.title, url_of(label.scheme, label.path, port)))
     return tuple(rows)
 
 

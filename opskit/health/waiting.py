@@ -35,14 +35,12 @@ def needs_of(stack: Stack) -> Mapping[str, ServiceNeed]:
     """What each service must reach, from the model and the labels opskit.role, .max_deaths and .stable_s."""
     needs = {}
     for service in stack.services:
-        labels = service.labels
-        one_shot = labels.get("opskit.role") == "oneshot" or service.name in stack.one_shots
         needs[service.name] = ServiceNeed(
             service.name,
             replicas=service.replicas,
-            one_shot=one_shot,
-            max_deaths=int(labels.get("opskit.max_deaths", MAX_DEATHS)),
-            stable_s=float(labels.get("opskit.stable_s", STABLE_S)),
+            ending=stack.ending(service),
+            max_deaths=service.labels.max_deaths or MAX_DEATHS,
+            stable_s=STABLE_S if service.labels.stable_s is None else service.labels.stable_s,
         )
     return needs
 

@@ -12,7 +12,7 @@ from opskit.acts.matrix import find_overlays
 from opskit.compose.cli import Project, find_compose
 from opskit.compose.lint import RULES, LintFault, lint
 from opskit.compose.model import parse_stack
-from opskit.compose.variables import read_demanded, read_texts
+from opskit.compose.source import read_source, read_texts
 from opskit.environments import Environment, GpuMode, read_environments
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
@@ -54,7 +54,7 @@ ELSEWHERE = {
 
 
 def judge(name: str, files: tuple[Path, ...], root: Path, **settings: str) -> tuple[LintFault, ...]:
-    environ = dict.fromkeys(read_demanded(files), "set") | settings
+    environ = dict.fromkeys(read_source(files).demanded, "set") | settings
     # Consistency is looked at after this: Compose itself refuses a container_name with replicas there.
     words = Project(find_compose(), name, files).words("config", "--no-consistency", "--format", "json")
     done = process.run(words, timeout_s=60, env=environ)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import Ending, Service, Stack
 from opskit.health.probe import url_of
 from opskit.health.smoke.route import parse_routes
 from opskit.health.smoke.sql import Role, role_of
@@ -191,7 +191,7 @@ def plan_probes(stack: Stack, given: Given) -> tuple[Probe, ...]:
     planner = _Planner(stack, given)
     probes: list[Probe] = []
     for service in stack.services:
-        if service.name in stack.one_shots or service.labels.get("opskit.role") == "oneshot" or not service.replicas:
+        if stack.ending(service) is Ending.MUST or not service.replicas:
             continue
         make = _PLANS.get(service.name)
         made = make(planner, service) if make else Probe(service.name, "none", {})

@@ -9,7 +9,7 @@ from opskit.rehearsal.programs import PROGRAMS, Program, choose_program
 
 def test_a_heavy_program_is_a_stand_in_until_full_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     heavy = Program(python=("open-webui==0.11.4",), level="full")
-    monkeypatch.setitem(PROGRAMS, "openwebui", heavy)  # type: ignore[arg-type]  # a dict behind the Mapping
+    monkeypatch.setitem(PROGRAMS, "openwebui", heavy)
     assert choose_program("openwebui", full=False) is None
     assert choose_program("openwebui", full=True) is heavy
     assert choose_program("litellm", full=False) is choose_program("litellm", full=True) is PROGRAMS["litellm"]

@@ -103,7 +103,9 @@ def test_a_service_without_a_probe_is_seen_and_one_that_ends_or_has_no_replica_i
 
 
 def test_a_plan_shows_no_secret() -> None:
-    services = {name: {} for name in ("litellm", "minio", "qdrant", "redis", "openwebui", "n8n", "elasticsearch")}
+    services: dict[str, Any] = {
+        name: {} for name in ("litellm", "minio", "qdrant", "redis", "openwebui", "n8n", "elasticsearch")
+    }
     shown = repr(plan(vllm=VLLM, **services))
     assert "Secret(QDRANT_API_KEY)" in shown
     assert "value-of-" not in shown
