@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ENV ?= development
+REHEARSE ?= yes
 STAMP := .venv/.installed
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -28,12 +29,12 @@ $(STAMP): requirements.lock pyproject.toml
 install: $(STAMP) ## Create .venv with the locked packages, and nothing else
 
 .PHONY: rehearse
-rehearse: install ## Launch ENV (development) here, with no GPU and no registry: stand-ins, labelled REHEARSAL
-	@opskit run start -p env $(ENV) -p rehearse true </dev/null
+rehearse: install ## Launch ENV (development) here, with no GPU and no registry; REHEARSE=full runs all real programs there are
+	@opskit run start -p env $(ENV) -p rehearse $(REHEARSE) </dev/null
 
 .PHONY: stop
 stop: install ## Undo `make rehearse`: containers and networks go, data stays; then the private engine, if any
-	@opskit run stop -p env $(ENV) -p rehearse true </dev/null
+	@opskit run stop -p env $(ENV) -p rehearse yes </dev/null
 	@opskit engine stop
 
 .PHONY: lab

@@ -5,23 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from opskit.gpu.budget import Worker, plan_budget
-from opskit.gpu.model import Gpu
+from opskit.gpu.model import Gpu, inventory_from_json
 from opskit.gpu.shape import Model, ModelShape
-from opskit.gpu.smi import inventory_from_topology, parse_topology
 from opskit.show.budget import draw_budget
-from opskit.show.heatmap import draw_heatmap
 from opskit.show.topology import draw_topology
 
 HERE = Path(__file__).parent
 GIB = 1024**3
-RECORDED = HERE.parent / "tests/data/topology"
+RECORDED = HERE.parent / "tests/data/inventory"
 MACHINES = {
-    "dual-3090-nvlink": ("2x3090-nv4-spaces", "NVIDIA GeForce RTX 3090", 24),
-    "dual-3090-no-nvlink": ("2x3090-phb-patched-p2p-tabs", "NVIDIA GeForce RTX 3090", 24),
-    "one-gpu": ("1xp4-numa-na-tabs", "Tesla P4", 8),
-    "three-with-one-pair": ("3xa6000-nv4-pair-plus-node-tabs", "NVIDIA RTX A6000", 48),
-    "four-v100-mixed": ("4xv100-nv1-nv2-tabs", "Tesla V100-SXM2-16GB", 16),
-    "eight-a100-nvswitch": ("8xa100-nv12-nvswitch-tabs", "NVIDIA A100-SXM4-80GB", 80),
+    "dual-3090-nvlink": "2x3090-nv4",
+    "dual-3090-no-nvlink": "2x3090-phb-patched-p2p",
+    "one-gpu": "1xp4-numa-na",
+    "three-with-one-pair": "3xa6000-nv4-pair-plus-node",
+    "four-v100-mixed": "4xv100-nv1-nv2",
+    "eight-a100-nvswitch": "8xa100-nv12-nvswitch",
 }
 LLAMA = Model(int(14.96 * GIB), ModelShape(layers=32, kv_heads=8, head_dim=128, context_tokens=131_072))
 """Llama 3.1 8B in 16 bits."""
@@ -35,13 +33,11 @@ BUDGETS = {
 
 
 def main() -> None:
-    """Write the graph and the matrix of each machine, and each budget."""
+    """Write the graph of each machine, and each budget."""
     (HERE / "pictures").mkdir(exist_ok=True)
-    for name, (file, model, gib) in MACHINES.items():
-        topology = parse_topology((RECORDED / f"{file}.txt").read_text(encoding="utf-8"))
-        found = inventory_from_topology(topology, name=model, memory_total_bytes=gib * 1024**3, source="recorded")
-        draw_topology(found, rehearsal=False).savefig(HERE / f"pictures/{name}.png")
-        draw_heatmap(found, rehearsal=False).savefig(HERE / f"pictures/{name}-matrix.png")
+    for name, file in MACHINES.items():
+        inventory = inventory_from_json((RECORDED / f"{file}.json").read_text(encoding="utf-8"))
+        draw_topology(inventory, rehearsal=False).savefig(HERE / f"pictures/{name}.png")
     for name, (cards, workers, utilization) in BUDGETS.items():
         free = int(23.56 * GIB)
         gpus = [

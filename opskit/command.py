@@ -24,7 +24,10 @@ def run_command(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a notebook: start, stop, status …")
     run.add_argument("notebook")
-    run.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
+    smoke.add_argument("env", metavar="ENV")
+    for command in (run, smoke):
+        command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
     engine.add_argument("act", choices=("start", "stop"))
     said = parser.parse_args(arguments)
@@ -32,6 +35,8 @@ def run_command(arguments: list[str] | None = None) -> int:
         if said.command == "engine":
             with let_in():
                 return _engine(said.act)
+        if said.command == "smoke":
+            return _run("smoke", {**dict(said.parameters), "env": said.env})
         return _run(said.notebook, dict(said.parameters))
     except UsageError as error:
         print(error, file=sys.stderr)
@@ -45,7 +50,7 @@ def _run(name: str, words: dict[str, str]) -> int:
     notebook_path(name)
     parameters = read_parameters(name, words)
     environment = str(parameters.get("env", ""))
-    if environment or name in {"start", "stop"}:
+    if environment or name in {"start", "stop", "smoke"}:
         environment = find_environment(read_environments(ENVIRONMENTS), environment).name
     given = os.environ.get(RUN_FOLDER)
     folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)

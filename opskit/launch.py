@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opskit.compose.cli import Project, find_compose
 from opskit.compose.faults import Failure
+from opskit.compose.model import Stack
 from opskit.engine.client import connect, resolve_host
 from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError
 from opskit.health.outcome import LaunchEvent, Outcome, Sink
@@ -64,6 +65,8 @@ def launch_project(
             stack = resolved.read_stack()
             if isinstance(stack, Failure):
                 return failed(project, stack)
+            if unread := _refused_labels(stack):
+                return failed(project, *unread)
             return launch(resolved, stack, client, deadline_s=deadline_s, sink=on_event)
     except EngineUnavailableError as error:
         return failed(project, Failure("engine_unreachable", None, str(error), (), "see the message"))
@@ -73,6 +76,15 @@ def launch_project(
         return failed(project, Failure("launch_in_progress", None, str(error), (), "see the message"))
 
 
-def failed(project: str, failure: Failure) -> Outcome:
+def _refused_labels(stack: Stack) -> tuple[Failure, ...]:
+    return tuple(
+        Failure("bad_label", service.name, f"services/{service.name}/labels/{name}: found {value!r}; wanted {wanted}",
+                (), "correct the label, or remove it")
+        for service in stack.services
+        for name, value, wanted in service.labels.faults
+    )  # fmt: skip
+
+
+def failed(project: str, *failures: Failure) -> Outcome:
     """The outcome of a launch that ended before it began."""
-    return Outcome(ok=False, project=project, failures=(failure,), services=(), seconds=0.0)
+    return Outcome(ok=False, project=project, failures=failures, services=(), seconds=0.0)

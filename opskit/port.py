@@ -8,9 +8,10 @@ from pathlib import Path
 
 from opskit.compose.cli import Project
 from opskit.compose.model import Stack
-from opskit.compose.ports import parse_port_variables, plan_moves
-from opskit.compose.variables import read_texts
+from opskit.compose.ports import plan_moves
+from opskit.compose.source import read_source
 from opskit.engine.facts import ContainerFact
+from opskit.files import write_atomically
 from opskit.paths import STATE
 from opskit.preflight.checks_port import busy_ports
 from opskit.preflight.facts import PortHolder
@@ -32,7 +33,7 @@ def move_ports(
 ) -> Mapping[str, str]:
     """New values for the variables of busy ports, remembered for the next launch; empty where none is busy."""
     sockets, there = tuple(holders), tuple(containers)
-    defaults = parse_port_variables(read_texts(project.files).values())
+    defaults = read_source(project.files).ports
     env_file = read_secrets(project.env_file) if project.env_file else {}
     values = {name: _value(project, name, default, env_file) for name, default in defaults.items()}
     published = {held.port for container in there for held in container.published}
@@ -42,7 +43,7 @@ def move_ports(
     if said:
         path = _path(stack.project)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**read_moved(stack.project), **said}, indent=1))
+        write_atomically(path, json.dumps({**read_moved(stack.project), **said}, indent=1))
     return said
 
 

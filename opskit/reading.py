@@ -31,7 +31,7 @@ class Reading(Generic[_Fact]):
         refused: tuple[type[Exception], ...] = (OSError,),
     ) -> None:
         self.name = name
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._refused = refused
         self._began = time.monotonic()
         self._seconds: float | None = None
@@ -63,9 +63,9 @@ class Reading(Generic[_Fact]):
         Raises:
             NotReadError: its time is over, or the world refused; the message says which.
         """
-        self._thread.join(max(0.0, self._began + self._timeout_s - time.monotonic()))
+        self._thread.join(max(0.0, self._began + self.timeout_s - time.monotonic()))
         if self._thread.is_alive():
-            raise NotReadError(f"{self.name}: no answer within {self._timeout_s:g} s")
+            raise NotReadError(f"{self.name}: no answer within {self.timeout_s:g} s")
         if isinstance(self._error, self._refused):
             place = "" if isinstance(self._error, OpskitError) else f"{self.name}: "  # ours are sentences already
             raise NotReadError(f"{place}{self._error}")

@@ -10,6 +10,7 @@ from opskit.acts.first_run import FirstRun
 from opskit.acts.gpu import GpuLook
 from opskit.acts.logs import read_log_table
 from opskit.acts.preflight import Preflight
+from opskit.acts.smoke import SLOW_S, Smoke
 from opskit.acts.start import Start
 from opskit.acts.status import Status
 from opskit.acts.stop import Stop
@@ -20,6 +21,7 @@ from opskit.errors import UsageError, did_you_mean
 from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.checks import refuse_unknown
 from opskit.preflight.report import Terms
+from opskit.rehearsal.level import LEVELS, read_level
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def start(
     cleanup: str = "never",
     accept: str = "",
     strict: bool = False,
-    rehearse: bool = False,
+    rehearse: str | bool = "no",
+    smoke: bool = True,
     deadline_s: float = 900,
 ) -> Start:
     """Begin the act that launches an environment; nothing is touched before `launch`.
@@ -51,29 +54,27 @@ def start(
             lists it; see `clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
         strict: a warning closes the gate as a fault does, unless it is accepted.
-        rehearse: run it with stand-ins and recorded GPUs, and say so everywhere.
+        rehearse: `yes` runs it with light real programs, stand-ins and recorded GPUs, and says so everywhere; `full`
+            with every real program that packages provide.
+        smoke: after the launch, ask each service by its own protocol; one that does not do its work is a failed launch.
         deadline_s: seconds until a service that is not ready is called late.
 
     Raises:
         UsageError: a parameter is missing or unknown; nothing was started.
     """
-    environments = read_environments(ENVIRONMENTS)
-    environment = find_environment(environments, env or ("development" if is_interactive() else ""))
-    if environment.act_on:
-        raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
+    environment = _with_stack(env or ("development" if is_interactive() else ""))
     _refuse_mode(gpu)
-    more = _words(overlays)
-    _refuse_overlays(more)
+    environment = _with_overlays(environment, overlays)
     terms = _terms(accept, strict=strict)
-    environment = environment.model_copy(update={"compose": (*environment.compose, *more)})
     if ports not in {"auto", "keep"}:
         raise UsageError(f"ports: found {ports!r}; wanted auto or keep.")
     if cleanup not in MODES:
         raise UsageError(f"cleanup: found {cleanup!r}; wanted one of {', '.join(MODES)}.")
-    return Start(environment, gpu, terms, rehearse=rehearse, deadline_s=deadline_s, ports=ports, cleanup=cleanup)
+    level = _level(rehearse)
+    return Start(environment, gpu, terms, level=level, deadline_s=deadline_s, ports=ports, cleanup=cleanup, smoke=smoke)
 
 
-def stop(*, env: str, rehearse: bool = False) -> Stop:
+def stop(*, env: str, rehearse: str | bool = "no") -> Stop:
     """Begin the act that takes an environment down; data is kept.
 
     Args:
@@ -83,10 +84,10 @@ def stop(*, env: str, rehearse: bool = False) -> Stop:
     Raises:
         UsageError: no such environment.
     """
-    return Stop(find_environment(read_environments(ENVIRONMENTS), env), rehearse=rehearse)
+    return Stop(find_environment(read_environments(ENVIRONMENTS), env), rehearse=_level(rehearse) != "no")
 
 
-def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool = False) -> Clean:
+def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: str | bool = "no") -> Clean:
     """Begin the act that gives disk back; nothing is removed before `clean`, and never a volume.
 
     Args:
@@ -100,19 +101,37 @@ def clean(*, env: str = "", mode: str = "ask", confirm: str = "", rehearse: bool
     """
     if mode not in MODES:
         raise UsageError(f"mode: found {mode!r}; wanted one of {', '.join(MODES)}.")
-    return Clean(_environments(env), mode, confirm, rehearse=rehearse)
+    return Clean(_environments(env), mode, confirm, rehearse=_level(rehearse) != "no")
 
 
-def status(*, rehearse: bool = False) -> Status:
+def status(*, rehearse: str | bool = "no") -> Status:
     """Begin the look at every environment's containers, and at the GPUs they hold; nothing is changed.
 
     Args:
         rehearse: look on the rehearsal's engine, where there is one.
     """
-    return Status(read_environments(ENVIRONMENTS), rehearse=rehearse)
+    return Status(read_environments(ENVIRONMENTS), rehearse=_level(rehearse) != "no")
 
 
-def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, deadline_s: float = 900) -> FirstRun:
+def smoke(*, env: str, overlays: str = "", slow_s: float = SLOW_S, rehearse: str | bool = "no") -> Smoke:
+    """Begin the look at whether the services of an environment that is up do what their users need.
+
+    Args:
+        env: name or alias of an environment.
+        overlays: as it was started with.
+        slow_s: an answer of the model that comes later is called slow.
+        rehearse: as in `start`.
+
+    Raises:
+        UsageError: no such environment or overlay, or it has no stack of its own.
+    """
+    environment = _with_overlays(_with_stack(env), overlays)
+    return Smoke(environment, level=_level(rehearse), slow_s=slow_s)
+
+
+def first_run(
+    *, confirm: str = "", gpu: str = "auto", rehearse: str | bool = "no", deadline_s: float = 900
+) -> FirstRun:
     """Begin the act that wipes development and starts it anew; without the project's name it only shows.
 
     Args:
@@ -127,10 +146,10 @@ def first_run(*, confirm: str = "", gpu: str = "auto", rehearse: bool = False, d
     _refuse_mode(gpu)
     environments = read_environments(ENVIRONMENTS)
     target = find_environment(environments, find_environment(environments, "first-run").act_on or "")
-    return FirstRun(target, Start(target, gpu, Terms(), rehearse=rehearse, deadline_s=deadline_s), confirm)
+    return FirstRun(target, Start(target, gpu, Terms(), level=_level(rehearse), deadline_s=deadline_s), confirm)
 
 
-def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False) -> Table:
+def logs(*, env: str, service: str = "", lines: int = 50, rehearse: str | bool = "no") -> Table:
     """The last log lines of an environment's containers, without any secret.
 
     Args:
@@ -143,7 +162,7 @@ def logs(*, env: str, service: str = "", lines: int = 50, rehearse: bool = False
         UsageError: no such environment, or it has no such service running.
     """
     environment = find_environment(read_environments(ENVIRONMENTS), env)
-    return read_log_table(environment, service=service, lines=lines, rehearse=rehearse)
+    return read_log_table(environment, service=service, lines=lines, rehearse=_level(rehearse) != "no")
 
 
 def preflight(
@@ -153,7 +172,7 @@ def preflight(
     accept: str = "",
     strict: bool = False,
     record: str = "",
-    rehearse: bool = False,
+    rehearse: str | bool = "no",
 ) -> Preflight:
     """Begin the look at what would keep each environment from starting here; nothing is started.
 
@@ -170,10 +189,10 @@ def preflight(
     """
     _refuse_mode(gpu)
     terms = _terms(accept, strict=strict)
-    return Preflight(_environments(env), gpu, terms, record, rehearse=rehearse)
+    return Preflight(_environments(env), gpu, terms, record, level=_level(rehearse))
 
 
-def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False) -> GpuLook:
+def gpus(*, env: str = "development", gpu: str = "auto", rehearse: str | bool = "no") -> GpuLook:
     """Begin the look at the GPUs as an environment would use them; nothing is started.
 
     Args:
@@ -185,7 +204,7 @@ def gpus(*, env: str = "development", gpu: str = "auto", rehearse: bool = False)
         UsageError: no such environment or mode.
     """
     _refuse_mode(gpu)
-    return GpuLook(find_environment(read_environments(ENVIRONMENTS), env), gpu, rehearse=rehearse)
+    return GpuLook(find_environment(read_environments(ENVIRONMENTS), env), gpu, level=_level(rehearse))
 
 
 def matrix() -> Matrix:
@@ -193,6 +212,13 @@ def matrix() -> Matrix:
     from opskit.acts.matrix import Matrix  # noqa: PLC0415  pandas is slow to import
 
     return Matrix()
+
+
+def _with_stack(env: str) -> Environment:
+    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    if environment.act_on:
+        raise UsageError(f"env: {environment.name} is an act on {environment.act_on}, not a stack of its own.")
+    return environment
 
 
 def _environments(env: str) -> list[Environment]:
@@ -204,9 +230,22 @@ def _environments(env: str) -> list[Environment]:
     return [find_environment(environments, chosen.act_on) if chosen.act_on else chosen]
 
 
+def _level(rehearse: str | bool) -> str:
+    level = read_level(rehearse)
+    if level is None:
+        raise UsageError(f"rehearse: found {rehearse!r}; wanted one of {', '.join(LEVELS)}.")
+    return level
+
+
 def _refuse_mode(gpu: str) -> None:
     if gpu not in GPU_MODES:
         raise UsageError(f"gpu: found {gpu!r}; wanted one of {', '.join(GPU_MODES)}.")
+
+
+def _with_overlays(environment: Environment, overlays: str) -> Environment:
+    names = _words(overlays)
+    _refuse_overlays(names)
+    return environment.model_copy(update={"compose": (*environment.compose, *names)})
 
 
 def _refuse_overlays(names: Iterable[str]) -> None:

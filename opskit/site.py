@@ -16,15 +16,15 @@ from opskit.compose.cli import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
-from opskit.compose.variables import read_demanded, read_used
+from opskit.compose.source import read_source
 from opskit.draft import SECRETS, EnvFile, draft_project, read_env_file, resolve
 from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
-from opskit.engine.registry import read_pulls
+from opskit.engine.pulls import read_present, read_pulls
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError, UsageError
 from opskit.gpu.model import Inventory
-from opskit.gpu.placement import Placement, place
+from opskit.gpu.placement import WORKER_GPUS, Placement, place
 from opskit.gpu.shape import Model
 from opskit.gpu.weights import read_model
 from opskit.lock import read_launcher
@@ -36,7 +36,6 @@ from opskit.preflight.facts import Facts, Files, Host, Unread
 from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
 from opskit.reading import Reading
-from opskit.rehearsal.engine import RehearsalEngine
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, write_overlay
 from opskit.secrets.policy import rules_for
@@ -51,7 +50,7 @@ GPU_CHOICE = "OPSKIT_GPU"
 """The variable by which an operator's choice of GPU mode is kept; gpu=auto takes it."""
 _FILES_S = 10.0
 _OUTSIDE_S = 5.0
-"""Hub and registries end within 3 s by themselves."""
+"""For the hub, and for the registries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Site:
 
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        return make_redact(read_hidden(self.secrets, read_used(self.project.files)))
+        return make_redact(read_hidden(self.secrets, read_source(self.project.files).used))
 
     def with_secrets(self) -> tuple[Site, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
@@ -94,16 +93,16 @@ class Site:
         if not environment.secrets:
             return self, ()
         path = ROOT / environment.env_file
-        added = ensure_secrets(path, rules_for(read_demanded(self.project.files)))
+        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded))
         secrets = read_secrets(path)
         project = replace(self.project, env_file=path, environ=_less(self.project.environ, SECRETS))
         facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
         return replace(self, project=project, secrets=secrets, facts=facts), added
 
 
-def read_site(environment: Environment, *, gpu: str, ports: str, rehearse: bool, journal: Journal) -> Site:
+def read_site(environment: Environment, *, gpu: str, ports: str, level: str, journal: Journal) -> Site:
     """Look at one environment on this machine; see `survey`."""
-    return survey(environment, World(rehearse=rehearse, journal=journal), gpu=gpu, ports=ports, journal=journal)
+    return survey(environment, World(level=level, journal=journal), gpu=gpu, ports=ports, journal=journal)
 
 
 def survey(environment: Environment, world: World, *, gpu: str, ports: str, journal: Journal) -> Site:
@@ -133,16 +132,16 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
             stack = stack if presumed.words == compose.words else resolve(project, env_file.values)
         else:
             stack = Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
-    if rehearsal and world.client is not None and isinstance(stack, Stack):
+    if rehearsal and isinstance(stack, Stack):
         with phase(journal, "images"):
-            project = _set_stage(project, stack, world.client, rehearsal, partial(note, journal))
+            project = _set_stage(project, stack, world, journal)
             world.look_again_at_images()
         with phase(journal, "compose config"):
             stack = resolve(project, env_file.values)
     asking = _ask_hub(stack) if rehearsal is None else {}
     with phase(journal, "facts"):
-        engine = world.engine_whole()
-        asking |= _ask_registries(stack, engine) if rehearsal is None else {}
+        engine = _with_images(stack, world.engine_whole(), world.client)
+        asking |= _ask_registries(stack, engine, world.client) if rehearsal is None else {}
         host = world.host()
         unread, seconds = dict(world.unread), {**world.seconds, "compose config": resolved_s}
         if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
@@ -203,8 +202,11 @@ def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) 
     inventory = world.inventory()
     written = env_file.setting(GPU_CHOICE, environment) if gpu == "auto" and environment.gpu else ""
     overlays = {str(mode): file for mode, file in environment.gpu.items()}
+    workers = {str(mode): file for mode, file in environment.worker_gpu.items()}
     share = env_file.setting("GPU_MEMORY_UTILIZATION", environment)
-    more = {"utilization": float(share)} if re.fullmatch(r"0?\.\d+|1(\.0*)?", share) else {}
+    more: dict[str, Any] = {"workers": workers, "visible": env_file.find_setting(WORKER_GPUS, environment)}
+    if re.fullmatch(r"0?\.\d+|1(\.0*)?", share):
+        more["utilization"] = float(share)
     occupied = isinstance(inventory, Inventory) and any(gpu.memory_used_bytes for gpu in inventory.gpus)
     running = occupied and world.runs(environment)
     if written in {"", "auto"}:
@@ -224,12 +226,21 @@ def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
     return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
 
 
-def _ask_registries(stack: Stack | Failure, engine: EngineFacts | str) -> dict[str, Reading[Any]]:
+def _with_images(stack: Stack | Failure, engine: EngineFacts | str, client: DockerClient | None) -> EngineFacts | str:
+    """The Engine, its images by the names that the files use too: it alone knows whether two names are one image."""
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack) or client is None:
+        return engine
+    return replace(engine, images=engine.images | read_present(client, missing_images(stack, engine.images)))
+
+
+def _ask_registries(
+    stack: Stack | Failure, engine: EngineFacts | str, client: DockerClient | None
+) -> dict[str, Reading[Any]]:
     """Begin to ask for the images that are missing."""
-    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack):
+    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack) or client is None:
         return {}
-    ask = partial(read_pulls, missing_images(stack, engine.images), cache=STATE / "image-sizes.json")
-    return {"pulls": Reading("registries", ask, timeout_s=_OUTSIDE_S)}
+    ask = partial(read_pulls, client, missing_images(stack, engine.images), timeout_s=_OUTSIDE_S)
+    return {"pulls": Reading("registries", ask, timeout_s=2 * _OUTSIDE_S)}
 
 
 def _take(reading: Reading[Any], seconds: dict[str, float]) -> Any:  # noqa: ANN401  each has its own type
@@ -254,14 +265,16 @@ def _moved(  # noqa: PLR0917
     return project, resolve(project, env_file.values)
 
 
-def _set_stage(
-    project: Project, stack: Stack, client: DockerClient, engine: RehearsalEngine, say: Callable[[str], None]
-) -> Project:
+def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -> Project:
+    """The project with the rehearsal's images in place."""
+    if world.client is None or world.rehearsal is None:
+        return project
     services = [service.name for service in stack.services]
-    images = ensure_images(client, services, cache=STATE / "cache", say=say)
+    say, cache = partial(note, journal), STATE / "cache"
+    images = ensure_images(world.client, services, cache=cache, say=say, full=world.level == "full")
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
-    stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=engine.private)
+    stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
     return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
 
 

@@ -56,10 +56,11 @@ class World:
     """The machine, asked from the moment this is made; a fact is waited for where it is first taken.
 
     Args:
-        rehearse: with stand-ins and recorded GPUs; the rehearsal's engine is started where none answers.
+        level: of a rehearsal, whose GPUs are recorded and whose engine is started where none answers; `no` is none.
         journal: told what takes time.
 
     Attributes:
+        level: as given.
         address: of the Engine; empty where the context that is named does not exist.
         unread: by name of a fact, why it could not be read.
         seconds: how long each fact took, by name.
@@ -68,11 +69,12 @@ class World:
         EngineUnavailableError: a rehearsal can get no Engine.
     """
 
-    def __init__(self, *, rehearse: bool, journal: Journal) -> None:
+    def __init__(self, *, level: str, journal: Journal) -> None:
         self.unread: dict[str, Unread] = {}
         self.seconds: dict[str, float] = {}
         self.rehearsal: RehearsalEngine | None = None
-        if rehearse:
+        self.level = level
+        if level != "no":
             with phase(journal, "rehearsal engine"):
                 self.rehearsal = ensure_engine(STATE, say=partial(note, journal))
         self.address, self._nowhere = "", ""
@@ -82,7 +84,7 @@ class World:
             self._nowhere = str(error)
         self._lists: dict[str, Reading[Any]] = {}
         self._engine = _reading("Docker Engine", self._ask_engine)
-        self._gpus = _reading("GPUs", recorded_inventory if rehearse else read_inventory, timeout_s=30)
+        self._gpus = _reading("GPUs", recorded_inventory if self.rehearsal else read_inventory, timeout_s=30)
         self._compose = _reading("Compose", find_compose, timeout_s=30)
         self._here: dict[str, Reading[Any]] = {}
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import cached_property
 
 from opskit.audit.journal import Journal, phase
-from opskit.compose.services import read_service_names
+from opskit.compose.source import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
 from opskit.engine.reclaim import CleanupItem, judge_cleanup
 from opskit.engine.usage import DiskUnknown, count_freed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opskit.audit.journal import Journal
 from opskit.audit.redact import make_redact
-from opskit.compose.variables import read_used
+from opskit.compose.source import read_source
 from opskit.engine.facts import read_container_facts
 from opskit.environments import Environment
 from opskit.errors import UsageError
@@ -29,7 +29,7 @@ def read_log_table(environment: Environment, *, service: str, lines: int, rehear
         there = ", ".join(sorted({fact.service or fact.name for fact in facts})) or "none: it is not up"
         raise UsageError(f"service: found {service!r}, which has no container in {project}; there are {there}.")
     secrets = read_secrets(ROOT / environment.env_file)
-    redact = make_redact(read_hidden(secrets, read_used(COMPOSE.glob("*.yml"))))
+    redact = make_redact(read_hidden(secrets, read_source(COMPOSE.glob("*.yml")).used))
     rows = []
     for fact in sorted(chosen, key=lambda fact: fact.name):
         said = client.api.logs(fact.id, tail=lines).decode("utf-8", "replace")

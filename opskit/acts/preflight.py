@@ -29,17 +29,18 @@ class Preflight:
         gpu: auto, dual, single or cpu.
         terms: how it is judged.
         record: the folder of a run, or one of its facts files; empty looks at the machine.
-        rehearse: judge the rehearsal instead.
+        level: of the rehearsal that is judged instead; `no` judges the host.
     """
 
     def __init__(
-        self, environments: Iterable[Environment], gpu: str, terms: Terms, record: str = "", *, rehearse: bool
+        self, environments: Iterable[Environment], gpu: str, terms: Terms, record: str = "", *, level: str
     ) -> None:
         self.environments = tuple(environments)
         self.gpu = gpu
         self.terms = terms
         self.record = record
-        self.rehearse = rehearse
+        self.level = level
+        self.rehearse = level != "no"
         self.journal = Journal.of_this_run()
 
     @cached_property
@@ -55,7 +56,7 @@ class Preflight:
         return found
 
     def _here(self) -> Mapping[str, Facts]:
-        world = World(rehearse=self.rehearse, journal=self.journal)
+        world = World(level=self.level, journal=self.journal)
         found = {}
         for environment in self.environments:
             site = survey(environment, world, gpu=self.gpu, ports="keep", journal=self.journal)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.acts.clean import Clean
+from opskit.acts.smoke import check_services
 from opskit.acts.verify import verify_gpus
 from opskit.audit.journal import Journal, phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
@@ -18,7 +19,7 @@ from opskit.environments import Environment, read_environments
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.gpu.model import GpuUnavailable
 from opskit.gpu.nvml import read_inventory
-from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged
+from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged, describe
 from opskit.health.probe import endpoints_of, read_answers
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
@@ -44,17 +45,20 @@ class Start:
         gpu: str,
         terms: Terms,
         *,
-        rehearse: bool,
+        level: str,
         deadline_s: float,
         ports: str = "keep",
         cleanup: str = "never",
+        smoke: bool = True,
     ) -> None:
         self.environment = environment
         self.gpu = gpu
         self.terms = terms
         self.ports = ports
         self.cleanup = cleanup
-        self.rehearse = rehearse
+        self.asks = smoke
+        self.level = level
+        self.rehearse = level != "no"
         self.deadline_s = deadline_s
         self.journal = Journal.of_this_run()
         self.interactive = is_interactive()
@@ -62,7 +66,7 @@ class Start:
     @cached_property
     def site(self) -> Site:
         """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, rehearse=self.rehearse, journal=self.journal)
+        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
         site.keep_facts(self.journal)
         return site
 
@@ -183,6 +187,17 @@ class Start:
         rows = [(e.title, e.url, e.answer or "", e.service) for e in endpoints]
         return Table("Addresses", ("what", "address", "answer", "service"), rows, self.rehearse)
 
+    def smoke(self) -> Table:
+        """Whether every service does what its users need, each asked by its own protocol.
+
+        Raises:
+            LaunchFailedError: one does not; what is up stays up.
+        """
+        if self.interactive or not self.asks:
+            why = "the panel's run does it" if self.interactive else "smoke is False"
+            return Table("No smoke checks by this cell", ("why",), [(why,)], self.rehearse)
+        return check_services(self.site, self.journal)
+
     def gpus(self, *, measure: bool = False) -> FindingsTable:
         """Whether the containers that should hold GPUs hold them.
 
@@ -208,7 +223,7 @@ class Start:
         """What to type next: status, logs, stop."""
         project, name = self.site.project, self.environment.name
         host = f"DOCKER_HOST={project.engine_host} "
-        more = " -p rehearse true" if self.rehearse else ""
+        more = f" -p rehearse {self.level}" if self.rehearse else ""
         rows = [
             ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
             ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
@@ -235,10 +250,7 @@ class Start:
 
 def describe_failures(outcome: Outcome) -> str:
     """Every failure with what was seen and what to do; what is up stays up, and that is said too."""
-    lines = [f"{outcome.project} did not come to ready ({outcome.seconds:.0f} s):"]
-    for failure in outcome.failures:
-        lines += [f"[{failure.kind}] {failure.message}", *(f"    {line}" for line in failure.evidence)]
-        lines.append(f"    Remedy: {failure.remedy}")
+    lines = [f"{outcome.project} did not come to ready ({outcome.seconds:.0f} s):", *describe(outcome.failures)]
     ready = sum(service.word == "ready" for service in outcome.services)
     lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
     return "\n".join(lines)

@@ -26,8 +26,9 @@ from traitlets.config import Config
 
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters
-from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_atomically, write_record
+from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_record
 from opskit.errors import UsageError
+from opskit.files import write_atomically
 from opskit.interrupt import ENDING, let_in
 from opskit.paths import AUDIT
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opskit.errors import UsageError
+from opskit.rehearsal.level import LEVELS, read_level
 
 _TYPES: Mapping[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
 
@@ -36,6 +37,9 @@ def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, 
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"unknown parameter {name!r}{hint}")
+        elif name == "rehearse" and declared[name] == "str":
+            if read_level(value) is None:
+                faults.append(f"{name}: found {value!r}, wanted {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
         elif not _fits(value, declared[name]):
             faults.append(f"{name}: found {value!r} ({type(value).__name__}), wanted {_wanted(declared[name])}")
     if faults:

@@ -8,9 +8,9 @@ from typing import Any
 SCHEMA = 1
 
 _NOT_OURS = frozenset(
-    {"kernel", "rehearsal engine", "images", "compose config", "compose", "containers", "disk use", "cleanup"}
+    {"kernel", "rehearsal engine", "images", "compose config", "compose", "containers", "disk use", "cleanup", "smoke"}
 )
-"""Phases that are not opskit's own work: papermill's kernel, the Engine, the images, Compose and the containers."""
+"""Not opskit's own work: papermill's kernel, the Engine, the images, Compose, the containers and their answers."""
 
 
 def compose_record(
@@ -35,7 +35,7 @@ def compose_record(
             seconds[event["phase"]] = round(seconds.get(event["phase"], 0.0) + event["seconds"], 3)
         elif kind in {"findings", "gpus"}:
             record[kind] = event["findings"]
-        elif kind in {"outcome", "failure"}:
+        elif kind in {"outcome", "failure", "smoke"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
         elif kind == "facts":
             record["versions"] = {**record.get("versions", {}), **event["versions"]}

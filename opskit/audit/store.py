@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import socket
-import tempfile
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,6 +13,7 @@ from typing import Any
 
 from opskit.audit.journal import Journal, read_journal
 from opskit.audit.record import compose_record
+from opskit.files import write_atomically
 from opskit.paths import login
 
 STILL_RUNNING = "still running"
@@ -51,12 +50,3 @@ def tell_interrupt(journal: Journal) -> None:
     failure = {"kind": "cancelled", "service": None, "message": said, "evidence": (), "remedy": "run it again"}
     journal.write("outcome", ok=False, failures=[failure])
     journal.write("failure", message=said)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    Path(sink.name).replace(path)

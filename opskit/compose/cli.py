@@ -118,11 +118,6 @@ class Project:
         """Start `up -d`; `read_events` tells how it goes. Never `--wait`: it calls a crash loop healthy."""
         return process.start(self.words("--progress", "json", "up", "-d"), env=self.environment)
 
-    def start_logs(self, *services: str, lines: int = 100, follow: bool = False) -> process.Running:
-        """Start `logs` of these services, or of all; its stdout lines are `<container>  | <text>`."""
-        words = ("logs", "--no-color", "--tail", str(lines), *(("--follow",) if follow else ()), *services)
-        return process.start(self.words(*words), env=self.environment)
-
     def take_down(self, *, timeout_s: float, sink: Callable[[ComposeEvent], None] = lambda _: None) -> Failure | None:
         """Remove containers and networks; volumes stay. None when Compose says it is done.
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from opskit.compose import lint_image, lint_service, lint_stack, lint_text
-from opskit.compose.lint_subject import Flaw, Scalar, Subject, parse_scalars
+from opskit.compose.labels import ACCEPT, parse_labels
+from opskit.compose.lint_subject import Flaw, Subject
 from opskit.compose.model import Stack
-
-ACCEPT = "opskit.accept."
-"""A service's label that accepts a rule's faults: `opskit.accept.<rule>: "<reason>"`."""
+from opskit.compose.source import Scalar, parse_scalars
 
 Check = Callable[[Subject], Iterator[Flaw]]
 
@@ -57,6 +56,7 @@ _OF_STACK = _by_id(
     lint_service.check_log_limit_missing,
     lint_service.check_start_period_short,
     lint_service.check_gpu_count_mismatch,
+    lint_service.check_label_invalid,
     lint_stack.check_port_published_twice,
     lint_stack.check_host_path_outside,
     lint_stack.check_host_path_missing,
@@ -99,16 +99,12 @@ def lint(
     scalars = tuple(scalar for file, text in texts.items() for scalar in parse_scalars(file, text))
     subject = Subject(stack, scalars, root, present or {}, secrets)
     of_stack = {rule: check for rule, check in _OF_STACK.items() if present is not None or rule != "host-path-missing"}
-    resolved = {service.name: _accepted(service.labels) for service in stack.services}
+    resolved = {service.name: service.labels.accepted for service in stack.services}
     return (
         *_judge(_OF_TEXT, subject, _written(scalars)),
         *_judge(of_stack, subject, resolved),
         *_misused(resolved),
     )
-
-
-def _accepted(labels: Mapping[str, str]) -> Mapping[str, str]:
-    return {key.removeprefix(ACCEPT): reason for key, reason in labels.items() if key.startswith(ACCEPT)}
 
 
 def _written(scalars: tuple[Scalar, ...]) -> Mapping[str, Mapping[str, str]]:
@@ -120,7 +116,7 @@ def _written(scalars: tuple[Scalar, ...]) -> Mapping[str, Mapping[str, str]]:
                 key, _, value = (
                     scalar.value.partition("=") if scalar.path[3].isdigit() else (scalar.path[3], "", scalar.value)
                 )
-                found.setdefault(owner, {}).update(_accepted({key: value}))
+                found.setdefault(owner, {}).update(parse_labels({key: value}).accepted)
     return found
 
 

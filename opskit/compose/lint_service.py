@@ -124,3 +124,10 @@ def _mapping(service: Service, key: str) -> Mapping[str, Any]:
 
 def _seconds(duration: str) -> float:
     return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(r"([\d.]+)([a-zµ]+)", duration))
+
+
+def check_label_invalid(subject: Subject) -> Iterator[Flaw]:
+    """Every opskit label is one that there is, with a value that can be read."""
+    for service in subject.stack.services:
+        for name, value, wanted in service.labels.faults:
+            yield _flaw(service, f"labels/{name}", value, wanted, "correct the label, or remove it")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from opskit.compose.lint_subject import VARIABLE, Flaw, Scalar, Subject
+from opskit.compose.lint_subject import Flaw, Subject
+from opskit.compose.source import VARIABLE, Scalar, host_part
 
 _COMMANDS = frozenset({"command", "entrypoint", "healthcheck"})
 _HOST = ("127.0.0.1:", "localhost:")
@@ -40,7 +41,7 @@ def _is_pinned(image: str) -> bool:
 
 def check_published_variable_reused(subject: Subject) -> Iterator[Flaw]:
     """A variable that moves a published port moves nothing inside the network."""
-    published = {name for scalar in subject.scalars for name in _published(scalar)}
+    published = {name for scalar in subject.scalars for name in scalar.published()}
     outside = {s.owners for s in subject.scalars if s.path[2:] == ("network_mode",) and s.value == "host"}
     for scalar in subject.scalars:
         if scalar.owners in outside:
@@ -53,28 +54,10 @@ def check_published_variable_reused(subject: Subject) -> Iterator[Flaw]:
                 yield Flaw(scalar.place, found, "the port inside the network", remedy, scalar.owners)
 
 
-def _published(scalar: Scalar) -> Iterator[str]:
-    if scalar.path[2:3] != ("ports",):
-        return
-    if scalar.path[4:] == ("published",):
-        yield from (name for name, _, _ in scalar.variables())
-    elif not scalar.path[4:]:
-        start, end = _host_part(scalar.value)
-        yield from (name for name, _, offset in scalar.variables() if start <= offset < end)
-
-
-def _host_part(port: str) -> tuple[int, int]:
-    """Where the published port lies in `[address:]published:target`; nowhere, where only the target is named."""
-    parts = [part.span() for part in re.finditer(r"(?:\$\{[^}]*\}|\[[^]]*\]|[^:])+", port)]
-    return parts[-2] if len(parts) > 1 else (0, 0)
-
-
 def _is_inside(scalar: Scalar, before: str) -> bool:
     key = scalar.path[2] if scalar.path[0] == "services" and len(scalar.path) > 2 else ""  # noqa: PLR2004
     if key == "ports":
-        return scalar.path[4:] == ("target",) or (
-            not scalar.path[4:] and len(before) >= _host_part(scalar.value)[1] > 0
-        )
+        return scalar.path[4:] == ("target",) or (not scalar.path[4:] and len(before) >= host_part(scalar.value)[1] > 0)
     return key in {*_COMMANDS, "expose"} or (key == "environment" and not before.endswith(_HOST))
 
 

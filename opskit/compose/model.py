@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+from opskit.compose.labels import Labels, parse_labels
 
 MODEL_SERVER = "vllm"
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
+_PROBED = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})\b")
+
+
+class Ending(StrEnum):
+    """Whether a service is to end."""
+
+    MUST = "must"
+    """It is ready when it ended with 0: its label says so, or another service waits for its end."""
+    MAY = "may"
+    """It is ready while it runs, and also once it ended with 0, since nothing restarts it then."""
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,7 @@ class Service:
     replicas: int
     memory_limit_bytes: int | None
     devices: tuple[DeviceRequest, ...]
-    labels: Mapping[str, str]
+    labels: Labels
     raw: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -65,6 +80,13 @@ class Service:
         """Whether it takes room on GPUs: it is given some, and CUDA_VISIBLE_DEVICES does not hide them from CUDA."""
         environment: Mapping[str, str | None] = self.raw.get("environment") or {}
         return bool(self.devices) and environment.get("CUDA_VISIBLE_DEVICES") not in {"", "-1"}
+
+    @property
+    def probed_port(self) -> int | None:
+        """The port of its own that its health check asks; None where that names none."""
+        test = (self.raw.get("healthcheck") or {}).get("test") or ""
+        asked = _PROBED.search(test if isinstance(test, str) else " ".join(test))
+        return int(asked[1]) if asked else None
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -112,9 +134,15 @@ class Stack:
         """Every published port, in service order."""
         return tuple(port for service in self.services for port in service.ports if port.published is not None)
 
+    def ending(self, service: Service) -> Ending:
+        """Whether a service is to end: the one definition of a one-shot."""
+        if service.labels.oneshot or service.name in self._awaited:
+            return Ending.MUST
+        return Ending.MAY if service.restart.startswith(("no", "on-failure")) else Ending.NEVER
+
     @property
-    def one_shots(self) -> frozenset[str]:
-        """Services some other service waits for with `service_completed_successfully`."""
+    def _awaited(self) -> frozenset[str]:
+        """Services that another one waits for with `service_completed_successfully`."""
         return frozenset(
             name
             for service in self.services
@@ -157,7 +185,7 @@ def _service(name: str, raw: Mapping[str, Any]) -> Service:
         replicas=_replicas(raw, deploy),
         memory_limit_bytes=int(limit) if limit is not None else None,
         devices=tuple(_device(entry) for entry in (resources.get("reservations") or {}).get("devices") or ()),
-        labels=raw.get("labels") or {},
+        labels=parse_labels(raw.get("labels") or {}),
         raw=raw,
     )
 

@@ -1,21 +1,14 @@
-"""Which variable publishes which port, and where a busy one can go; pure. Only the host's side of a port ever moves."""
+"""Where a busy published port can go; pure. Only the host's side of a port ever moves."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 
 from opskit.compose.model import Port
 
-_PUBLISHED = re.compile(r"published:\s*[\"']?\$\{(\w+):?-(\d+)\}")
 _LAST = 65535
 _REACH = 500
 """How far from its own number a port is looked for: near ones are remembered more easily."""
-
-
-def parse_port_variables(texts: Iterable[str]) -> Mapping[str, int]:
-    """The default port by the variable that publishes it."""
-    return {name: int(default) for text in texts for name, default in _PUBLISHED.findall(text)}
 
 
 def plan_moves(

@@ -71,7 +71,6 @@ class EngineFacts:
         security: its words, such as `name=apparmor`.
         bridge_filtered: whether bridged packets pass iptables, which keeps networks apart.
         default_runtime: what a container gets that asks for none.
-        relayed: whether it pulls images through a proxy or mirrors of its own.
     """
 
     host: str
@@ -88,7 +87,6 @@ class EngineFacts:
     time: str | None = None
     asked_s: float | None = None
     bridge_filtered: bool | None = None
-    relayed: bool = False
     cdi_devices: tuple[str, ...] | None = None
     containers: tuple[ContainerFact, ...] | None = None
     images: frozenset[str] | None = None
@@ -132,7 +130,6 @@ def read_engine_facts(client: DockerClient, host: str) -> EngineFacts:
         security=tuple(info.get("SecurityOptions") or ()),
         time=info.get("SystemTime"),
         bridge_filtered=info.get("BridgeNfIptables"),
-        relayed=any((info.get("HttpProxy"), info.get("HttpsProxy"), (info.get("RegistryConfig") or {}).get("Mirrors"))),
         cdi_devices=None if devices is None else tuple(device["ID"] for device in devices),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -37,10 +38,15 @@ class ContainerEvent:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was read of a container for its diagnosis: last log lines, and the last probe's output."""
+    """What was read of a container for its diagnosis: last log lines, and the last probe's output.
+
+    Attributes:
+        listening: TCP ports that something in it listens on; None where that was not asked or cannot be read.
+    """
 
     log: tuple[str, ...] = ()
     probe: tuple[str, ...] = ()
+    listening: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +79,27 @@ class Answer:
 
     exit_code: int | None
     text: str
+
+
+class PullAnswer(StrEnum):
+    """What came of asking a registry for an image."""
+
+    THERE = "there"
+    ABSENT = "absent"
+    """The registry answers, and has no such tag, or none for the Engine's processor."""
+    LOGIN = "login"
+    """It is private, or not there: a registry does not tell which."""
+    LIMITED = "limited"
+    """The registry takes no more requests from here for some time."""
+    UNKNOWN = "unknown"
+    """The registry answers, but not on this image, or not in time."""
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """An image that is missing on the Engine, and what its registry says of it; `reason` is the Engine's own text."""
+
+    reference: str
+    answer: PullAnswer
+    reason: str = ""

@@ -19,7 +19,7 @@ _NO_LIBRARY = GpuUnavailable(
     "NVML library not found: libnvidia-ml.so.1 is not on this machine",
     f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",
 )
-NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
+_NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
 # By NVML's return code, since not every nvidia-ml-py has a class for each.
 _FAULTS = {
     12: _NO_LIBRARY,
@@ -42,29 +42,24 @@ _FAULTS = {
 
 
 def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
-    """Read all GPUs and their links; by nvidia-smi where Python cannot load NVML.
+    """Read all GPUs and their links.
 
     Args:
         timeout_s: after so long the answer is "unavailable"; the reading thread is left behind, it cannot be ended.
     """
     try:
-        answer = Reading("NVML", _read_here, timeout_s=timeout_s, refused=()).result()
+        return Reading("NVML", _read_here, timeout_s=timeout_s, refused=()).result()
     except NotReadError:
         return GpuUnavailable(
             f"NVML did not answer within {timeout_s:g} s",
             "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg` and reboot",
         )
-    if isinstance(answer, Inventory) or answer not in (_NO_LIBRARY, NO_BINDING):
-        return answer
-    from opskit.gpu.command import read_inventory_by_command  # noqa: PLC0415  only where NVML is not there
-
-    return read_inventory_by_command(answer, timeout_s=timeout_s)
 
 
 def _read_here() -> Inventory | GpuUnavailable:
     nvml = import_nvml()
     if nvml is None:
-        return NO_BINDING
+        return _NO_BINDING
     return collect_inventory(nvml, cpus=os.sysconf("SC_NPROCESSORS_CONF"), sysfs=Path("/sys"))
 
 

@@ -10,7 +10,6 @@ from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.engine.model import Grant
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
-from opskit.preflight.checks_gpu_budget import NEED_LABEL
 from opskit.preflight.finding import Finding, Verdict
 
 _SPLITS = ("tensor-parallel-size", "pipeline-parallel-size")
@@ -60,7 +59,7 @@ def _need(service: Service) -> Need:
     ids = tuple(device for request in service.devices for device in request.device_ids)
     counts = [request.count for request in service.devices if not request.device_ids]
     count = -1 if None in counts or -1 in counts else sum(filter(None, counts))
-    computes = service.uses_gpus and service.labels.get(NEED_LABEL) != "0"
+    computes = service.uses_gpus and service.labels.gpu_gib != 0
     return Need(service.name, ids, count, _split(service), computes)
 
 

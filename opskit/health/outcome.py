@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from opskit.compose.faults import Failure
@@ -42,3 +42,12 @@ class Outcome:
     compose_seconds: float = 0.0
     created: int = 0
     """Containers Compose created or recreated; 0 means that the launch was converged already."""
+
+
+def describe(failures: Iterable[Failure]) -> list[str]:
+    """Every failure with what was seen and what to do, line by line."""
+    lines = []
+    for failure in failures:
+        lines += [f"[{failure.kind}] {failure.message}", *(f"    {line}" for line in failure.evidence)]
+        lines.append(f"    Remedy: {failure.remedy}")
+    return lines

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from opskit.compose.model import Port, Stack
 
-LABEL = "opskit.port."
-"""`opskit.port.<container port>: "<scheme> <path> <title>"` says what a published port is for; path `-` has none."""
-
 _TIMEOUT_S = 5.0
 
 
@@ -30,14 +27,14 @@ def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
     """Every labelled published port, in service order; the published side of the port, never the container's."""
     rows = []
     for port in stack.ports:
-        label = stack.service(port.service).labels.get(f"{LABEL}{port.target}")
+        label = stack.service(port.service).labels.ports.get(port.target)
         if label is not None:
-            scheme, path, title = label.split(" ", 2)
-            rows.append(Endpoint(port.service, title, _url(scheme, path, port)))
+            rows.append(Endpoint(port.service, label.title, url_of(label.scheme, label.path, port)))
     return tuple(rows)
 
 
-def _url(scheme: str, path: str, port: Port) -> str:
+def url_of(scheme: str, path: str, port: Port) -> str:
+    """Where a published port is reached from this machine; path `-` has none."""
     host = "127.0.0.1" if port.host_ip in {"0.0.0.0", "::", ""} else port.host_ip  # noqa: S104  any is reached by local
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}:{port.published}{'' if path == '-' else path}"

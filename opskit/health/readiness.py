@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from opskit.compose.model import Ending
 from opskit.engine.model import ContainerEvent, ContainerState
 
 MAX_DEATHS = 3
@@ -29,11 +30,11 @@ class Word(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceNeed:
-    """What a service must reach. `one_shot` means it must end with 0; otherwise it must run."""
+    """What a service must reach; see `Ending` for what its end means."""
 
     service: str
     replicas: int = 1
-    one_shot: bool = False
+    ending: Ending = Ending.NEVER
     max_deaths: int = MAX_DEATHS
     stable_s: float = STABLE_S
 
@@ -189,11 +190,11 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float) -> ServiceWord:
 
 
 def _judge_end(seen: _Seen, need: ServiceNeed, say: _Say) -> ServiceWord:
-    if need.one_shot and seen.state.status == "exited" and seen.state.exit_code == 0:
+    if need.ending is not Ending.NEVER and seen.state.status == "exited" and seen.state.exit_code == 0:
         return say(Word.READY, "completed")
     if seen.oom or seen.state.oom_killed:
         return say(Word.NEVER, "out of memory", "oom_killed")
-    if need.one_shot:
+    if need.ending is Ending.MUST:
         return say(Word.NEVER, "one-shot failed", "oneshot_failed")
     return say(Word.NEVER, "exited", "exited")
 
@@ -208,8 +209,8 @@ def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> Ser
             if seen.stale and now < seen.stale_until
             else say(Word.NEVER, "unhealthy", "unhealthy")
         )
-    if need.one_shot or health is not None:
-        return say(Word.WAITING, "running" if need.one_shot else "starting")
+    if need.ending is Ending.MUST or health is not None:
+        return say(Word.WAITING, "running" if need.ending is Ending.MUST else "starting")
     if now - seen.since >= need.stable_s:
         return say(Word.READY, "running")
     return say(Word.WAITING, "settling")

@@ -96,7 +96,6 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
             "volumes": engine.volumes,
             "daemon": host.daemon,
             "disk_use": host.disk_use,
-            "free_bytes": disk.free_bytes if (disk := files.disks.get(engine.root)) else None,
         }
     if facts.pulls is not None:
         known["pulls"] = facts.pulls

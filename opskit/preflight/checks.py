@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_alert import check_alert_receiver
-from opskit.preflight.checks_compose import check_compose_version, check_config_valid
+from opskit.preflight.checks_compose import check_compose_version, check_config_valid, check_label_valid
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
 from opskit.preflight.checks_engine import (
@@ -31,7 +31,7 @@ from opskit.preflight.checks_gpu_card import (
     check_gpu_process,
     check_gpu_width,
 )
-from opskit.preflight.checks_image import check_image_present, check_image_reachable, check_image_size
+from opskit.preflight.checks_image import check_image_present, check_image_reachable
 from opskit.preflight.checks_kernel import (
     check_kernel_forward,
     check_kernel_maps,
@@ -69,6 +69,7 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_compose_version,
     check_variable_set,
     check_config_valid,
+    check_label_valid,
     check_gpu_present,
     check_gpu_driver,
     check_kernel_module,
@@ -108,7 +109,6 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_model_present,
     check_image_present,
     check_image_reachable,
-    check_image_size,
     check_secret_data,
     check_secret_file,
     check_secret_readable,

@@ -35,3 +35,14 @@ def check_config_valid(resolved: Stack | Failure) -> tuple[Finding, ...]:
         return (Finding("config-valid", Verdict.FAIL, "Compose files", found, wanted, remedy, evidence=seen),)
     count = f"{len(resolved.services)} services"
     return (Finding("config-valid", Verdict.PASS, "Compose files", count, wanted),)
+
+
+def check_label_valid(stack: Stack) -> tuple[Finding, ...]:
+    """Every opskit label in the files is one that there is, with a value that can be read."""
+    wanted = "labels that opskit knows"
+    faults = [
+        Finding("label-valid", Verdict.FAIL, f"{service.name}: {name}", value, f"{wanted}: {form}", "correct the label")
+        for service in stack.services
+        for name, value, form in service.labels.faults
+    ]
+    return tuple(faults) or (Finding("label-valid", Verdict.PASS, "labels", "each can be read", wanted),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from opskit.compose.labels import GPU_GIB
 from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.gpu.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.gpu.model import GpuUnavailable, Inventory
@@ -13,8 +14,6 @@ from opskit.gpu.shape import Model
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.quantity import GIB
 
-NEED_LABEL = "opskit.gpu.gib"
-"""A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
 
@@ -71,7 +70,7 @@ def _number(texts: Mapping[str, str], name: str) -> float | None:
 def _worker(service: Service) -> Worker:
     """A service with its processes: WORKERS is what this stack's own services start in each container."""
     environment: Mapping[str, str] = service.raw.get("environment") or {}
-    need_gib = 0.0 if service.labels.get(NEED_LABEL) == "0" else _number(service.labels, NEED_LABEL)
+    need_gib = service.labels.gpu_gib
     processes = service.replicas * int(_number(environment, "WORKERS") or 1)
     return Worker(service.name, processes, None if need_gib is None else int(need_gib * GIB))
 
@@ -110,7 +109,7 @@ def check_gpu_budget(
 def _what_to_tell(stack: Stack, budget: Budget) -> str:
     shared = [service for service in stack.services if service.uses_gpus and service.name != MODEL_SERVER]
     silent = [service.name for service in shared if _worker(service).each_bytes is None]
-    steps = [f"label {' and '.join(silent)} with {NEED_LABEL}, the GiB of one process"] if silent else []
+    steps = [f"label {' and '.join(silent)} with {GPU_GIB}, the GiB of one process"] if silent else []
     steps += ["serve a model from a folder"] if {"weights", "KV cache per token"} & set(budget.unknown) else []
     steps += ["look with `nvidia-smi` at what is on the GPUs"] if "held" in budget.unknown else []
     return "; ".join(steps) or "state --max-model-len in vLLM's command"

@@ -13,6 +13,9 @@ from opskit.preflight.quantity import GIB
 
 _CUDA_DRIVERS = {13: 580, 12: 525}
 """The oldest driver by CUDA's major. Source: NVIDIA, CUDA compatibility, minor version compatibility."""
+_GEFORCE_DRIVERS = {"129": 575, "128": 570}
+"""Likewise by CUDA's minor: the image's NVIDIA_REQUIRE_CUDA lets no GeForce start on an older one, and rightly, since
+kernels compiled for 12.9 do not load there. Source: NVIDIA's cuda:12.9.1-base and cuda:12.8.1-base, their ENV."""
 _LOUD_BYTES = GIB // 4
 """A desktop's few MiB are not worth a word."""
 
@@ -120,15 +123,20 @@ def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | 
     server = stack.server
     if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed or not server or not inventory.driver:
         return ()
-    word = re.search(r"-cu(\d\d)\d*", server.image or "")
-    cuda = int(word[1]) if word else max(_CUDA_DRIVERS)
-    least = _CUDA_DRIVERS.get(cuda)
+    match = re.search(r"-cu(\d\d)(\d)", server.image or "")
+    cuda = f"{match[1]}.{match[2]}" if match else str(max(_CUDA_DRIVERS))
+    least = _CUDA_DRIVERS.get(int(cuda[:2]))
+    if any("GeForce" in (gpu.name or "") for gpu in _taken(placement, inventory)):
+        least = _GEFORCE_DRIVERS.get(cuda.replace(".", ""), least)
     if least is None or not (major := re.match(r"\d+", inventory.driver)):
         return ()
     found, wanted = f"driver {inventory.driver}", f"{least} or newer, for CUDA {cuda}"
     if int(major[0]) >= least:
         return (Finding("gpu-driver", Verdict.PASS, "NVIDIA driver", found, wanted),)
-    remedy = f"upgrade the NVIDIA driver to {least} or newer and reboot"
+    remedy = (
+        f"`sudo apt-get install nvidia-driver-{least}` (or your distribution's package) and reboot; where the driver "
+        "must stay, set VLLM_IMAGE to an image of an older CUDA: docs/images.md names one"
+    )
     return (Finding("gpu-driver", Verdict.FAIL, "NVIDIA driver", found, wanted, remedy),)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from opskit.compose.model import Stack
 from opskit.engine.facts import VolumeFact
 from opskit.preflight.finding import Finding, Verdict
+from opskit.secrets.policy import BY_NAME
 
 
 def check_secret_data(
     stack: Stack, unmade: Iterable[str], volumes: Iterable[VolumeFact], env_file: str
 ) -> tuple[Finding, ...]:
-    """No secret is to be made anew while data made with an earlier one is there: that locks everybody out.
+    """No secret is to be made again while data made with an earlier one is there: that locks everybody out.
 
     Args:
         stack: the environment.
@@ -20,16 +21,16 @@ def check_secret_data(
         volumes: those of its project are its data.
         env_file: where the secrets are.
     """
-    missing, data = sorted(unmade), sorted(v.name for v in volumes if v.project == stack.project)
+    missing, data = sorted(unmade), {v.key: v.name for v in volumes if v.project == stack.project}
+    locked = [name for name in missing if BY_NAME[name].volumes & data.keys()]
     wanted = "secrets and data that belong together"
-    if not (missing and data):
-        found = f"{len(missing)} to be made, no data yet" if missing else "complete"
+    if not locked:
+        found = f"{len(missing)} to be made, no data made with them" if missing else "complete"
         return (Finding("secret-data", Verdict.PASS, env_file, found, wanted),)
-    found = f"{', '.join(missing)} missing, while there is data in {', '.join(data)}"
-    remedy = (
-        f"restore {env_file} from where it was kept; only where the data may go, `docker volume rm {' '.join(data)}`. "
-        "Accept secret-data only for a secret that is new in this version"
-    )
+    names = sorted(name for key, name in data.items() if any(key in BY_NAME[secret].volumes for secret in locked))
+    found = f"{', '.join(locked)} missing, while there is data in {', '.join(names)}"
+    command = f"docker volume rm {' '.join(names)}"
+    remedy = f"restore {env_file} from where it was kept; only where the data may go, `{command}`"
     return (Finding("secret-data", Verdict.FAIL, env_file, found, wanted, remedy),)
 
 

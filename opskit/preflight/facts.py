@@ -9,7 +9,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts
-from opskit.engine.manifest import Pull
+from opskit.engine.model import Pull
 from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
 from opskit.gpu.model import GpuUnavailable, Inventory

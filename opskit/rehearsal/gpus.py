@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opskit.gpu.model import Inventory
-from opskit.gpu.smi import inventory_from_topology, parse_topology
+from opskit.gpu.model import Inventory, inventory_from_json
 
-_RECORDED = Path(__file__).with_name("data") / "2x3090-nv4.txt"
-"""`nvidia-smi topo -m` of a bridged pair, from the public report noonghunna/club-3090#250."""
-
-_MEMORY_BYTES = 24576 * 1024**2
+_RECORDED = Path(__file__).with_name("data") / "2x3090-nv4.json"
+"""What `nvidia-smi topo -m` told of a bridged pair in the public report noonghunna/club-3090#250."""
 
 
 def recorded_inventory() -> Inventory:
     """Two RTX 3090 with four links; no UUID and no live figure, since none was recorded."""
-    topology = parse_topology(_RECORDED.read_text(encoding="utf-8"))
-    name = "NVIDIA GeForce RTX 3090"
-    return inventory_from_topology(topology, name=name, memory_total_bytes=_MEMORY_BYTES, source="recorded")
+    return inventory_from_json(_RECORDED.read_text(encoding="utf-8"))

@@ -8,74 +8,93 @@ import io
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from opskit.errors import EngineUnavailableError
-from opskit.rehearsal.tree import TREE, ensure_tree
+from opskit.rehearsal.layers import ensure_layer
+from opskit.rehearsal.programs import Program, choose_program
+from opskit.rehearsal.tree import COMMON, JMETER, Tree, ensure_tree
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 _DATA = Path(__file__).with_name("data")
-_ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
-_NGINX: tuple[str, Mapping[str, object]] = (
-    r"nginx-light",
-    {"Entrypoint": [], "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"},
-)
-_REAL: Mapping[str, tuple[str, Mapping[str, object]]] = {
-    # service: (a pattern of the Debian package whose version is the tag, what the image says, as upstream's does)
-    "postgres": (r"postgresql-\d+", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["postgres"], "StopSignal": "SIGINT"}),
-    "redis": (r"redis-server", {"Entrypoint": [_ENTRYPOINT], "Cmd": ["redis-server"], "WorkingDir": "/data"}),
-    "nginx": _NGINX,
-    "jmeter-results": _NGINX,
-    "postgres-exporter": (
-        r"prometheus-postgres-exporter",
-        {"Entrypoint": ["/usr/bin/prometheus-postgres-exporter"], "User": "nobody"},
-    ),
-    "redis-exporter": (
-        r"prometheus-redis-exporter",
-        {"Entrypoint": ["/usr/bin/prometheus-redis-exporter"], "User": "nobody"},
-    ),
-    "prometheus": (
-        r"prometheus",
-        {
-            "Entrypoint": ["/usr/bin/prometheus"],
-            "Cmd": ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
-            "User": "nobody",
-            "WorkingDir": "/prometheus",
-        },
-    ),
-}
-_SCRIPTS = {
-    "docker-entrypoint.sh": _ENTRYPOINT,
+_STAND_IN_FOLDER = "/usr/local/lib/standin"
+_STAND_INS = {
+    **{f"standin/{p.name}": f"{_STAND_IN_FOLDER}/{p.name}" for p in sorted((_DATA / "standin").glob("*.py"))},
     "filebeat": "/usr/local/bin/filebeat",
-    "jmeter": "/usr/local/bin/jmeter",
-    "silo": "/usr/bin/silo",
-    "standin.py": "/usr/local/bin/standin.py",
+    "n8n-entrypoint.sh": "/docker-entrypoint.sh",
+    "node": "/usr/local/bin/node",
 }
 _PREFIX = "opskit-rehearsal/"
-_BASE = f"{_PREFIX}debian"
+_TREE = f"{_PREFIX}tree"
+_STAND_IN = "stand-in"
+_TREES = {tree.name: tree for tree in (COMMON, JMETER)}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the image of one service is made; a program of None means a stand-in."""
+
+    service: str
+    program: Program | None
+
+    @property
+    def tree(self) -> Tree:
+        """The tree under it."""
+        return _TREES[self.program.tree if self.program else COMMON.name]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Our own files in it."""
+        return self.program.files if self.program else _STAND_INS
+
+    @property
+    def key(self) -> str:
+        """What it is an image of: one of an earlier recipe with the same key is done with."""
+        return f"{self.service} {'program' if self.program else _STAND_IN}"
+
+    @property
+    def mark(self) -> str:
+        """Changes when anything that goes into the image does."""
+        files = (f"{place}\0{(_DATA / name).read_text()}" for name, place in self.files.items())
+        parts = (self.key, repr(self.program), self.tree.recipe, *files)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def image(self) -> dict[str, Any]:
+        """What the image says."""
+        own = self.program.image if self.program else {"Entrypoint": ["python3", _STAND_IN_FOLDER, self.service]}
+        return {**own, "Labels": _labels(self.key, self.mark)}
 
 
 def ensure_images(
-    client: DockerClient, services: Iterable[str], *, cache: Path, say: Callable[[str], None]
+    client: DockerClient, services: Iterable[str], *, cache: Path, say: Callable[[str], None], full: bool = False
 ) -> Mapping[str, str]:
     """Make sure that each service has an image on the Engine; returns the image by service.
 
-    PostgreSQL, Redis, nginx, Prometheus and its exporters are the distribution's own programs; every other service is
-    an HTTP stand-in, and its tag says so. The tree is made once by mmdebstrap and kept as a tar in `cache`.
+    `programs.py` says which services are the real program; every other one is a stand-in, and its tag says so. Trees
+    are made once by mmdebstrap and programs installed once by pip, both kept as tars in `cache`.
+
+    Args:
+        client: the Engine.
+        services: as the Compose files name them.
+        cache: for trees and programs.
+        say: told what takes time.
+        full: take the heavy real programs too.
 
     Raises:
-        EngineUnavailableError: mmdebstrap cannot be installed or failed, or the Engine failed on the way.
+        EngineUnavailableError: mmdebstrap or pip failed, or the Engine failed on the way.
     """
     from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
     from requests.exceptions import RequestException  # noqa: PLC0415
 
+    recipes = {service: Recipe(service, choose_program(service, full=full)) for service in services}
     try:
-        return _ensure(client, list(services), cache, say)
+        return _ensure(client, recipes, cache, say)
     except (DockerException, RequestException) as error:
         raise EngineUnavailableError(
             f"rehearsal: the Docker Engine failed while the images were made: {error}. Remedy: look at its log and at "
@@ -83,19 +102,19 @@ def ensure_images(
         ) from None
 
 
-def _ensure(client: DockerClient, wanted: list[str], cache: Path, say: Callable[[str], None]) -> Mapping[str, str]:
-    recipe = _recipe()
-    there = _read_images(client, recipe)
-    if not there.keys() >= set(wanted):
+def _ensure(
+    client: DockerClient, recipes: Mapping[str, Recipe], cache: Path, say: Callable[[str], None]
+) -> Mapping[str, str]:
+    images = _read_images(client)
+    if any(recipe.mark not in images for recipe in recipes.values()):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "images.lock"):
-            there = _read_images(client, recipe)  # another may have made them meanwhile
-            base = _ensure_base(client, recipe, cache, say)
-            for service in wanted:
-                if service not in there:
-                    there[service] = _make(client, base, recipe, service)
-            _remove_old(client, recipe)
-    return {service: there[service] for service in wanted}
+            images = _read_images(client)  # another process may have made them meanwhile
+            for recipe in recipes.values():
+                if recipe.mark not in images:
+                    images[recipe.mark] = _make(client, recipe, cache, say)
+                    _remove_old(client, recipe.key, recipe.mark)
+    return {service: images[recipe.mark] for service, recipe in recipes.items()}
 
 
 def parse_version(status: str, package: str) -> str:
@@ -111,58 +130,59 @@ def parse_version(status: str, package: str) -> str:
     return found[1] if found else "unknown"
 
 
-def _recipe() -> str:
-    """Changes when anything that goes into an image does."""
-    parts = [*TREE, *(f"{name}{(_DATA / name).read_text()}" for name in _SCRIPTS), repr(_REAL)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def _labels(key: str, mark: str) -> dict[str, str]:
+    return {"opskit.rehearsal": "true", "opskit.of": key, "opskit.recipe": mark}
 
 
-def _read_images(client: DockerClient, recipe: str) -> dict[str, str]:
-    tags = [tag for image in client.images.list(filters={"label": f"opskit.recipe={recipe}"}) for tag in image.tags]
-    return {tag.removeprefix(_PREFIX).split(":")[0]: tag for tag in tags if tag.startswith(_PREFIX)}
+def _read_images(client: DockerClient) -> dict[str, str]:
+    """The rehearsal's images that are there: name by mark."""
+    images = client.images.list(filters={"label": "opskit.rehearsal=true"})
+    return {
+        image.labels["opskit.recipe"]: image.tags[0] for image in images if image.tags and "opskit.of" in image.labels
+    }
 
 
-def _ensure_base(client: DockerClient, recipe: str, cache: Path, say: Callable[[str], None]) -> str:
-    reference = f"{_BASE}:{recipe}"
-    if client.images.list(name=reference):
-        return reference
-    tree = ensure_tree(cache, say)
-    say("importing the rehearsal's images")
-    label = ["LABEL opskit.rehearsal=true"]
-    client.api.import_image_from_file(str(tree), repository=_BASE, tag=f"{recipe}-tree", changes=label)
-    with _container(client, f"{reference}-tree") as box:
-        client.api.put_archive(box, "/", _pack_scripts())
-        conf = {"Labels": {"opskit.rehearsal": "true", "opskit.recipe": recipe}}
-        client.api.commit(box, repository=_BASE, tag=recipe, conf=conf)
-    client.api.remove_image(f"{reference}-tree")  # the name; the layer is the base's
+def _ensure_tree(client: DockerClient, tree: Tree, cache: Path, say: Callable[[str], None]) -> str:
+    reference = f"{_TREE}:{tree.name}-{tree.recipe}"
+    if not client.images.list(name=reference):
+        tar = ensure_tree(tree, cache, say)
+        say(f"importing the rehearsal's tree `{tree.name}`")
+        key = f"tree {tree.name}"
+        repository, tag = reference.split(":")
+        changes = [f'LABEL {name}="{value}"' for name, value in _labels(key, tree.recipe).items()]
+        client.api.import_image_from_file(str(tar), repository=repository, tag=tag, changes=changes)
+        _remove_old(client, key, tree.recipe)
     return reference
 
 
-def _pack_scripts() -> bytes:
-    """The scripts as a tar, the same whoever makes it."""
+def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str], None]) -> str:
+    """Commit the tree with the service's own files under the service's own name; the tree's layer is shared."""
+    program, tag = recipe.program, _STAND_IN
+    with _container(client, _ensure_tree(client, recipe.tree, cache, say)) as box:
+        if program:
+            status = _read_file(client, box, "/var/lib/dpkg/status")
+            tag = program.tag(parse_version(status, program.package))
+            if program.python:
+                python = ".".join(parse_version(status, "python3").split(".")[:2])
+                layer = ensure_layer(recipe.service, program, python, cache=cache, say=say)
+                say(f"importing {program.python[0]}")
+                with layer.open("rb") as content:
+                    client.api.put_archive(box, "/", content)
+        client.api.put_archive(box, "/", _pack(recipe.files))
+        client.api.commit(box, repository=f"{_PREFIX}{recipe.service}", tag=tag, conf=recipe.image())
+    return f"{_PREFIX}{recipe.service}:{tag}"
+
+
+def _pack(files: Mapping[str, str]) -> bytes:
+    """Files of `data/` as a tar, the same on every machine."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
-        for name, target in _SCRIPTS.items():
+        for name, place in files.items():
             content = (_DATA / name).read_bytes()
-            entry = tarfile.TarInfo(target.lstrip("/"))
+            entry = tarfile.TarInfo(place.lstrip("/"))
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
     return sink.getvalue()
-
-
-def _make(client: DockerClient, base: str, recipe: str, service: str) -> str:
-    """Commit the base under the service's own name; the layers are shared."""
-    conf: dict[str, Any] = {"Labels": {"opskit.rehearsal": "true", "opskit.recipe": recipe}}
-    with _container(client, base) as box:
-        if service in _REAL:
-            package, said = _REAL[service]
-            conf.update(said)
-            tag = parse_version(_read_file(client, box, "/var/lib/dpkg/status"), package)
-        else:
-            conf["Entrypoint"] = ["python3", "/usr/local/bin/standin.py", service]
-            tag = "stand-in"
-        client.api.commit(box, repository=f"{_PREFIX}{service}", tag=tag, conf=conf)
-    return f"{_PREFIX}{service}:{tag}"
 
 
 @contextlib.contextmanager
@@ -182,11 +202,11 @@ def _read_file(client: DockerClient, box: str, path: str) -> str:
         return content.read().decode() if content else ""
 
 
-def _remove_old(client: DockerClient, recipe: str) -> None:
-    """Remove images of earlier recipes that no container uses."""
+def _remove_old(client: DockerClient, key: str, mark: str) -> None:
+    """Remove what was made of the same by an earlier recipe, or before images said what they are, and is not in use."""
     from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
 
     for image in client.images.list(filters={"label": "opskit.rehearsal=true"}):
-        if image.labels.get("opskit.recipe") != recipe:
+        if image.labels.get("opskit.of", key) == key and image.labels.get("opskit.recipe") != mark:
             with contextlib.suppress(APIError):  # in use, or the parent of one in use
                 client.images.remove(str(image.id))

@@ -1,4 +1,4 @@
-"""The one file tree under every rehearsal image: made by mmdebstrap from the distribution's packages, kept as a tar."""
+"""The file trees under the rehearsal's images: made by mmdebstrap from the distribution's packages, kept as a tar."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import hashlib
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from opskit import process
 from opskit.errors import EngineUnavailableError
 from opskit.rehearsal.packages import find_program, install_packages, read_proxies, read_sources
 
-_PACKAGES = (
-    "postgresql,redis-server,nginx-light,prometheus,prometheus-postgres-exporter,prometheus-redis-exporter,"
-    "python3-minimal,libpython3-stdlib,curl,busybox"
-)
+_DATA = Path(__file__).with_name("data")
 _LEFT_OUT = (
     "/usr/share/man/*",
     "/usr/share/doc/*",
@@ -28,64 +26,129 @@ _LEFT_OUT = (
 )
 """What no rehearsal runs; LLVM serves PostgreSQL's JIT, which is off."""
 
-TREE = (
-    "--variant=minbase",
-    f"--include={_PACKAGES}",
-    "--aptopt=APT::Install-Recommends false",
-    *(f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT),
-    # Debian's own cluster is not wanted: the entrypoint makes one in the volume.
-    "--essential-hook=mkdir -p $1/etc/postgresql-common",
-    "--essential-hook=echo create_main_cluster=false > $1/etc/postgresql-common/createcluster.conf",
-    "--customize-hook=ln -s busybox $1/usr/bin/wget",
-    # PostgreSQL's own programs come first on PATH, not Debian's slower wrapper around them.
-    '--customize-hook=for file in "$1"/usr/lib/postgresql/*/bin/*; do ln -s "${file#"$1"}" "$1/usr/local/bin/"; done',
-    "--customize-hook=ln -sf /dev/stdout $1/var/log/nginx/access.log",
-    "--customize-hook=ln -sf /dev/stderr $1/var/log/nginx/error.log",
-    "--customize-hook=install -d -o 65534 -g 65534 $1/prometheus",
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What is asked of mmdebstrap; a tree is made again when it changes.
+
+    Attributes:
+        packages: of the distribution.
+        early: shell lines before the packages are set up; $1 is the tree.
+        late: shell lines after it.
+        files: files of `data/` that the late lines find, to the folder they are put into.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    early: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def words(self) -> tuple[str, ...]:
+        """The command's words, but suite, target and sources."""
+        return (
+            "--variant=minbase",
+            f"--include={','.join(self.packages)}",
+            "--aptopt=APT::Install-Recommends false",
+            *(f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT),
+            *(f"--customize-hook=mkdir -p $1{place}" for place in self.files.values()),
+            *(f"--customize-hook=copy-in {_DATA / name} {place}" for name, place in self.files.items()),
+            *(f"--essential-hook={line}" for line in self.early),
+            *(f"--customize-hook={line}" for line in self.late),
+        )
+
+    @property
+    def recipe(self) -> str:
+        """Changes when anything that goes into the tree does."""
+        parts = (repr(self), *_LEFT_OUT, *((_DATA / name).read_text() for name in self.files))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+COMMON = Tree(
+    "debian",
+    (
+        "postgresql",
+        "redis-server",
+        "nginx-light",
+        "prometheus",
+        "prometheus-alertmanager",
+        "prometheus-postgres-exporter",
+        "prometheus-redis-exporter",
+        "python3",
+        "python3-psycopg2",
+        "python3-redis",
+        "curl",
+        "busybox",
+    ),
+    early=(
+        # Debian's own cluster is not wanted: the entrypoint makes one in the volume.
+        "mkdir -p $1/etc/postgresql-common",
+        "echo create_main_cluster=false > $1/etc/postgresql-common/createcluster.conf",
+    ),
+    late=(
+        "ln -s busybox $1/usr/bin/wget",
+        # PostgreSQL's own programs come first on PATH, not Debian's slower wrapper around them.
+        'for file in "$1"/usr/lib/postgresql/*/bin/*; do ln -s "${file#"$1"}" "$1/usr/local/bin/"; done',
+        "ln -sf /dev/stdout $1/var/log/nginx/access.log",
+        "ln -sf /dev/stderr $1/var/log/nginx/error.log",
+        "ln -s prometheus-alertmanager $1/usr/bin/alertmanager",
+        "install -d -o 65534 -g 65534 $1/prometheus $1/alertmanager",
+    ),
 )
-"""What is asked of mmdebstrap; the tree is made anew when it changes."""
+"""The tree under every image but JMeter's."""
+
+_JAVA = "/usr/local/share/jmeter"
+_COMPILE = "ecj -proc:none -nowarn -source 1.8 -target 1.8 -cp /usr/share/java/xstream.jar -d . NoTypePermission.java"
+JMETER = Tree(
+    "jmeter",
+    ("default-jre-headless", "jmeter-http", "ecj", "busybox"),
+    early=("mkdir -p $1/usr/share/man/man1",),  # Java's packages register their pages there
+    late=(f"chroot $1 sh -c 'cd {_JAVA} && {_COMPILE}'",),
+    files={"NoTypePermission.java": _JAVA},
+)
+"""JMeter's own tree: a Java in every other image would double them."""
 
 _BUILD_S = 1200.0
 
 
-def ensure_tree(cache: Path, say: Callable[[str], None]) -> Path:
-    """Return the tree as a tar in `cache`, which is made where it is not there; the caller holds a lock.
+def ensure_tree(tree: Tree, cache: Path, say: Callable[[str], None]) -> Path:
+    """Return a tree as a tar in `cache`, which is made where it is not there; the caller holds a lock.
 
     Raises:
         EngineUnavailableError: mmdebstrap cannot be installed or failed.
     """
     suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")
-    tree = cache / f"{suite}-{hashlib.sha256(repr(TREE).encode()).hexdigest()[:16]}.tar"
-    if not tree.exists():
+    made = cache / f"{tree.name}-{suite}-{tree.recipe}.tar"
+    if not made.exists():
         if find_program("mmdebstrap") is None:
             install_packages(["mmdebstrap"], say)
-        say("building the rehearsal's images from the distribution's packages (a minute or two, once)")
-        _build(tree, suite)
-    return tree
+        say(f"building the rehearsal's tree `{tree.name}` from the distribution's packages (a minute or two, once)")
+        _build(tree, made, suite)
+    return made
 
 
-def _build(tree: Path, suite: str) -> None:
+def _build(tree: Tree, made: Path, suite: str) -> None:
     text = read_sources(suite)
     if not text:
         raise EngineUnavailableError(
             f"rehearsal: this machine's apt has no package source for {suite}, from which the images would be built. "
             f"Remedy: add one to /etc/apt/sources.list (`deb MIRROR {suite} main` with a mirror of your choice)."
         )
-    made = tree.with_suffix(f".{os.getpid()}.tar")
+    half = made.with_suffix(f".{os.getpid()}.tar")
     form = ".list" if text.startswith("deb") else ".sources"  # apt goes by the name's end, not by the content
     with tempfile.NamedTemporaryFile("w", suffix=form) as sources:
         sources.write(text)
         sources.flush()
         proxies = (f"--aptopt={line}" for line in read_proxies())
-        done = process.run(("mmdebstrap", *TREE, *proxies, suite, str(made), sources.name), timeout_s=_BUILD_S)
+        done = process.run(("mmdebstrap", *tree.words(), *proxies, suite, str(half), sources.name), timeout_s=_BUILD_S)
     if done.rc != 0:
-        made.unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
         last = "\n  ".join(done.stderr.splitlines()[-12:])
         raise EngineUnavailableError(
             f"rehearsal: building the images from the distribution's packages failed:\n  {last}\nRemedy: check that "
             "`apt-get update` works here, then try again."
         )
-    for old in tree.parent.glob("*.tar"):
-        if old != made:
+    for old in made.parent.glob(f"{tree.name}-*.tar"):
+        if old != half:
             old.unlink()
-    made.replace(tree)
+    half.replace(made)

@@ -18,33 +18,40 @@ class SecretRule:
         length: characters of ALPHABET after the prefix; the 43 of the default hold 258 bits.
         prefix: what its program demands in front.
         permanent: changing it makes data unreadable for ever; it is never rotated.
+        volumes: the keys of the volumes whose data was made with it; a new value does not open that data. None for a
+            secret that its program takes from the environment at each start.
     """
 
     name: str
     length: int = 43
     prefix: str = ""
     permanent: bool = False
+    volumes: frozenset[str] = frozenset()
 
+
+_POSTGRES, _ELASTIC = frozenset({"postgres_data"}), frozenset({"elasticsearch_data"})
 
 RULES: tuple[SecretRule, ...] = (
-    SecretRule("POSTGRES_PASSWORD"),
-    SecretRule("MULTIMODAL_DB_PASSWORD"),
-    SecretRule("LITELLM_DB_PASSWORD"),
-    SecretRule("N8N_DB_PASSWORD"),
-    SecretRule("MONITOR_DB_PASSWORD"),
+    SecretRule("POSTGRES_PASSWORD", volumes=_POSTGRES),
+    SecretRule("MULTIMODAL_DB_PASSWORD", volumes=_POSTGRES),
+    SecretRule("LITELLM_DB_PASSWORD", volumes=_POSTGRES),
+    SecretRule("N8N_DB_PASSWORD", volumes=_POSTGRES),
+    SecretRule("MONITOR_DB_PASSWORD", volumes=_POSTGRES),
     SecretRule("REDIS_PASSWORD"),
     SecretRule("QDRANT_API_KEY"),
     SecretRule("MINIO_ROOT_PASSWORD"),
     SecretRule("VLLM_API_KEY"),
     SecretRule("LITELLM_MASTER_KEY", prefix="sk-"),
-    SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True),
-    SecretRule("WEBUI_SECRET_KEY", permanent=True),
-    SecretRule("N8N_ENCRYPTION_KEY", permanent=True),
-    SecretRule("GRAFANA_PASSWORD"),
-    SecretRule("ELASTIC_PASSWORD"),
+    SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True, volumes=_POSTGRES),
+    SecretRule("WEBUI_SECRET_KEY", permanent=True, volumes=frozenset({"openwebui_data"})),
+    SecretRule("WEBUI_ADMIN_PASSWORD"),
+    SecretRule("N8N_ENCRYPTION_KEY", permanent=True, volumes=_POSTGRES | {"n8n_data"}),
+    SecretRule("N8N_OWNER_PASSWORD", prefix="A1-"),  # n8n demands a capital and a digit, and takes 8 to 64 characters
+    SecretRule("GRAFANA_PASSWORD", volumes=frozenset({"grafana_data"})),
+    SecretRule("ELASTIC_PASSWORD", volumes=_ELASTIC),
     SecretRule("KIBANA_PASSWORD"),
     SecretRule("LOGSTASH_PASSWORD"),
-    SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True),
+    SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC),
     SecretRule("ALLURE_PASSWORD"),
     SecretRule("ALLURE_JWT_SECRET_KEY"),
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
+from opskit.files import write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, is_secret
 from opskit.secrets.value import Secret
@@ -75,7 +75,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
                 before = _HEADER
             elif before and not before.endswith("\n"):
                 before += "\n"
-            _write(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
+            write_atomically(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(_MODE)
     return tuple(rule.name for rule in missing)
@@ -99,7 +99,7 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
             kept = [
                 line for line in lines if not any(e.name in gone for e in parse_lines(line) if isinstance(e, Entry))
             ]
-            _write(path, "".join(kept))
+            write_atomically(path, "".join(kept))
     return gone
 
 
@@ -121,7 +121,7 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
         kept = [line for line in lines if not any(e.name == name for e in parse_lines(line) if isinstance(e, Entry))]
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
-        _write(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
+        write_atomically(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
 
 
 @contextlib.contextmanager
@@ -166,23 +166,3 @@ def _read(path: Path) -> str | None:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; wanted a UTF-8 text file; restore it") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; wanted a file that this user may read") from None
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "wb") as sink:
-            if path.exists() and os.geteuid() == 0:  # root adding a line must not take the file from its owner
-                os.fchown(sink.fileno(), path.stat().st_uid, path.stat().st_gid)
-            sink.write(text.encode())
-            sink.flush()
-            os.fsync(sink.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

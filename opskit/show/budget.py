@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,9 +13,6 @@ from matplotlib.patches import Rectangle
 from opskit.gpu.budget import Budget, Card, Fit
 from opskit.gpu.model import format_cpu_list
 from opskit.show.topology import Picture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _GIB = 1024**3
 _INK, _GREY, _BEYOND = "#1A1A1A", "#767676", "#D55E00"
@@ -65,22 +62,6 @@ def draw_budget(budget: Budget, *, rehearsal: bool) -> Picture:
     for line, text in enumerate(reversed(notes)):
         axes.text(_SIDE, 0.1 + _LINE * line, text, fontsize=8.5, color=_INK, va="bottom")
     return figure
-
-
-def tabulate_budget(budget: Budget) -> pd.DataFrame:
-    """The same as a table: a row for each GPU, its terms in GiB and the verdict on all of them."""
-    import pandas as pd  # noqa: PLC0415  half a second, and only where the table is wanted
-
-    rows = [
-        {
-            "usable_gib": card.usable_bytes / _GIB,
-            **{f"{name.lower().replace(' ', '_')}_gib": size and size / _GIB for name, size in card.terms.items()},
-            "spare_gib": card.spare_bytes / _GIB,
-            "verdict": str(budget.verdict or "not known"),
-        }
-        for card in budget.cards
-    ]
-    return pd.DataFrame(rows, index=[f"GPU{card.index}" for card in budget.cards], dtype=object)
 
 
 def _rows(budget: Budget) -> Sequence[tuple[Card, str]]:

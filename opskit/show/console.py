@@ -66,6 +66,23 @@ def _gpus(event: Mapping[str, Any]) -> Sequence[str]:
     return _findings(event, "GPUs") if event["findings"] else ()
 
 
+def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
+    rows = event["rows"]
+    width = max((len(row["subject"]) for row in rows), default=0)
+    wrong = sum(row["kind"] not in {"", "no_check"} for row in rows)
+    wide = max((len(_word(row)) for row in rows), default=0)
+    told = [
+        f"  {_word(row):<{wide}}  {row['subject']:<{width}}  {sum(ms for _, ms in row['done']):>6} ms  "
+        + (row["text"] or ", ".join(name for name, _ in row["done"]))
+        for row in rows
+    ]
+    return [f"smoke: {len(rows) - wrong} of {len(rows)} well, in {event['seconds']:.1f} s", *told]
+
+
+def _word(row: Mapping[str, Any]) -> str:
+    return str(row["kind"]) or "ok"
+
+
 def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str]:
     findings = event["findings"]
     counts = {verdict: sum(f["verdict"] == verdict for f in findings) for verdict in ("FAIL", "SKIP", "WARN", "PASS")}
@@ -86,4 +103,5 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
     "endpoints": _endpoints,
     "findings": _findings,
     "gpus": _gpus,
+    "smoke": _smoke,
 }

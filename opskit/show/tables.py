@@ -6,14 +6,13 @@ import html
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.report import Report
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import RenderableType
     from rich.table import Table as RichTable
 
@@ -46,12 +45,6 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     rehearsal: bool = False
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows as a pandas DataFrame, one string column each."""
-        import pandas as pd  # noqa: PLC0415  a second of import that only this needs
-
-        return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def _repr_html_(self) -> str:
         body = (
@@ -96,14 +89,6 @@ class FindingsTable:
         stopping = len(self.report.stopping)
         gate = f"the gate is closed by {stopping}" if stopping else "the gate is open"
         return f"Preflight: {counts}; {gate}"
-
-    def to_frame(self) -> pd.DataFrame:
-        """The findings as a pandas DataFrame, a row each, worst first, a column for each field of Finding."""
-        import pandas as pd  # noqa: PLC0415  a second of import that only this needs
-
-        columns = [field.name for field in fields(Finding)]
-        frame = pd.DataFrame([astuple(f) for f in self.report.findings], columns=columns)
-        return frame.assign(verdict=[f.verdict.name for f in self.report.findings])
 
     def _repr_html_(self) -> str:
         loud = [f for f in self.report.findings if f.verdict is not Verdict.PASS]

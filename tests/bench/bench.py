@@ -106,7 +106,7 @@ def measure_preflight(host: str) -> None:
     sites: list[Site] = []
 
     def preflight() -> None:
-        sites.append(read_site(ENVIRONMENT, gpu="cpu", ports="keep", rehearse=False, journal=journal))
+        sites.append(read_site(ENVIRONMENT, gpu="cpu", ports="keep", level="no", journal=journal))
         Report.from_facts(sites[-1].facts)
 
     def by_hand() -> None:
@@ -123,7 +123,7 @@ def measure_preflight(host: str) -> None:
 @contextlib.contextmanager
 def busy(client: DockerClient) -> Iterator[None]:
     """Thirty running containers on the Engine, and every image of the measured environment by name."""
-    site = read_site(ENVIRONMENT, gpu="cpu", ports="keep", rehearse=False, journal=Journal(None))
+    site = read_site(ENVIRONMENT, gpu="cpu", ports="keep", level="no", journal=Journal(None))
     stack, engine = site.facts.stack, site.facts.engine
     both = isinstance(stack, Stack) and isinstance(engine, EngineFacts)
     names = missing_images(stack, engine.images or ()) if both else ()  # type: ignore[arg-type, union-attr]

@@ -109,12 +109,12 @@ def test_all_environments_are_judged_in_one_look_and_nothing_is_started(checkout
     assert {box.id for box in checkout.engine.containers.list(all=True)} == before
 
 
-def test_the_gpu_notebook_draws_graph_matrix_and_budget(checkout: Checkout) -> None:
+def test_the_gpu_notebook_draws_graph_and_budget(checkout: Checkout) -> None:
     done = checkout.run("gpu", *REHEARSE)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = json.loads((checkout.last()[0] / "gpu.ipynb").read_text())["cells"]
     pictures = [out for cell in cells for out in cell.get("outputs", ()) if "image/png" in out.get("data", {})]
-    assert len(pictures) == 3
+    assert len(pictures) == 2
 
 
 def test_testing_is_up_in_seconds_on_its_own_network(checkout: Checkout) -> None:

@@ -182,6 +182,37 @@ def test_an_adopted_one_shot_may_end_and_its_dependent_starts(launch: Launch) ->
     assert ("init", "completed") in [(s.service, s.state) for s in outcome.services]
 
 
+def test_what_nothing_restarts_may_end_and_the_rest_is_started(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          migrate:
+            image: box
+            command: [sh, -c, "exit 0"]
+          app:
+            image: box
+            command: [sleep, "600"]
+        """
+    )
+    assert outcome.ok, outcome.failures
+    assert {s.service: s.state for s in outcome.services} == {"migrate": "completed", "app": "running"}
+
+
+def test_a_label_that_cannot_be_read_is_a_failure_and_no_traceback(launch: Launch) -> None:
+    outcome = launch(
+        """
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            labels: {opskit.max_deaths: three}
+        """
+    )
+    (failure,) = outcome.failures
+    assert (failure.kind, failure.service) == ("bad_label", "a")
+    assert "found 'three'; wanted a whole number of 1 or more" in failure.message
+
+
 def test_a_labelled_one_shot_needs_no_dependent(launch: Launch) -> None:
     assert launch(
         """
@@ -208,6 +239,28 @@ def test_a_failed_one_shot_is_named_and_not_its_dependents(launch: Launch) -> No
         """
     )
     assert "no bucket" in only(outcome, "oneshot_failed")
+
+
+@pytest.mark.parametrize(
+    ("command", "ports"),
+    [("python3 -m http.server 9000", "9000"), ("sleep 600", "no port at all")],
+    ids=["another", "none"],
+)
+def test_a_service_that_listens_elsewhere_is_told_where(launch: Launch, command: str, ports: str) -> None:
+    outcome = launch(
+        f"""
+        services:
+          a:
+            image: box
+            command: [sh, -c, "{command}"]
+            healthcheck:
+              test: [CMD-SHELL, "wget -qO- http://127.0.0.1:8001/health"]
+              interval: 1s
+              retries: 2
+        """
+    )
+    assert f"it listens on {ports}, the contract wants 8001" in only(outcome, "unhealthy")
+    assert "docs/images.md" in outcome.failures[0].remedy
 
 
 def test_an_unhealthy_service_shows_its_probe(launch: Launch) -> None:
@@ -363,8 +416,6 @@ def test_logs_are_read_by_service_and_down_tells_what_it_removes(
         """
     ).ok
     mine = Project(find_compose(), project, (tmp_path / "compose.yml",), engine_host=engine_host)
-    logs = mine.start_logs("a")
-    assert [line.split("| ")[-1] for stream, line in logs.lines() if stream == "stdout"] == ["first words"]
     events: list[ComposeEvent] = []
     assert mine.take_down(timeout_s=60, sink=events.append) is None
     assert ("container", f"{project}-a-1", "Removed") in [(e.kind, e.name, e.verb) for e in events]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from opskit import process
+from opskit.acts.matrix import find_overlays
 from opskit.compose.cli import Project, find_compose
 from opskit.compose.lint import RULES, LintFault, lint
 from opskit.compose.model import parse_stack
-from opskit.compose.variables import read_demanded, read_texts
+from opskit.compose.source import read_source, read_texts
 from opskit.environments import Environment, GpuMode, read_environments
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
@@ -53,7 +54,7 @@ ELSEWHERE = {
 
 
 def judge(name: str, files: tuple[Path, ...], root: Path, **settings: str) -> tuple[LintFault, ...]:
-    environ = dict.fromkeys(read_demanded(files), "set") | settings
+    environ = dict.fromkeys(read_source(files).demanded, "set") | settings
     # Consistency is looked at after this: Compose itself refuses a container_name with replicas there.
     words = Project(find_compose(), name, files).words("config", "--no-consistency", "--format", "json")
     done = process.run(words, timeout_s=60, env=environ)
@@ -97,7 +98,7 @@ def stacks() -> list[tuple[Environment, GpuMode | None]]:
 
 @pytest.mark.parametrize(("environment", "mode"), [pytest.param(e, m, id=f"{e.name}-{m}") for e, m in stacks()])
 def test_the_repository_lints_itself(environment: Environment, mode: GpuMode | None) -> None:
-    overlays = (environment.gpu[mode],) if mode else ()
+    overlays = find_overlays(environment, mode, MULTIMODAL_WORKER_GPUS="0") if mode else ()
     files = tuple(COMPOSE / file for file in (*environment.compose, *overlays))
     settings = environment.settings
     faults = judge(environment.project, files, ROOT, **settings)

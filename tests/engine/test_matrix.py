@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from opskit.acts.matrix import Matrix
 from opskit.compose.matrix import tabulate_matrix
+from opskit.show.tables import Table
 
 DATA = Path(__file__).parents[1] / "data/matrix/section3.md"
 GPU_ENVIRONMENTS = ("Development", "Staging", "Production", "Monitoring", "Optimized")
@@ -38,6 +40,16 @@ DEVIATIONS: dict[tuple[str, str], tuple[str, str]] = {
             "beside vLLM's 0.85 and 0.90 a 24 GB card has no room for them: test_gpu_room.py",
         )
         for name, replicas in {"Staging": 2, "Production": 3, "Optimized": 3}.items()
+    },
+    **{
+        ("Base Compose Files", name): (
+            f"{first} + multi-gpu.yml + multi-gpu-worker.yml",
+            "the worker's reservation is a file of its own, merged where the worker is on the GPUs",
+        )
+        for name, first in {
+            "Development": "docker-compose.yml + development.override.yml",
+            "Monitoring": "docker-compose.yml + elk.yml",
+        }.items()
     },
     ("Environment Files", "Testing"): (".env.testing", "discrepancy 1: an env file like the others"),
     ("Environment Files", "Performance"): (".env.performance", "discrepancy 1: an env file like the others"),
@@ -71,6 +83,10 @@ def section_3() -> dict[tuple[str, str], str]:
     return {(row[0], name): cell for row in rows for name, cell in zip(header[1:], row[1:], strict=True)}
 
 
+def frame(table: Table) -> pd.DataFrame:
+    return pd.DataFrame(list(table.rows), columns=list(table.columns))
+
+
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
     return Matrix()
@@ -98,20 +114,20 @@ def test_the_difference_of_two_environments_is_marked_by_a_sign_and_a_colour(mat
     assert differing > 3
     assert shown.count("≠") == differing
     assert "background-color: #ffe9b3" in shown
-    details = matrix.details("dev", "staging").to_frame().set_index(["service", "property"])
+    details = frame(matrix.details("dev", "staging")).set_index(["service", "property"])
     assert details.loc[("multimodal-worker", "deploy.replicas"), "staging"] == "2"
     assert details.loc[("nginx", "(the service)"), "development"] == "is there"
     assert details.loc[("nginx", "(the service)"), "staging"] == ""
 
 
 def test_lint_finds_nothing_in_the_repository_that_nobody_explained(matrix: Matrix) -> None:
-    shown = matrix.lint().to_frame()
+    shown = frame(matrix.lint())
     assert list(shown[shown["accepted, since"] == ""]["rule"]) == []
     assert set(shown["rule"]) == {"port-open", "host-path-outside", "health-check-missing"}
 
 
 def test_nothing_drifts_that_was_not_decided(matrix: Matrix) -> None:
-    drift = matrix.drift().to_frame()
+    drift = frame(matrix.drift())
     by_kind = {kind: sorted(rows["what"]) for kind, rows in drift.groupby("kind")}
     published = "litellm minio multimodal-worker nginx postgres qdrant redis retrieval-proxy"
     # What is scaled or shut in has no port of the host; nginx is open in production. Nothing else differs.

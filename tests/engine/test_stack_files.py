@@ -7,7 +7,7 @@ import pytest
 from opskit.acts.matrix import resolve as resolve_column
 from opskit.compose.cli import find_compose
 from opskit.compose.model import Stack
-from opskit.compose.variables import read_demanded
+from opskit.compose.source import read_source
 from opskit.environments import GpuMode, read_environments
 from opskit.health.probe import endpoints_of
 from opskit.paths import COMPOSE, ENVIRONMENTS
@@ -68,15 +68,12 @@ def test_no_secret_is_in_a_command_and_each_one_demanded_has_a_rule(any_stack: S
     for service in any_stack.services:
         assert "value-of-" not in repr(service.raw.get("command")), service.name
     for file in COMPOSE.glob("docker-compose*.yml"):
-        assert read_demanded([file]) - OWN <= BY_NAME.keys(), file.name
+        assert read_source([file]).demanded - OWN <= BY_NAME.keys(), file.name
 
 
 def test_an_environment_demands_only_the_secrets_it_uses() -> None:
-    assert read_demanded([COMPOSE / "docker-compose.allure.yml"]) == {
-        "ALLURE_PASSWORD",
-        "ALLURE_JWT_SECRET_KEY",
-    }
-    assert read_demanded([COMPOSE / "docker-compose.jmeter.yml"]) == set()
+    assert read_source([COMPOSE / "docker-compose.allure.yml"]).demanded == {"ALLURE_PASSWORD", "ALLURE_JWT_SECRET_KEY"}
+    assert read_source([COMPOSE / "docker-compose.jmeter.yml"]).demanded == set()
 
 
 def test_ports_are_local_and_a_variable_moves_the_published_side_alone(stack: Stack) -> None:
@@ -95,6 +92,13 @@ def test_gpus_are_reserved_only_where_there_are_any(stack: Stack, request: pytes
     ids = {"dual": ("0", "1"), "single": ("0",), "cpu": None}[mode]
     found = {s.name: s.devices[0].device_ids for s in stack.services if s.devices}
     assert found == ({} if ids is None else {"vllm": ids, "multimodal-worker": ids})
+
+
+@pytest.mark.parametrize("mode", ["dual", "single"])
+def test_by_hand_the_gpu_overlay_gives_gpus_to_the_model_server_alone(mode: GpuMode) -> None:
+    environment = read_environments(ENVIRONMENTS)["development"].model_copy(update={"worker_gpu": {}})
+    by_hand = resolve_column(environment, mode, find_compose()).stack
+    assert [service.name for service in by_hand.services if service.devices] == ["vllm"]
 
 
 def test_two_gpus_split_each_layer_by_hand_too_and_all_else_of_the_command_stays() -> None:

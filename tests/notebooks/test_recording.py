@@ -34,7 +34,8 @@ def papermill(*words: str, folder: Path, **variables: str) -> subprocess.Complet
     ("words", "said"),
     [
         (["-p", "evn", "dev"], "unknown parameter 'evn'; did you mean env?"),
-        (["-p", "env", "dev", "-p", "rehearse", "false"], "rehearse: found 'false' (str), wanted True or False"),
+        (["-p", "env", "dev", "-p", "strict", "maybe"], "strict: found 'maybe' (str), wanted True or False"),
+        (["-p", "env", "dev", "-p", "rehearse", "fully"], "rehearse: found 'fully', wanted no, yes or full"),
         (["-p", "env", "7"], "env: found 7 (int), wanted str"),
     ],
 )

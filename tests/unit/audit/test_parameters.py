@@ -11,21 +11,23 @@ NOTEBOOK = {
         {
             "cell_type": "code",
             "metadata": {"tags": ["parameters"]},
-            "source": 'env: str = ""  # which\nrehearse: bool = False\ndeadline_s: float = 900  # seconds',
+            "source": 'env: str = ""  # which\nstrict: bool = False\nrehearse: str = "no"\ndeadline_s: float = 900  # seconds',
         },
     ]
 }
 
 
 def test_the_tagged_cell_declares_names_and_types() -> None:
-    assert declared_parameters(NOTEBOOK) == {"env": "str", "rehearse": "bool", "deadline_s": "float"}
+    assert declared_parameters(NOTEBOOK) == {"env": "str", "strict": "bool", "rehearse": "str", "deadline_s": "float"}
 
 
 @pytest.mark.parametrize(
     ("passed", "said"),
     [
         ({"evn": "x"}, "unknown parameter 'evn'; did you mean env?"),
-        ({"rehearse": "false"}, "rehearse: found 'false' (str), wanted True or False"),
+        ({"strict": "false"}, "strict: found 'false' (str), wanted True or False"),
+        ({"rehearse": "fully"}, "rehearse: found 'fully', wanted no, yes or full"),
+        ({"rehearse": 2}, "rehearse: found 2, wanted no, yes or full"),
         ({"deadline_s": True}, "deadline_s: found True (bool), wanted float"),
         ({"env": 7}, "env: found 7 (int), wanted str"),
         ({'env="x"; import os; zz': 1}, "unknown parameter"),
@@ -38,12 +40,17 @@ def test_what_does_not_fit_is_refused_with_its_name(passed: dict[str, object], s
 
 
 def test_every_fault_is_in_one_message() -> None:
-    with pytest.raises(UsageError, match=r"(?s)evn.*rehearse"):
-        check_parameters(declared_parameters(NOTEBOOK), {"evn": "x", "rehearse": 1}, notebook="n")
+    with pytest.raises(UsageError, match=r"(?s)evn.*strict"):
+        check_parameters(declared_parameters(NOTEBOOK), {"evn": "x", "strict": 1}, notebook="n")
 
 
 def test_an_int_fits_a_float() -> None:
-    check_parameters(declared_parameters(NOTEBOOK), {"deadline_s": 5, "rehearse": True, "env": "dev"}, notebook="n")
+    check_parameters(declared_parameters(NOTEBOOK), {"deadline_s": 5, "strict": True, "env": "dev"}, notebook="n")
+
+
+@pytest.mark.parametrize("value", [True, False, 1, "true", "Yes", "full", "no"])
+def test_the_switch_that_rehearse_once_was_is_still_taken(value: object) -> None:
+    check_parameters(declared_parameters(NOTEBOOK), {"rehearse": value}, notebook="n")
 
 
 @pytest.mark.parametrize(

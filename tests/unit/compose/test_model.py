@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.compose.model import DeviceRequest, Mount, Port, parse_stack
+from opskit.compose.model import DeviceRequest, Ending, Mount, Port, parse_stack
 
 # As `docker compose config --format json` of v5.6.1 prints it, shortened.
 CONFIG = {
@@ -73,5 +73,5 @@ def test_a_service_uses_the_gpus_it_is_given_unless_they_are_hidden_from_it(
 def test_only_published_ports_one_shots_and_host_files_are_gathered() -> None:
     stack = parse_stack(CONFIG)
     assert [port.published for port in stack.ports] == [8080]
-    assert stack.one_shots == {"init"}
+    assert [s.name for s in stack.services if stack.ending(s) is Ending.MUST] == ["init"]
     assert stack.bind_sources == (("a", "/x/conf"), ("secrets/s", "/x/s.txt"))

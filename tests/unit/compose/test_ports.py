@@ -6,16 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.compose.model import Port
-from opskit.compose.ports import parse_port_variables, plan_moves
+from opskit.compose.ports import plan_moves
 
 
 def port(number: int, service: str = "one") -> Port:
     return Port(service, 80, number, "127.0.0.1", "tcp")
-
-
-def test_the_variable_and_its_default_are_read_from_the_file() -> None:
-    text = '- {host_ip: "${BIND_ADDRESS:-127.0.0.1}", published: "${LITELLM_PORT:-4000}", target: 4000}\n'
-    assert parse_port_variables([text, "published: 80"]) == {"LITELLM_PORT": 4000}
 
 
 def test_numbers_held_by_others_and_given_to_another_just_now_are_passed_over() -> None:

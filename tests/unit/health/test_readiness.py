@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opskit.compose.model import Ending
 from opskit.engine.model import ContainerEvent, ContainerState
 from opskit.health.readiness import ServiceNeed, Tracker, Word
 
@@ -120,7 +121,7 @@ def test_unhealthy_while_restarting_is_not_a_verdict() -> None:
 
 
 def test_a_one_shot_is_ready_when_it_ended_with_0_and_never_otherwise() -> None:
-    good, bad = tracker(one_shot=True), tracker(one_shot=True)
+    good, bad = tracker(ending=Ending.MUST), tracker(ending=Ending.MUST)
     good.observe([ContainerState("1", "a", "exited", exit_code=0)], 0.0)
     bad.observe([ContainerState("1", "a", "exited", exit_code=3)], 0.0)
     assert state_of(good, 0.0) == ("ready", "completed")
@@ -128,9 +129,19 @@ def test_a_one_shot_is_ready_when_it_ended_with_0_and_never_otherwise() -> None:
 
 
 def test_a_running_one_shot_waits_however_long_it_is_stable() -> None:
-    seen = tracker(one_shot=True)
+    seen = tracker(ending=Ending.MUST)
     seen.observe([RUNNING], 0.0)
     assert state_of(seen, 1000.0) == ("waiting", "running")
+
+
+def test_an_end_with_0_of_what_nothing_restarts_is_completed_and_another_end_is_not() -> None:
+    good, bad = tracker(ending=Ending.MAY), tracker(ending=Ending.MAY)
+    good.observe([replace(RUNNING, status="exited", exit_code=0)], 1.0)
+    bad.observe([replace(RUNNING, status="exited", exit_code=2)], 1.0)
+    good.settle(1.0)
+    bad.settle(1.0)
+    assert [(word.word, word.state) for word in good.words(2.0)] == [(Word.READY, "completed")]
+    assert [(word.word, word.kind) for word in bad.words(2.0)] == [(Word.NEVER, "exited")]
 
 
 def test_an_end_of_what_is_no_one_shot_is_never_even_with_0() -> None:
@@ -181,7 +192,7 @@ _STATES = st.builds(
 
 @given(st.lists(st.one_of(_ACTIONS, _STATES)), st.booleans())
 def test_ready_is_said_only_of_what_runs_or_completed(steps: list[object], one_shot: bool) -> None:
-    seen = tracker(one_shot=one_shot)
+    seen = tracker(ending=Ending.MUST if one_shot else Ending.NEVER)
     for now, step in enumerate(steps):
         if isinstance(step, ContainerState):
             seen.observe([step], float(now))

@@ -96,20 +96,44 @@ def test_an_id_that_is_no_card_of_this_machine_fails(ids: list[str], verdict: Ve
     assert check_gpu_device(asking, NONE) == ()
 
 
+GEFORCE, TESLA = "NVIDIA GeForce RTX 3090", "NVIDIA A10G"
+
+
 @pytest.mark.parametrize(
-    ("tag", "driver", "verdict"),
+    ("tag", "card", "driver", "verdict"),
     [
-        ("v0.30.0-cu129", "525.60.13", Verdict.PASS),
-        ("v0.30.0-cu129", "520.61.05", Verdict.FAIL),
-        ("v0.30.0", "580.65.06", Verdict.PASS),
-        ("v0.30.0", "579.99", Verdict.FAIL),
+        ("v0.30.0", GEFORCE, "580.65.06", Verdict.PASS),
+        ("v0.30.0", GEFORCE, "579.99", Verdict.FAIL),
+        ("v0.30.0", TESLA, "580.65.06", Verdict.PASS),
+        ("v0.30.0", TESLA, "579.99", Verdict.FAIL),
+        ("v0.29.0-cu130", GEFORCE, "579.99", Verdict.FAIL),
+        ("v0.29.0-cu129", GEFORCE, "575.51.03", Verdict.PASS),
+        ("v0.29.0-cu129", GEFORCE, "574.99", Verdict.FAIL),
+        ("v0.29.0-cu129-ubuntu2404", GEFORCE, "570.211.01", Verdict.FAIL),
+        ("v0.29.0-cu128", GEFORCE, "570.26", Verdict.PASS),
+        ("v0.29.0-cu128", GEFORCE, "569.99", Verdict.FAIL),
+        ("v0.29.0-cu129", TESLA, "525.60.13", Verdict.PASS),
+        ("v0.29.0-cu129", TESLA, "524.99", Verdict.FAIL),
+        ("v0.29.0-cu129", None, "525.60.13", Verdict.PASS),
     ],
 )
-def test_the_driver_must_be_new_enough_for_the_cuda_in_the_image(tag: str, driver: str, verdict: Verdict) -> None:
+def test_the_driver_must_be_new_enough_for_the_cuda_in_the_image_and_a_geforce_needs_the_minor_s_own(
+    tag: str, card: str | None, driver: str, verdict: Verdict
+) -> None:
     image = f"vllm/vllm-openai:{tag}"
     serving = stack().__class__("p", (replace(stack().services[0], name="vllm", image=image),), {})
-    assert [f.verdict for f in check_gpu_driver(serving, SINGLE, cards({}, driver=driver))] == [verdict]
+    findings = check_gpu_driver(serving, SINGLE, cards({"name": card}, driver=driver))
+    assert [f.verdict for f in findings] == [verdict]
     assert check_gpu_driver(serving, CPU, cards({}, driver=driver)) == ()
+
+
+def test_the_remedy_of_an_old_driver_names_the_package_and_the_way_without_it() -> None:
+    serving = stack().__class__("p", (replace(stack().services[0], name="vllm", image="vllm/vllm-openai:v0.30.0"),), {})
+    (finding,) = check_gpu_driver(serving, SINGLE, cards({"name": GEFORCE}, driver="535.288.01"))
+    assert (finding.found, finding.wanted) == ("driver 535.288.01", "580 or newer, for CUDA 13")
+    assert "nvidia-driver-580" in finding.remedy
+    assert "VLLM_IMAGE" in finding.remedy
+    assert "docs/images.md" in finding.remedy
 
 
 def test_without_cards_none_of_them_says_anything() -> None:

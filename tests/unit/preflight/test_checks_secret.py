@@ -9,18 +9,51 @@ from tests.facts import stack, volume
 PROJECT = "multimodal-staging"
 
 
-@pytest.mark.parametrize(("unmade", "volumes"), [([], []), ([], ["pg"]), (["REDIS_PASSWORD"], [])])
-def test_new_secrets_without_data_and_old_ones_with_it_are_fine(unmade: list[str], volumes: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("unmade", "volumes"),
+    [
+        ([], []),
+        ([], ["postgres_data"]),
+        (["POSTGRES_PASSWORD"], []),
+        (["POSTGRES_PASSWORD"], ["redis_data"]),
+        (
+            ["WEBUI_ADMIN_PASSWORD", "N8N_OWNER_PASSWORD", "REDIS_PASSWORD"],
+            ["openwebui_data", "n8n_data", "redis_data"],
+        ),
+    ],
+)
+def test_a_secret_that_no_data_was_made_with_is_made_beside_data(unmade: list[str], volumes: list[str]) -> None:
     (finding,) = check_secret_data(stack(), unmade, [volume(name, PROJECT) for name in volumes], ".env.development")
     assert finding.verdict is Verdict.PASS
 
 
-def test_a_new_secret_for_old_data_fails_and_names_both() -> None:
-    data = [volume("redis", PROJECT), volume("pg", PROJECT), volume("theirs", "other")]
-    (finding,) = check_secret_data(stack(), ["B_KEY", "A_KEY"], data, ".env.development")
+@pytest.mark.parametrize(
+    ("secret", "key"),
+    [
+        ("POSTGRES_PASSWORD", "postgres_data"),
+        ("MONITOR_DB_PASSWORD", "postgres_data"),
+        ("LITELLM_SALT_KEY", "postgres_data"),
+        ("N8N_ENCRYPTION_KEY", "postgres_data"),
+        ("N8N_ENCRYPTION_KEY", "n8n_data"),
+        ("WEBUI_SECRET_KEY", "openwebui_data"),
+        ("GRAFANA_PASSWORD", "grafana_data"),
+        ("ELASTIC_PASSWORD", "elasticsearch_data"),
+        ("KIBANA_ENCRYPTION_KEY", "elasticsearch_data"),
+    ],
+)
+def test_a_lost_secret_fails_beside_each_volume_it_opens(secret: str, key: str) -> None:
+    (finding,) = check_secret_data(stack(), [secret], [volume(key, PROJECT)], ".env.staging")
     assert finding.verdict is Verdict.FAIL
-    assert finding.found == "A_KEY, B_KEY missing, while there is data in pg, redis"
-    assert "docker volume rm pg redis" in finding.remedy
+
+
+def test_a_lost_secret_of_old_data_names_both_and_no_other_volume() -> None:
+    data = [volume(key, PROJECT) for key in ("redis_data", "postgres_data", "n8n_data")]
+    unmade = ["REDIS_PASSWORD", "N8N_ENCRYPTION_KEY", "N8N_DB_PASSWORD"]
+    (finding,) = check_secret_data(stack(), unmade, [*data, volume("grafana_data", "other")], ".env.development")
+    assert (
+        finding.found == "N8N_DB_PASSWORD, N8N_ENCRYPTION_KEY missing, while there is data in n8n_data, postgres_data"
+    )
+    assert "docker volume rm n8n_data postgres_data" in finding.remedy
 
 
 @pytest.mark.parametrize(

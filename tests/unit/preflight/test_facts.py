@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opskit.compose.model import parse_stack
 from opskit.engine.facts import ContainerFact, EngineFacts, NetworkFact, PublishedPort, VolumeFact
-from opskit.engine.manifest import Pull
+from opskit.engine.model import Pull
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
 from opskit.gpu.shape import Model

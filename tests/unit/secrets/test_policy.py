@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from opskit.paths import COMPOSE
 from opskit.secrets.policy import ALPHABET, BY_NAME, RULES, rules_for
 
 
@@ -35,3 +36,22 @@ def test_the_alphabet_has_64_url_safe_characters_and_each_rule_256_bits() -> Non
 
 def test_a_name_comes_once() -> None:
     assert len(BY_NAME) == len(RULES)
+
+
+def test_the_password_of_n8n_s_owner_always_satisfies_n8n() -> None:
+    # n8n 2.41, @n8n/api-types, its schema of a password: 8 to 64 characters, a digit, a capital letter.
+    rule = BY_NAME["N8N_OWNER_PASSWORD"]
+    assert any(letter.isdigit() for letter in rule.prefix)
+    assert any(letter.isupper() for letter in rule.prefix)
+    assert 8 <= len(rule.prefix) + rule.length <= 64
+
+
+def test_a_secret_s_volumes_are_volumes_of_the_files() -> None:
+    text = "".join(path.read_text() for path in COMPOSE.glob("docker-compose*.yml"))
+    for rule in RULES:
+        for key in rule.volumes:
+            assert f"\n  {key}: {{}}" in text, (rule.name, key)
+
+
+def test_what_is_permanent_names_the_volume_it_opens() -> None:
+    assert all(rule.volumes for rule in RULES if rule.permanent)

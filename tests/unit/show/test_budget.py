@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from opskit.gpu.budget import Budget, Worker, plan_budget
 from opskit.gpu.model import Gpu
 from opskit.gpu.shape import Model, ModelShape
-from opskit.show.budget import draw_budget, tabulate_budget
+from opskit.show.budget import draw_budget
 from tests.pictures import assert_legible, texts_of
 
 _GIB = 1024**3
@@ -133,20 +133,3 @@ def test_many_equal_gpus_share_a_bar() -> None:
 def test_a_rehearsal_is_stamped() -> None:
     assert "REHEARSAL" in _words(_BUDGETS["fits"], rehearsal=True)
     assert "REHEARSAL" not in _words(_BUDGETS["fits"])
-
-
-def test_the_table_says_the_same() -> None:
-    table = tabulate_budget(_BUDGETS["no"])
-    assert list(table.index) == ["GPU0", "GPU1"]
-    row = table.loc["GPU0"]
-    assert row["verdict"] == "NO"
-    terms = ["held_gib", "workers_gib", "context_gib", "weights_gib", "overhead_gib", "kv_cache_gib"]
-    assert [round(row[term], 1) for term in terms] == [0.3, 6.0, 0.6, 7.5, 1.2, 12.5]
-    assert sum(row[term] for term in terms) + row["spare_gib"] == pytest.approx(row["usable_gib"])
-
-
-def test_the_table_keeps_unknown_apart_from_zero() -> None:
-    table = tabulate_budget(_BUDGETS["nothing known"])
-    assert table.loc["GPU0", "held_gib"] is None
-    assert table.loc["GPU0", "verdict"] == "not known"
-    assert tabulate_budget(_BUDGETS["fits"]).loc["GPU1", "held_gib"] == 0

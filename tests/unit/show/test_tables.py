@@ -139,14 +139,6 @@ def test_an_empty_table_says_none() -> None:
     assert read(table).words == ["Containers", "none"]
 
 
-def test_frames_hold_every_row_and_field() -> None:
-    frame = FindingsTable(REPORT).to_frame()
-    assert list(frame["verdict"]) == ["FAIL", "WARN", "WARN", "PASS"]
-    assert list(frame[frame["accepted_by"] == "ada"]["check"]) == ["memory-total"]
-    assert FindingsTable(Report(())).to_frame().empty
-    assert Table("t", ("a", "b"), [("1", "2")]).to_frame().to_dict("list") == {"a": ["1"], "b": ["2"]}
-
-
 def test_evidence_is_folded_in_a_notebook_and_cut_in_a_terminal() -> None:
     lines = tuple(f"line {number} <b>" for number in range(7))
     report = Report((Finding("config-valid", Verdict.FAIL, "files", "bad", "good", "mend it", evidence=lines),))

