@@ -14,6 +14,22 @@ case $TARGET_HOST in
     exit 2
   } ;;
 esac
+case $TARGET_HOST in *:*) address=[$TARGET_HOST]:$TARGET_PORT ;; *) address=$TARGET_HOST:$TARGET_PORT ;; esac
+# nginx lets one address ask 20 questions at once and 10 a second after that (200 and 100 in optimized), and a load test is one
+# address where users are many: beyond that it would measure the limit. So at most 20 threads ask, each of them every
+# 20 / QUESTIONS_PER_S seconds at the earliest, and in t seconds no more than 20 + 9 t ask. LiteLLM itself has no limit.
+askers=$THREADS questions=60000000
+if wget -q -T 5 -O /dev/null "http://$address/nginx-health"; then
+  health=/nginx-health
+  [ "$askers" -le 20 ] || askers=20
+  questions=$((QUESTIONS_PER_S * 60 / askers))
+elif wget -q -T 5 -O /dev/null "http://$address/health/liveliness"; then
+  health=/health/liveliness
+  [ -n "$TARGET_API_KEY" ] || { echo "TARGET_API_KEY is empty: LiteLLM at $address would be asked nothing. Give it LiteLLM's key." >&2; exit 2; }
+else
+  echo "found no nginx and no LiteLLM at $address; wanted a stack that is up. Give TARGET_PORT its NGINX_PORT; a stack without nginx (staging) is loaded at its LITELLM_PORT, 4000." >&2
+  exit 2
+fi
 run=$(date -u +%Y%m%dT%H%M%SZ)-$PLAN
 mkdir -p "$results/$run"
 cd "$results/$run"
@@ -22,6 +38,9 @@ cat > "$properties" <<END
 host=$TARGET_HOST
 port=$TARGET_PORT
 key=$TARGET_API_KEY
+health=$health
+askers=$askers
+questions=$questions
 threads=$THREADS
 few=$(((THREADS + 9) / 10))
 duration=$DURATION_S
@@ -29,7 +48,7 @@ third=$(((DURATION_S + 2) / 3))
 jmeter.save.saveservice.output_format=csv
 jmeter.save.saveservice.print_field_names=true
 END
-echo "$PLAN: $THREADS threads for $DURATION_S s against $TARGET_HOST:$TARGET_PORT"
+echo "$PLAN: $THREADS threads for $DURATION_S s against $address$health"
 jmeter -n -t "$plans/$PLAN.jmx" -q "$properties" -l samples.csv -j jmeter.log
 rm -f "$properties"
 # Fields are found by their names in the first line; a quoted field with a comma comes only after those used here.

@@ -103,7 +103,10 @@ JMETER = Tree(
     "jmeter",
     ("default-jre-headless", "jmeter-http", "ecj", "busybox"),
     early=("mkdir -p $1/usr/share/man/man1",),  # Java's packages register their pages there
-    late=(f"chroot $1 sh -c 'cd {_JAVA} && {_COMPILE}'",),
+    late=(
+        "ln -s busybox $1/usr/bin/wget",
+        f"chroot $1 sh -c 'cd {_JAVA} && {_COMPILE}'",
+    ),
     files={"NoTypePermission.java": _JAVA},
 )
 """JMeter's own tree: a Java in every other image would double them."""

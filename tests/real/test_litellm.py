@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -125,7 +126,12 @@ def test_litellm_validates_the_configuration(name: str, program: Path, tmp_path:
 
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_litellm_starts_as_compose_says_lists_its_models_passes_a_question_on_and_asks_nothing_of_the_internet(
-    name: str, program: Path, serve: Callable[..., int], outside: Outside, tmp_path: Path
+    name: str,
+    program: Path,
+    serve: Callable[..., int],
+    outside: Outside,
+    until: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
     config = tmp_path / "config.yaml"
     backend = f"http://127.0.0.1:{serve(ModelServer)}"
@@ -148,6 +154,7 @@ def test_litellm_starts_as_compose_says_lists_its_models_passes_a_question_on_an
             assert answer["choices"][0]["message"]["content"] == "you said hello"
             with pytest.raises(urllib.error.HTTPError, match="401"):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=30)
+            until(lambda: counted(port) >= 1, deadline_s=30)
         finally:
             os.killpg(run.pid, signal.SIGTERM)
     text = log.read_text()
@@ -172,6 +179,14 @@ def test_workers_have_the_time_and_the_memory_to_import() -> None:
         limit = int(service.raw["deploy"]["resources"]["limits"]["memory"])
         assert int(service.raw["environment"]["TIMEOUT_WORKER_HEALTHCHECK"]) >= 60, name
         assert limit > 1.5 * (285 + 387 * workers) * 10**6, name
+
+
+def counted(port: int) -> float:
+    """The answered requests in the metrics, which Prometheus fetches without a key; those of all workers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics/", timeout=30) as reply:
+        text = reply.read().decode()
+    pattern = r'^litellm_proxy_total_requests_metric_total\{.*status_code="200".*\} (\S+)$'
+    return sum(float(value) for value in re.findall(pattern, text, re.MULTILINE))
 
 
 def ask(run: subprocess.Popen[bytes], port: int, path: str, body: object, log: Path) -> Any:

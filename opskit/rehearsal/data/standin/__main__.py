@@ -36,6 +36,12 @@ def fine(_):
     raise Answer(200, {"status": "ok", "stand_in": TEXT})
 
 
+def store_metrics(request):
+    """Qdrant asks for its key on every path but the health checks. Source: qdrant 1.19, src/actix/auth.rs."""
+    guarded("QDRANT_API_KEY")(request)
+    metrics(request)
+
+
 def metrics(_):
     raise Answer(200, b"# HELP opskit_stand_in 1 where a stand-in runs\nopskit_stand_in 1\n", "text/plain")
 
@@ -180,7 +186,7 @@ ROUTES = {
             ("/healthz", fine),
             ("/readyz", fine),
             ("/livez", fine),
-            ("/metrics", metrics),
+            ("/metrics", store_metrics),
             ("/collections", collections),
         ],
         6334: [],
@@ -198,7 +204,7 @@ ROUTES = {
     "multimodal-worker": {8001: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
     "retrieval-proxy": {8002: [("/health", fine), ("/metrics", metrics), ("=/", page)]},
     "openwebui": {8080: [("/health", fine), ("/ready", reaches("litellm", 4000)), ("=/", page)]},
-    "grafana": {3000: [("/api/health", fine), ("=/", page)]},
+    "grafana": {3000: [("/api/health", fine), ("/metrics", metrics), ("=/", page)]},
     "n8n": {
         5678: [
             ("/healthz/readiness", reaches("postgres", 5432)),
