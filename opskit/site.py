@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opskit.audit.journal import Journal, note, phase
@@ -22,19 +22,20 @@ from opskit.engine.facts import EngineFacts
 from opskit.engine.hub import read_hub
 from opskit.engine.pulls import read_present, read_pulls
 from opskit.environments import Environment
-from opskit.errors import ConfigError, NotReadError, UsageError
+from opskit.errors import NotReadError, UsageError
 from opskit.gpu.model import Inventory
 from opskit.gpu.placement import WORKER_GPUS, Placement, place
 from opskit.gpu.shape import Model
-from opskit.gpu.weights import read_model
 from opskit.lock import read_launcher
 from opskit.paths import AUDIT, ROOT, STATE
 from opskit.port import move_ports
 from opskit.preflight.archive import to_json
+from opskit.preflight.certificate import read_certificates
 from opskit.preflight.checks_image import missing_images
 from opskit.preflight.facts import Facts, Files, Host, Unread
 from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
 from opskit.preflight.quantity import GIB
+from opskit.preflight.served import read_cached, read_served
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import NEED_BYTES, write_overlay
@@ -152,7 +153,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         except NotReadError as error:
             files, model = Files({}, {}), str(error)
             why = Unread(str(error), "look with `df -h` for a mount that hangs")
-            unread |= dict.fromkeys(("disks", "kinds", "mode", "modes", "writable", "majors"), why)
+            unread |= dict.fromkeys(("disks", "kinds", "mode", "modes", "writable", "majors", "certificates"), why)
         seconds["files"] = round(looking.seconds, 3)
         outside = {name: _take(reading, seconds) for name, reading in asking.items()}
     facts = Facts(
@@ -185,6 +186,7 @@ def _read_files(
 ) -> tuple[Files, Model | str]:
     here = engine if isinstance(engine, EngineFacts) and engine.local else None
     mine = [volume for volume in here.volumes or () if volume.project == project] if here else []
+    folders = {volume.key: volume.folder for volume in mine if volume.key}
     sources = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
     files = Files(
         disks=read_disks(dict.fromkeys([here.root, str(ROOT)] if here else [str(ROOT)])),
@@ -192,9 +194,11 @@ def _read_files(
         mode=read_mode(ROOT / environment.env_file),
         modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
         writable=read_writable((ROOT, STATE, AUDIT)),
-        postgres_majors=read_postgres_majors({volume.key: volume.folder for volume in mine if volume.key}),
+        postgres_majors=read_postgres_majors(folders),
+        certificates=read_certificates(stack) if isinstance(stack, Stack) else (),
+        cached=read_cached(stack, folders) if here and here.volumes is not None else None,
     )
-    return files, _read_model(stack)
+    return files, read_served(stack)
 
 
 def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) -> Placement:
@@ -223,7 +227,10 @@ def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) 
 def _ask_hub(stack: Stack | Failure) -> dict[str, Reading[Any]]:
     """Begin to ask the hub, where the model is named as it is there."""
     name = stack.served_model if isinstance(stack, Stack) else ""
-    return {"hub": Reading("hub", read_hub, timeout_s=_OUTSIDE_S)} if name and not name.startswith("/") else {}
+    if not isinstance(stack, Stack) or not stack.server or not name or name.startswith("/"):
+        return {}
+    ask = partial(read_hub, name, stack.server.raw.get("environment") or {})
+    return {"hub": Reading("hub", ask, timeout_s=_OUTSIDE_S)}
 
 
 def _with_images(stack: Stack | Failure, engine: EngineFacts | str, client: DockerClient | None) -> EngineFacts | str:
@@ -276,18 +283,6 @@ def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
     return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
-
-
-def _read_model(stack: Stack | Failure) -> Model | str:
-    """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
-    server, name = (stack.server, stack.served_model) if isinstance(stack, Stack) else (None, "")
-    for mount in server.mounts if server else ():
-        if mount.kind == "bind" and PurePosixPath(name).is_relative_to(mount.target):
-            try:
-                return read_model(Path(mount.source) / PurePosixPath(name).relative_to(mount.target))
-            except ConfigError as error:
-                return str(error)
-    return f"{name or 'the model'} is no folder under the models directory"
 
 
 def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from opskit.compose.model import Stack, parse_stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts, VolumeFact
+from opskit.engine.hub import Hub
 from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
 from opskit.gpu.model import Gpu, Inventory
@@ -72,7 +73,7 @@ def facts(**changed: Any) -> Facts:
         files=Files({}, {}),
         demanded={},
         unmade=(),
-        hub="",
+        hub=Hub("https://huggingface.co"),
         pulls=(),
     )
     return replace(sound, **changed)

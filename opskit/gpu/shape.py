@@ -9,6 +9,9 @@ from typing import Any
 
 from opskit.errors import ConfigError
 
+_SCALED = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
+"""Kinds of RoPE scaling by which vLLM 0.30.0 does not lengthen `max_position_embeddings`: it is so long already."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
@@ -37,10 +40,12 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a model takes: its weights on all GPUs together, and its shape."""
+    """What a model takes: its weights on all GPUs together, and its shape; None where that is not known."""
 
     weights_bytes: int | None = None
     shape: ModelShape | None = None
+    tokenizer: bool | None = None
+    """Whether its folder holds files of a tokenizer."""
 
 
 def parse_shape(text: str, where: str) -> ModelShape:
@@ -73,7 +78,7 @@ def parse_shape(text: str, where: str) -> ModelShape:
         head_dim=latent + reader.count("qk_rope_head_dim") if latent else head_dim,
         element_bytes=1 if _has_small_cache(whole) else 2,
         vectors=1 if latent else 2,
-        context_tokens=reader.count("max_position_embeddings", default=0) or None,
+        context_tokens=_context(reader),
     )
 
 
@@ -90,6 +95,16 @@ class _Reader:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{self.where}: {key}: found {value!r}; wanted a number above zero")
         return value
+
+
+def _context(reader: _Reader) -> int | None:
+    """The longest context: scaled by `factor`, but where the file's figure is a scaled one already."""
+    tokens = reader.count("max_position_embeddings", default=0)
+    rope = reader.data.get("rope_parameters") or reader.data.get("rope_scaling")
+    if isinstance(rope, dict) and (rope.get("rope_type") or rope.get("type")) not in _SCALED:
+        factor = rope.get("factor")
+        tokens = int(tokens * factor) if isinstance(factor, int | float) else tokens
+    return max(tokens, reader.count("model_max_length", default=0)) or None
 
 
 def _full_attention(data: Mapping[str, Any]) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from opskit.errors import ConfigError
@@ -14,6 +15,10 @@ _PREFIX_BYTES = 8
 _MOST_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library itself."""
 _INDEX = "model.safetensors.index.json"
+CACHE = PurePosixPath("/root/.cache/huggingface/hub")
+"""Where the model server, which runs as root, keeps what it downloads."""
+_OTHERS = ("*.bin", "*.pt")
+_TOKENIZERS = ("tokenizer.*json", "*.model", "*.tiktoken", "tekken.json", "vocab.txt", "tokenization_*.py")
 
 
 def read_model(folder: Path) -> Model:
@@ -24,16 +29,41 @@ def read_model(folder: Path) -> Model:
     """
     config = folder / "config.json"
     shape = parse_shape(_read_text(config), str(config))
-    return Model(sum(_read_weights(path) for path in _find_shards(folder)), shape)
+    shards = _find_shards(folder)
+    weights_bytes = sum(_read_weights(path) for path in shards) if shards else None
+    return Model(weights_bytes, shape, _has_tokenizer(folder))
+
+
+def read_snapshot(folder: Path) -> bool | None:
+    """Whether a model's folder in the hub's cache holds a download of it; None where this user may not look."""
+    try:
+        return any((snapshot / "config.json").exists() for snapshot in (folder / "snapshots").iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    """Whether transformers finds in the folder what it makes a tokenizer of.
+
+    Source: transformers 5.24.0 `PreTrainedTokenizerBase.from_pretrained`, `find_sentencepiece_model_file`.
+    """
+    names = {path.name for path in folder.iterdir()}
+    single = any(fnmatch(name, pattern) for name in names for pattern in _TOKENIZERS)
+    return single or {"vocab.json", "merges.txt"} <= names
 
 
 def _find_shards(folder: Path) -> Sequence[Path]:
-    """The files that the index names, or else all there are; a folder may hold the same weights in a second form."""
+    """The files that the index names, or else all there are; a folder may hold the same weights in a second form.
+
+    None where the weights are in a form of before safetensors, which vLLM loads too; of those no size is read.
+    """
     index = folder / _INDEX
     if not index.exists():
         found = sorted(folder.glob("*.safetensors"))
-        if not found:
-            raise ConfigError(f"{folder}: found no *.safetensors; wanted the weights; download the model anew")
+        if not found and not any(path for pattern in _OTHERS for path in folder.glob(pattern)):
+            raise ConfigError(f"{folder}: found no *.safetensors; wanted the weights; download the model again")
         return found
     try:
         files = [folder / file for file in sorted(set(json.loads(_read_text(index))["weight_map"].values()))]

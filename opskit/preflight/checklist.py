@@ -16,7 +16,7 @@ from opskit.preflight.finding import Check, Finding, Verdict, id_of
 
 _ALWAYS = frozenset({"memory", "containers", "images", "networks", "volumes"})
 """Facts that are None only where they could not be read."""
-_OF_THIS_MACHINE = frozenset({"memory", "kernel", "sockets", "daemon", "kinds", "modes", "majors"})
+_OF_THIS_MACHINE = frozenset({"memory", "kernel", "sockets", "daemon", "kinds", "modes", "majors", "certificates"})
 """Facts that say nothing of an Engine elsewhere, which engine-local warns of."""
 _SILENT = Unread("the facts do not hold it", "look at the machine itself: `opskit run preflight`", required=True)
 
@@ -82,6 +82,8 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
         "lock": facts.lock,
         "project": facts.project,
         "hub": facts.hub,
+        "cached": files.cached,
+        "certificates": files.certificates,
         "majors": files.postgres_majors,
         "running": facts.running,
         "offline": facts.rehearsal,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from opskit.errors import UsageError, did_you_mean
 from opskit.preflight.checks_alert import check_alert_receiver
+from opskit.preflight.checks_certificate import check_certificate_key, check_certificate_valid
 from opskit.preflight.checks_compose import check_compose_version, check_config_valid, check_label_valid
 from opskit.preflight.checks_data import check_data_version
 from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
@@ -40,7 +41,7 @@ from opskit.preflight.checks_kernel import (
 )
 from opskit.preflight.checks_launch import check_launch_free
 from opskit.preflight.checks_memory import check_memory_available, check_memory_swap, check_memory_total
-from opskit.preflight.checks_model import check_model_present
+from opskit.preflight.checks_model import check_model_context, check_model_present
 from opskit.preflight.checks_network import (
     check_container_left,
     check_container_name,
@@ -106,7 +107,10 @@ CHECKS: tuple[Callable[..., Iterable[Finding]], ...] = (
     check_port_reserved,
     check_file_present,
     check_file_readable,
+    check_certificate_valid,
+    check_certificate_key,
     check_model_present,
+    check_model_context,
     check_image_present,
     check_image_reachable,
     check_secret_data,

@@ -9,6 +9,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.compose.program import Compose
 from opskit.engine.facts import EngineFacts
+from opskit.engine.hub import Hub
 from opskit.engine.model import Pull
 from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
@@ -111,6 +112,31 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class PemFile:
+    """A certificate or a private key that a service mounts; nothing of a key itself is kept.
+
+    Attributes:
+        service: the one that mounts it.
+        path: on the host.
+        starts_s: of a certificate, since when it is valid, seconds since the epoch.
+        ends_s: until when.
+        key: whether it is a private key.
+        fits: of a key, the paths of the certificates it belongs to.
+        fault: why no server could use it; empty where one could.
+        unread: why it could not be looked at.
+    """
+
+    service: str
+    path: str
+    starts_s: float | None = None
+    ends_s: float | None = None
+    key: bool = False
+    fits: tuple[str, ...] = ()
+    fault: str = ""
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """The files and folders one environment needs.
 
@@ -120,6 +146,8 @@ class Files:
         mode: permission bits of the env file; None where there is none.
         modes: permission bits of each source that is mounted, where it is there.
         writable: by path of the project's own folders, whether this user may write there.
+        certificates: and private keys that services mount.
+        cached: whether vLLM's volume holds the model; None where it comes from no hub, or is not known.
         postgres_majors: of the PostgreSQL data found, by volume key.
     """
 
@@ -129,6 +157,8 @@ class Files:
     postgres_majors: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, int] = field(default_factory=dict)
     writable: Mapping[str, bool] = field(default_factory=dict)
+    certificates: tuple[PemFile, ...] = ()
+    cached: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +170,7 @@ class Facts:
         demanded: variables the Compose files demand beside secrets, and whether each has a value.
         unmade: names of secrets that are not in the env file yet.
         lock: who launches this project just now; empty where nobody does.
-        hub: why the hub the model comes from cannot be reached; empty where it can, None where it was not asked.
+        hub: what the hub that the model comes from said; why it could not be asked, None where nobody tried.
         pulls: images that are missing, and what their registries say; None where they were not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
         unread: by name of a fact, why it is None.
@@ -163,7 +193,7 @@ class Facts:
     unmade: tuple[str, ...]
     env_fault: str = ""
     lock: str = ""
-    hub: str | None = None
+    hub: Hub | str | None = None
     pulls: tuple[Pull, ...] | None = None
     unread: Mapping[str, Unread] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

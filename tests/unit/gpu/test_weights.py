@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.errors import ConfigError
-from opskit.gpu.weights import header_length, parse_header, read_model
+from opskit.gpu.weights import header_length, parse_header, read_model, read_snapshot
 
 _CONFIG = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
 
@@ -152,3 +152,38 @@ def test_a_damaged_header_is_refused_with_its_file(header: str, message: str) ->
 def test_whatever_is_no_header_is_a_config_error(header: bytes) -> None:
     with pytest.raises(ConfigError):
         parse_header(header, 2**30, "m")
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("tokenizer.json", True),
+        ("tokenizer.4.0.0.json", True),
+        ("tokenizer.model", True),
+        ("tekken.json", True),
+        ("vocab.json merges.txt", True),
+        ("vocab.json", False),
+        ("tokenizer_config.json", False),
+        ("", False),
+    ],
+)
+def test_what_a_tokenizer_can_be_made_of_is_told_from_what_only_configures_one(
+    folder: Path, files: str, *, found: bool
+) -> None:
+    _file(folder / "model.safetensors", {"a": 1})
+    for name in files.split():
+        (folder / name).write_text("{}")
+    assert read_model(folder).tokenizer is found
+
+
+def test_weights_of_before_safetensors_are_there_and_their_size_is_not_known(folder: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"x")
+    assert read_model(folder).weights_bytes is None
+
+
+@pytest.mark.parametrize(("made", "found"), [("snapshots/abc/config.json", True), ("snapshots/abc/x", False), ("refs/main", False)])  # fmt: skip
+def test_a_download_of_the_hub_is_one_with_its_config(tmp_path: Path, made: str, *, found: bool) -> None:
+    (tmp_path / made).parent.mkdir(parents=True)
+    (tmp_path / made).write_text("{}")
+    assert read_snapshot(tmp_path) is found
+    assert read_snapshot(tmp_path / "none") is False

@@ -45,6 +45,14 @@ def test_facts_of_an_older_opskit_are_read_and_what_they_lack_has_its_default() 
     assert facts_from_json(json.dumps(said)) == facts()
 
 
+@pytest.mark.parametrize("hub", ["", "https://h: Timeout"])
+def test_what_an_older_opskit_recorded_of_the_hub_in_words_is_judged_as_it_was(hub: str) -> None:
+    said = json.loads(to_json(facts()))
+    del said["files"]["certificates"], said["files"]["cached"], said["placement"]["worker_overlay"]
+    said["hub"] = hub
+    assert facts_from_json(json.dumps(said)).hub == hub
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
