@@ -14,7 +14,7 @@ from opskit.compose.variables import parse_demanded, parse_used, read_texts, rea
 from opskit.engine.facts import EngineFacts
 from opskit.environments import Environment
 from opskit.errors import ConfigError
-from opskit.gpu.placement import Placement
+from opskit.gpu.placement import Placement, Setting
 from opskit.paths import COMPOSE, ROOT
 from opskit.port import read_moved
 from opskit.rehearsal.stage import UNNAMED
@@ -40,6 +40,16 @@ class EnvFile:
         """What a variable is by Compose's precedence: shell, env file, the environment's settings; else empty."""
         return read_given(name, self.values) or environment.settings.get(name, "")
 
+    def find_setting(self, name: str, environment: Environment) -> Setting | None:
+        """The same, where an empty value counts as one, with its place; None where nobody sets it."""
+        secret = self.values.get(name)
+        sources = {
+            "the shell": os.environ.get(name),
+            environment.env_file: None if secret is None else secret.reveal(),
+            "configs/environments.yaml": environment.settings.get(name),
+        }
+        return next((Setting(value, source) for source, value in sources.items() if value is not None), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -56,11 +66,10 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
     Args:
         environment: names the files; its settings are for variables that nobody else gives.
         env_file: of that environment.
-        placement: adds its overlay and its variables.
+        placement: adds its overlays and its variables.
         world: the Engine it is for; waited for only where a file wants to know where the Engine keeps its logs.
     """
-    names = (*environment.compose, *([placement.overlay] if placement.overlay else []))
-    files = tuple(COMPOSE / name for name in names)
+    files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
     texts = read_texts(files).values()
     demanded = parse_demanded(texts)

@@ -21,6 +21,7 @@ class Environment(BaseModel):
     Attributes:
         compose: files of compose/, in the order they are merged, without the GPU overlay.
         gpu: overlay file by GPU mode; empty where the environment needs no GPU.
+        worker_gpu: overlay file that gives GPUs to the worker too, by GPU mode.
         memory_gib: memory the host must have, in GiB.
         secrets: whether it has an env file of generated secrets.
         settings: variables for Compose; the shell and the env file win over them.
@@ -35,6 +36,7 @@ class Environment(BaseModel):
     aliases: tuple[str, ...] = ()
     compose: tuple[str, ...] = ()
     gpu: Mapping[GpuMode, str] = {}
+    worker_gpu: Mapping[GpuMode, str] = {}
     memory_gib: float = Field(default=0, ge=0)
     secrets: bool = False
     settings: Mapping[str, str] = {}

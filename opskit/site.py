@@ -24,7 +24,7 @@ from opskit.engine.registry import read_pulls
 from opskit.environments import Environment
 from opskit.errors import ConfigError, NotReadError, UsageError
 from opskit.gpu.model import Inventory
-from opskit.gpu.placement import Placement, place
+from opskit.gpu.placement import WORKER_GPUS, Placement, place
 from opskit.gpu.shape import Model
 from opskit.gpu.weights import read_model
 from opskit.lock import read_launcher
@@ -202,8 +202,11 @@ def _place(environment: Environment, env_file: EnvFile, gpu: str, world: World) 
     inventory = world.inventory()
     written = env_file.setting(GPU_CHOICE, environment) if gpu == "auto" and environment.gpu else ""
     overlays = {str(mode): file for mode, file in environment.gpu.items()}
+    workers = {str(mode): file for mode, file in environment.worker_gpu.items()}
     share = env_file.setting("GPU_MEMORY_UTILIZATION", environment)
-    more = {"utilization": float(share)} if re.fullmatch(r"0?\.\d+|1(\.0*)?", share) else {}
+    more: dict[str, Any] = {"workers": workers, "visible": env_file.find_setting(WORKER_GPUS, environment)}
+    if re.fullmatch(r"0?\.\d+|1(\.0*)?", share):
+        more["utilization"] = float(share)
     occupied = isinstance(inventory, Inventory) and any(gpu.memory_used_bytes for gpu in inventory.gpus)
     running = occupied and world.runs(environment)
     if written in {"", "auto"}:

@@ -109,8 +109,8 @@ class GpuLook:
         """Where the environment would run, what it is given, and why."""
         placement = self._site.facts.placement
         given = [(f"{name}={value}", "given to Compose") for name, value in placement.environ.items()]
-        overlay = [(placement.overlay, "the overlay that is merged")] if placement.overlay else []
-        rows = [*((reason, "why") for reason in placement.reasons), *overlay, *given]
+        overlays = [(file, "an overlay that is merged") for file in placement.overlays]
+        rows = [*((reason, "why") for reason in placement.reasons), *overlays, *given]
         return Table(f"{self.environment.name}: GPU mode {placement.mode}", ("what", "part"), rows, self.rehearse)
 
     def budget(self) -> Picture | Table:

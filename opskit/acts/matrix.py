@@ -17,6 +17,7 @@ from opskit.compose.program import Compose
 from opskit.compose.variables import read_demanded, read_texts, read_used
 from opskit.environments import Environment, GpuMode, find_environment, read_environments
 from opskit.errors import ConfigError
+from opskit.gpu.placement import WORKER_GPUS, takes_gpus
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
 from opskit.show.tables import Table
@@ -37,15 +38,23 @@ def resolve(environment: Environment, mode: GpuMode, compose: Compose, **more: s
     Raises:
         ConfigError: Compose refuses the files; its own words are in the message.
     """
-    overlay = (environment.gpu[mode],) if mode in environment.gpu else ()
-    files = tuple(COMPOSE / name for name in (*environment.compose, *overlay))
+    overlays = find_overlays(environment, mode, **more)
+    files = tuple(COMPOSE / name for name in (*environment.compose, *overlays))
     demanded = {name: f"value-of-{name.lower()}:1" for name in read_demanded(files)}
-    gpus = {"COMPOSE_PROFILES": "gpu"} if overlay and mode != "cpu" else {}
+    gpus = {"COMPOSE_PROFILES": "gpu"} if overlays and mode != "cpu" else {}
     values = {**gpus, **environment.settings, **demanded, **more}
     stack = Project(compose, environment.project, files, environ=values).read_stack()
     if not isinstance(stack, Stack):
         raise ConfigError(f"{environment.name}: {stack.message}\nRemedy: {stack.remedy}")
-    return Column(environment, stack, files, read_used(files))
+    every = (*environment.compose, *environment.gpu.values(), *environment.worker_gpu.values())
+    return Column(environment, stack, files, read_used(COMPOSE / name for name in every))
+
+
+def find_overlays(environment: Environment, mode: GpuMode, **more: str) -> tuple[str, ...]:
+    """The overlays that a start in that mode merges, by the environment's settings and by further variables."""
+    visible = {**environment.settings, **more}.get(WORKER_GPUS)
+    parts = (environment.gpu, environment.worker_gpu if takes_gpus(visible) else {})
+    return tuple(part[mode] for part in parts if mode in part)
 
 
 class Matrix:

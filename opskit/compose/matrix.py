@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from opskit.compose.model import Service, Stack
+from opskit.compose.model import NEED_LABEL, Service, Stack
 from opskit.environments import Environment
 
 _CORE = ("postgres", "redis", "qdrant", "minio", "vllm", "litellm", "multimodal-worker", "retrieval-proxy")
@@ -123,9 +123,7 @@ def _short(file: str) -> str:
 
 
 def _files(column: Column, _: Column) -> str:
-    environment = column.environment
-    overlay = [environment.gpu["dual"]] if environment.gpu else []
-    first, *rest = (*environment.compose, *overlay)
+    first, *rest = (file.name for file in column.files)
     return " + ".join([first, *map(_short, rest)])
 
 
@@ -235,7 +233,7 @@ def _fallback(column: Column, _: Column) -> str:
 
 def _gpus(service: Service) -> str:
     ids = [device for request in service.devices for device in request.device_ids]
-    if ids and not service.uses_gpus:
+    if NEED_LABEL in service.labels and not service.uses_gpus:
         return "On the CPU"
     return {0: "", 1: "Single GPU", 2: "Dual GPU"}.get(len(ids), f"{len(ids)} GPUs")
 

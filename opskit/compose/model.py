@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 MODEL_SERVER = "vllm"
+NEED_LABEL = "opskit.gpu.gib"
+"""A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
+_PROBED = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,13 @@ class Service:
         """Whether it takes room on GPUs: it is given some, and CUDA_VISIBLE_DEVICES does not hide them from CUDA."""
         environment: Mapping[str, str | None] = self.raw.get("environment") or {}
         return bool(self.devices) and environment.get("CUDA_VISIBLE_DEVICES") not in {"", "-1"}
+
+    @property
+    def probed_port(self) -> int | None:
+        """The port of its own that its health check asks; None where that names none."""
+        test = (self.raw.get("healthcheck") or {}).get("test") or ""
+        asked = _PROBED.search(test if isinstance(test, str) else " ".join(test))
+        return int(asked[1]) if asked else None
 
     @property
     def options(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,27 @@ from opskit.reading import Reading
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+
+_SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
+_ASK_S = 5.0
+_LISTENS = re.compile(r"^\s*\d+: (?!0B00007F:)[0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:0000 0A ", re.MULTILINE)
+"""A socket in state LISTEN; 127.0.0.11 is the Engine's own name server, in every network of its."""
+
+
+def read_listening(client: DockerClient, container: str) -> tuple[int, ...] | None:
+    """The TCP ports that something in the container listens on; None where that cannot be read."""
+    return parse_listening(ask_inside(client, [container], _SOCKETS, timeout_s=_ASK_S)[container].text)
+
+
+def parse_listening(text: str) -> tuple[int, ...] | None:
+    """Read /proc/net/tcp and tcp6, in any order; None where there is neither.
+
+    Source: Linux, Documentation/networking/proc_net_tcp.rst: addresses and ports in hexadecimal, state 0A is LISTEN.
+    """
+    if "local_address" not in text:
+        return None
+    return tuple(sorted({int(port, 16) for port in _LISTENS.findall(text)}))
 
 
 def ask_inside(

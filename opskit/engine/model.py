@@ -37,10 +37,15 @@ class ContainerEvent:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was read of a container for its diagnosis: last log lines, and the last probe's output."""
+    """What was read of a container for its diagnosis: last log lines, and the last probe's output.
+
+    Attributes:
+        listening: TCP ports that something in it listens on; None where that was not asked or cannot be read.
+    """
 
     log: tuple[str, ...] = ()
     probe: tuple[str, ...] = ()
+    listening: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

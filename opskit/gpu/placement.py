@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from opskit.errors import UsageError
 from opskit.gpu.interconnect import plan_interconnect
@@ -17,8 +18,17 @@ Mode = Literal["dual", "single", "cpu", "none"]
 
 _MODES: Mapping[str, Mode | None] = {"auto": None, "dual": "dual", "single": "single", "cpu": "cpu"}
 _GPUS: Mapping[Mode, int] = {"dual": 2, "single": 1}
+WORKER_GPUS = "MULTIMODAL_WORKER_GPUS"
+"""The variable by which an operator keeps the worker off the GPUs, or says which of them it sees."""
 _UTILIZATION = 0.80
 """As compose/services/models.yml has it where nothing else is said."""
+
+
+class Setting(NamedTuple):
+    """A variable's value, and where that is written."""
+
+    value: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,8 @@ class Placement:
     """Where an environment's GPU services run.
 
     Attributes:
-        overlay: the Compose file to merge last; None where the environment has none for the mode.
+        overlay: the Compose file of the mode; None where the environment has none for it.
+        worker_overlay: the one that gives GPUs to the worker too, merged after it; None where the worker has none.
         device_ids: UUIDs, or indexes where no UUID is known; fewer than the mode wants where the machine has fewer.
         tensor_parallel: how many GPUs vLLM splits a layer over, as the mode wants it; 1 on the CPU.
         environ: variables for Compose's interpolation.
@@ -39,6 +50,12 @@ class Placement:
     tensor_parallel: int
     environ: Mapping[str, str]
     reasons: tuple[str, ...]
+    worker_overlay: str | None = None
+
+    @property
+    def overlays(self) -> tuple[str, ...]:
+        """The Compose files to merge last, in their order."""
+        return tuple(filter(None, (self.overlay, self.worker_overlay)))
 
     @property
     def gpus_needed(self) -> int:
@@ -53,6 +70,8 @@ def place(
     *,
     utilization: float = _UTILIZATION,
     running: bool = False,
+    workers: Mapping[str, str] = MappingProxyType({}),
+    visible: Setting | None = None,
 ) -> Placement:
     """Choose GPUs and settings.
 
@@ -64,6 +83,8 @@ def place(
         overlays: the environment's overlay file by mode; none at all means that it needs no GPU.
         utilization: the share of each card that vLLM will ask for; where others leave less the card is occupied.
         running: what is on the GPUs now is this stack's own, so that no card is occupied by others.
+        workers: the overlay file that gives GPUs to the worker too, by mode; empty where there is no worker.
+        visible: what MULTIMODAL_WORKER_GPUS is; None where nobody sets it.
 
     Raises:
         UsageError: the mode is unknown.
@@ -86,6 +107,7 @@ def place(
         taken, settings = _dual(inventory, gpus, free, reasons)
     elif chosen == "single":
         taken = _single(gpus, free, reasons)
+    worker_overlay = _worker(chosen, workers, visible, reasons) if workers else None
     ids = tuple(gpu.device_id for gpu in taken)
     tensor_parallel = 2 if chosen == "dual" else 1
     environ = {"TENSOR_PARALLEL_SIZE": str(tensor_parallel), **settings}
@@ -96,7 +118,24 @@ def place(
         tensor_parallel=tensor_parallel,
         environ={**{f"GPU_ID_{at}": device for at, device in enumerate(ids)}, **environ},
         reasons=tuple(reasons),
+        worker_overlay=worker_overlay,
     )
+
+
+def takes_gpus(visible: str | None) -> bool:
+    """Whether a worker is meant for the GPUs, by what MULTIMODAL_WORKER_GPUS is; None where nobody sets it."""
+    return visible is None or visible.strip() not in {"", "-1"}
+
+
+def _worker(mode: Mode, workers: Mapping[str, str], visible: Setting | None, reasons: list[str]) -> str | None:
+    value, source = visible or (None, "")
+    why = f"{WORKER_GPUS} is " + ("not set" if value is None else f"{value.strip() or 'empty'} in {source}")
+    if mode not in workers:
+        reasons.append(f"worker: CPU, because mode {mode} gives it no GPU")
+        return None
+    taken = takes_gpus(value)
+    reasons.append(f"worker: {'the GPUs of vLLM' if taken else 'CPU'}, because {why}")
+    return workers[mode] if taken else None
 
 
 def _usable(inventory: Inventory | GpuUnavailable, reasons: list[str]) -> Sequence[Gpu]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from opskit.compose.faults import Failure
 from opskit.engine.model import Evidence
 from opskit.health.readiness import ServiceWord
@@ -28,7 +30,17 @@ _REMEDIES = {
 }
 
 
-def diagnose(word: ServiceWord, evidence: Evidence, *, project: str, waited_s: float) -> Failure:
+_REFUSED = re.compile(r"connection refused|could(?: not|n't) connect", re.IGNORECASE)
+
+
+def is_refused(evidence: Evidence) -> bool:
+    """Whether the last probe met a port that nothing listens on."""
+    return any(_REFUSED.search(line) for line in evidence.probe)
+
+
+def diagnose(
+    word: ServiceWord, evidence: Evidence, *, project: str, waited_s: float, port: int | None = None
+) -> Failure:
     """Name what keeps a service from being ready.
 
     Args:
@@ -36,17 +48,24 @@ def diagnose(word: ServiceWord, evidence: Evidence, *, project: str, waited_s: f
         evidence: of the container the word is about.
         project: its Compose project, for the command that shows its log.
         waited_s: seconds since the launch began, for the message of a timeout.
+        port: the one its health check asks.
     """
     kind = word.kind or "timeout"
+    logs = f"docker compose -p {project} logs {word.service}"
+    sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(logs=logs)
+    if evidence.listening is not None and port is not None and port not in evidence.listening:
+        ports = ", ".join(map(str, evidence.listening)) or "no port at all"
+        sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
+        remedy = f"let its image listen on {port}: see docs/images.md; `{logs}` shows the service's own words"
     return Failure(
         kind=kind,
         service=word.service,
-        message=f"{word.service}: {_sentence(word, kind, waited_s)}",
+        message=f"{word.service}: {sentence}",
         evidence=(
             *(f"probe: {line}" for line in evidence.probe),
             *(f"log: {line}" for line in evidence.log),
         ),
-        remedy=_REMEDIES[kind].format(logs=f"docker compose -p {project} logs {word.service}"),
+        remedy=remedy,
     )
 
 

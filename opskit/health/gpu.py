@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from opskit.compose.model import MODEL_SERVER, Service, Stack
+from opskit.compose.model import MODEL_SERVER, NEED_LABEL, Service, Stack
 from opskit.engine.model import Grant
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
-from opskit.preflight.checks_gpu_budget import NEED_LABEL
 from opskit.preflight.finding import Finding, Verdict
 
 _SPLITS = ("tensor-parallel-size", "pipeline-parallel-size")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import requests
@@ -14,7 +14,9 @@ from opskit.compose.cli import Project, read_events
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
 from opskit.engine.events import EventPump, read_container, read_containers, read_evidence
-from opskit.health.diagnosis import diagnose
+from opskit.engine.inside import read_listening
+from opskit.engine.model import Evidence
+from opskit.health.diagnosis import diagnose, is_refused
 from opskit.health.outcome import Outcome, ServiceChanged, Sink
 from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
 
@@ -171,12 +173,19 @@ class _Launch:
         return tuple(
             diagnose(
                 word,
-                read_evidence(self.client, word.container),
+                self._evidence(word),
                 project=self.project.name,
                 waited_s=now - self.began,
+                port=self.stack.service(word.service).probed_port,
             )
             for word in words
         ) or (self._compose_failure(),)
+
+    def _evidence(self, word: ServiceWord) -> Evidence:
+        evidence = read_evidence(self.client, word.container)
+        if word.container is None or not is_refused(evidence):
+            return evidence
+        return replace(evidence, listening=read_listening(self.client, word.container))
 
     def _compose_failure(self) -> Failure:
         names = tuple(service.name for service in self.stack.services)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from opskit.compose.model import MODEL_SERVER, Service, Stack
+from opskit.compose.model import MODEL_SERVER, NEED_LABEL, Service, Stack
 from opskit.gpu.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.gpu.placement import Placement
@@ -13,8 +13,6 @@ from opskit.gpu.shape import Model
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.quantity import GIB
 
-NEED_LABEL = "opskit.gpu.gib"
-"""A service's label: GiB that one process of it takes at its peak on each GPU it may use; 0 where it only looks."""
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
 

@@ -103,8 +103,18 @@ def test_workers_put_on_the_gpus_again_would_not_fit(name: str, visible: str) ->
 @pytest.mark.parametrize("mode", MODES)
 def test_a_worker_on_the_gpus_is_told_so_by_every_variable_it_looks_at(mode: GpuMode) -> None:
     stack, _ = looked_at("development", mode)
-    environment = stack.service("multimodal-worker").raw["environment"]
+    worker = stack.service("multimodal-worker")
+    environment = worker.raw["environment"]
     visible = {"dual": "0,1", "single": "0"}[mode]
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["GPU_COUNT"]) == (visible, str(len(visible.split(","))))
-    stack, _ = looked_at("production", mode)
-    assert stack.service("multimodal-worker").raw["environment"]["CUDA_VISIBLE_DEVICES"] == ""
+    assert worker.devices == stack.service("vllm").devices
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["staging", "production", "optimized"])
+def test_a_worker_on_the_cpu_reserves_no_gpu_and_sees_none(name: str, mode: GpuMode) -> None:
+    stack, _ = looked_at(name, mode)
+    worker = stack.service("multimodal-worker")
+    assert worker.devices == ()
+    assert worker.raw["environment"]["CUDA_VISIBLE_DEVICES"] == ""  # where nvidia is the Engine's default runtime
+    assert stack.service("vllm").devices

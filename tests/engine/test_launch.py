@@ -210,6 +210,28 @@ def test_a_failed_one_shot_is_named_and_not_its_dependents(launch: Launch) -> No
     assert "no bucket" in only(outcome, "oneshot_failed")
 
 
+@pytest.mark.parametrize(
+    ("command", "ports"),
+    [("python3 -m http.server 9000", "9000"), ("sleep 600", "no port at all")],
+    ids=["another", "none"],
+)
+def test_a_service_that_listens_elsewhere_is_told_where(launch: Launch, command: str, ports: str) -> None:
+    outcome = launch(
+        f"""
+        services:
+          a:
+            image: box
+            command: [sh, -c, "{command}"]
+            healthcheck:
+              test: [CMD-SHELL, "wget -qO- http://127.0.0.1:8001/health"]
+              interval: 1s
+              retries: 2
+        """
+    )
+    assert f"it listens on {ports}, the contract wants 8001" in only(outcome, "unhealthy")
+    assert "docs/images.md" in outcome.failures[0].remedy
+
+
 def test_an_unhealthy_service_shows_its_probe(launch: Launch) -> None:
     outcome = launch(
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opskit import process
+from opskit.acts.matrix import find_overlays
 from opskit.compose.cli import Project, find_compose
 from opskit.compose.lint import RULES, LintFault, lint
 from opskit.compose.model import parse_stack
@@ -97,7 +98,7 @@ def stacks() -> list[tuple[Environment, GpuMode | None]]:
 
 @pytest.mark.parametrize(("environment", "mode"), [pytest.param(e, m, id=f"{e.name}-{m}") for e, m in stacks()])
 def test_the_repository_lints_itself(environment: Environment, mode: GpuMode | None) -> None:
-    overlays = (environment.gpu[mode],) if mode else ()
+    overlays = find_overlays(environment, mode, MULTIMODAL_WORKER_GPUS="0") if mode else ()
     files = tuple(COMPOSE / file for file in (*environment.compose, *overlays))
     settings = environment.settings
     faults = judge(environment.project, files, ROOT, **settings)

@@ -39,6 +39,16 @@ DEVIATIONS: dict[tuple[str, str], tuple[str, str]] = {
         )
         for name, replicas in {"Staging": 2, "Production": 3, "Optimized": 3}.items()
     },
+    **{
+        ("Base Compose Files", name): (
+            f"{first} + multi-gpu.yml + multi-gpu-worker.yml",
+            "the worker's reservation is a file of its own, merged where the worker is on the GPUs",
+        )
+        for name, first in {
+            "Development": "docker-compose.yml + development.override.yml",
+            "Monitoring": "docker-compose.yml + elk.yml",
+        }.items()
+    },
     ("Environment Files", "Testing"): (".env.testing", "discrepancy 1: an env file like the others"),
     ("Environment Files", "Performance"): (".env.performance", "discrepancy 1: an env file like the others"),
     **{

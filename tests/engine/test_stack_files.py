@@ -97,6 +97,13 @@ def test_gpus_are_reserved_only_where_there_are_any(stack: Stack, request: pytes
     assert found == ({} if ids is None else {"vllm": ids, "multimodal-worker": ids})
 
 
+@pytest.mark.parametrize("mode", ["dual", "single"])
+def test_by_hand_the_gpu_overlay_gives_gpus_to_the_model_server_alone(mode: GpuMode) -> None:
+    environment = read_environments(ENVIRONMENTS)["development"].model_copy(update={"worker_gpu": {}})
+    by_hand = resolve_column(environment, mode, find_compose()).stack
+    assert [service.name for service in by_hand.services if service.devices] == ["vllm"]
+
+
 def test_two_gpus_split_each_layer_by_hand_too_and_all_else_of_the_command_stays() -> None:
     # An empty variable takes the default of the file, as where nobody sets it.
     by_hand = resolve("development", "dual", TENSOR_PARALLEL_SIZE="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ MIB = 1024**2
 def column(name: str, services: dict[str, dict[str, Any]], used: str = "", **settings: str) -> Column:
     environment = Environment(name=name, purpose="x", compose=("docker-compose.yml",), memory_gib=1, settings=settings)
     stack = parse_stack({"name": name, "services": services})
-    return Column(environment, stack, (), frozenset(used.split()))
+    return Column(environment, stack, (Path("docker-compose.yml"),), frozenset(used.split()))
 
 
 def redis(memory: int = 512, **more: Any) -> dict[str, dict[str, Any]]:
@@ -59,12 +60,22 @@ def test_a_command_of_its_own_outweighs_a_limit_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"), [({}, "2 replicas (dual GPU)"), ({"CUDA_VISIBLE_DEVICES": ""}, "2 replicas (on the CPU)")]
+    ("ids", "visible", "told"),
+    [
+        (["0", "1"], "0,1", "2 replicas (dual GPU)"),
+        (["0", "1"], "", "2 replicas (on the CPU)"),
+        ([], "", "2 replicas (on the CPU)"),
+    ],
 )
-def test_replicas_that_are_kept_off_their_gpus_are_on_the_cpu(environment: dict[str, str], told: str) -> None:
-    devices = [{"driver": "nvidia", "device_ids": ["0", "1"], "capabilities": ["gpu"]}]
+def test_replicas_that_are_given_no_gpus_or_do_not_see_them_are_on_the_cpu(
+    ids: list[str], visible: str, told: str
+) -> None:
+    devices = [{"driver": "nvidia", "device_ids": ids, "capabilities": ["gpu"]}] if ids else []
     deploy = {"replicas": 2, "resources": {"reservations": {"devices": devices}}}
-    worker = {"multimodal-worker": {"environment": environment, "deploy": deploy}}
+    environment = {"CUDA_VISIBLE_DEVICES": visible}
+    worker = {
+        "multimodal-worker": {"environment": environment, "deploy": deploy, "labels": {"opskit.gpu.gib": "2.5"}},
+    }
     assert list(tabulate_matrix({"development": column("development", worker)}).loc["Multimodal Worker"]) == [told]
 
 

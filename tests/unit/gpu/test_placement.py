@@ -6,7 +6,7 @@ import pytest
 
 from opskit.errors import UsageError
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
-from opskit.gpu.placement import place
+from opskit.gpu.placement import Setting, place
 
 _GIB = 1024**3
 _OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
@@ -155,6 +155,34 @@ def test_an_environment_for_one_gpu_gets_one() -> None:
 
 def test_a_cpu_overlay_is_used_where_there_is_one() -> None:
     assert place("auto", _NO_DRIVER, {**_OVERLAYS, "cpu": "cpu.yml"}).overlay == "cpu.yml"
+
+
+_WORKERS = {"dual": "multi-worker.yml", "single": "single-worker.yml"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "visible", "overlay", "reason"),
+    [
+        ("dual", None, "multi-worker.yml", "the GPUs of vLLM, because MULTIMODAL_WORKER_GPUS is not set"),
+        ("single", None, "single-worker.yml", "the GPUs of vLLM, because MULTIMODAL_WORKER_GPUS is not set"),
+        ("dual", "0,1", "multi-worker.yml", "the GPUs of vLLM, because MULTIMODAL_WORKER_GPUS is 0,1 in the shell"),
+        ("dual", "", None, "CPU, because MULTIMODAL_WORKER_GPUS is empty in the shell"),
+        ("single", "-1", None, "CPU, because MULTIMODAL_WORKER_GPUS is -1 in the shell"),
+        ("cpu", "0,1", None, "CPU, because mode cpu gives it no GPU"),
+    ],
+)
+def test_the_worker_is_given_gpus_unless_the_operator_keeps_it_off_them(
+    mode: str, visible: str | None, overlay: str | None, reason: str
+) -> None:
+    given = None if visible is None else Setting(visible, "the shell")
+    placement = place(mode, _LINKED, {**_OVERLAYS, "cpu": "cpu.yml"}, workers=_WORKERS, visible=given)
+    assert placement.worker_overlay == overlay
+    assert placement.overlays == tuple(filter(None, (placement.overlay, overlay)))
+    assert placement.reasons[-1] == f"worker: {reason}"
+
+
+def test_nothing_is_said_of_a_worker_where_there_is_none() -> None:
+    assert not [reason for reason in place("dual", _LINKED, _OVERLAYS).reasons if "worker" in reason]
 
 
 @pytest.mark.parametrize("mode", ["auto", "dual", "single", "cpu"])
