@@ -37,7 +37,8 @@ from opskit.preflight.host import read_disks, read_kinds, read_mode, read_postgr
 from opskit.preflight.quantity import GIB
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
-from opskit.rehearsal.stage import NEED_BYTES, write_overlay
+from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
+from opskit.rehearsal.tiny import ensure_model
 from opskit.secrets.policy import rules_for
 from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
 from opskit.secrets.value import Secret
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 GPU_CHOICE = "OPSKIT_GPU"
 """The variable by which an operator's choice of GPU mode is kept; gpu=auto takes it."""
+_NEEDS = {"yes": NEED_BYTES, "full": FULL_NEED_BYTES}
 _FILES_S = 10.0
 _OUTSIDE_S = 5.0
 """Hub and registries end within 3 s by themselves."""
@@ -159,7 +161,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         environment=environment,
         project=project.name,
         rehearsal=rehearsal is not None,
-        need_bytes=NEED_BYTES if rehearsal else int(environment.memory_gib * GIB),
+        need_bytes=_NEEDS.get(world.level, int(environment.memory_gib * GIB)),
         compose=compose,
         engine=engine,
         stack=stack,
@@ -266,7 +268,11 @@ def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
-    return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
+    model = {}
+    if world.level == "full" and stack.server is not None:
+        model = ensure_model(world.client, images[stack.server.name], cache=cache, say=say)
+    environ = {**project.environ, **stage.environ, **model}
+    return replace(project, files=(*project.files, stage.overlay), environ=environ)
 
 
 def _read_model(stack: Stack | Failure) -> Model | str:

@@ -5,23 +5,16 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
 import subprocess
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.checkout import ROOT, free_ports
 
 CONFIGS = ROOT / "configs"
-LITELLM = "litellm[proxy]==1.106.2"
-CACHE = ROOT / ".opskit/cache"
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
@@ -177,64 +170,3 @@ def test_an_unknown_plan_and_a_target_elsewhere_are_refused(more: dict[str, str]
     )
     assert done.returncode == 2
     assert said in done.stderr
-
-
-@pytest.fixture(scope="module")
-def litellm() -> Path:
-    """LiteLLM's own program in a venv of its own, made once."""
-    venv = CACHE / LITELLM.replace("[proxy]==", "-")
-    program = venv / "bin/litellm"
-    if not program.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(venv, ignore_errors=True)
-        uv = [shutil.which("uv") or "uv"]
-        subprocess.run([*uv, "venv", "-q", str(venv)], check=True)
-        done = subprocess.run(
-            [*uv, "pip", "install", "-q", "-p", str(venv / "bin/python"), LITELLM, "prometheus-client"], check=False
-        )
-        assert done.returncode == 0, "LiteLLM could not be installed"
-    return program
-
-
-@pytest.mark.parametrize("name", ["litellm_simple", "litellm_config", "litellm_optimized"])
-def test_litellm_loads_the_config_lists_its_models_and_passes_a_question_on(
-    name: str, litellm: Path, backend: int, tmp_path: Path
-) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text((CONFIGS / f"{name}.yaml").read_text().replace("http://vllm:8000", f"http://127.0.0.1:{backend}"))
-    (port,) = free_ports(1)
-    keys = {"LITELLM_MASTER_KEY": "sk-master", "LITELLM_SALT_KEY": "sk-salt", "VLLM_API_KEY": "vllm-key"}
-    more = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HOME": str(tmp_path)}
-    words = [str(litellm), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    log = tmp_path / "log"
-    with (
-        log.open("w") as sink,
-        subprocess.Popen(words, env={**os.environ, **keys, **more}, stdout=sink, stderr=sink) as run,
-    ):
-        try:
-            models = _ask(run, port, "/v1/models", None, log)
-            assert {model["id"] for model in models["data"]} == {"local-llm", "gpt-3.5-turbo"}
-            question = {"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": "hello"}]}
-            said = _ask(run, port, "/v1/chat/completions", question, log)
-            assert said["choices"][0]["message"]["content"] == "you said hello"
-        finally:
-            run.terminate()
-
-
-def _ask(run: subprocess.Popen[bytes], port: int, path: str, body: object, log: Path) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}",
-        None if body is None else json.dumps(body).encode(),
-        {"Authorization": "Bearer sk-master", "Content-Type": "application/json"},
-    )
-    end = time.monotonic() + 120
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            pytest.fail(f"{error.code}: {error.read().decode()}\n{log.read_text()[-3000:]}")
-        except (TimeoutError, OSError):
-            assert run.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < end, log.read_text()[-3000:]
-            time.sleep(0.5)

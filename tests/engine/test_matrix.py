@@ -117,7 +117,7 @@ def test_the_difference_of_two_environments_is_marked_by_a_sign_and_a_colour(mat
 def test_lint_finds_nothing_in_the_repository_that_nobody_explained(matrix: Matrix) -> None:
     shown = matrix.lint().to_frame()
     assert list(shown[shown["accepted, since"] == ""]["rule"]) == []
-    assert set(shown["rule"]) == {"port-open", "host-path-outside", "health-check-missing"}
+    assert set(shown["rule"]) == {"port-open", "host-path-outside"}
 
 
 def test_nothing_drifts_that_was_not_decided(matrix: Matrix) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from opskit.acts.matrix import resolve as resolve_column
@@ -10,7 +12,7 @@ from opskit.compose.model import Stack
 from opskit.compose.variables import read_demanded
 from opskit.environments import GpuMode, read_environments
 from opskit.health.probe import endpoints_of
-from opskit.paths import COMPOSE, ENVIRONMENTS
+from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
 
 BASE = "litellm minio multimodal-worker n8n nginx openwebui postgres qdrant redis retrieval-proxy vllm"
@@ -141,3 +143,29 @@ def test_the_watching_overlay_goes_on_any_environment_with_the_base_services() -
     more = environment.model_copy(update={"compose": (*environment.compose, "docker-compose.watch.yml")})
     names = {service.name for service in resolve_column(more, "single", find_compose()).stack.services}
     assert {"prometheus", "alertmanager", "grafana", "postgres-exporter", "redis-exporter", "dcgm-exporter"} <= names
+
+
+MODES: tuple[GpuMode, ...] = ("dual", "single", "cpu")
+IMAGES = (ROOT / "docs/images.md").read_text()
+
+
+def test_every_image_of_every_environment_is_documented_with_its_memory_limits() -> None:
+    limits: dict[str, set[float]] = {}
+    for name in ENVIRONMENT_NAMES:
+        for mode in MODES:
+            for service in resolve(name, mode, **dict.fromkeys(OWN, "ours")).services:
+                memory = int(service.raw["deploy"]["resources"]["limits"]["memory"])
+                limits.setdefault(service.image or "", set()).add(memory / 1024**3)
+    del limits["ours"]
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \| .+ \| .+ \| ([\d., ]+) \| .+ \|$", IMAGES, re.MULTILINE)
+    assert {image: {float(word) for word in cell.split(",")} for image, cell in rows} == limits
+
+
+def test_what_the_two_own_images_are_given_is_documented() -> None:
+    contract = IMAGES.partition("## The two images that are yours")[2]
+    names = {re.sub(r"^POSTGRES_", "", word) for word in re.findall(r"`([A-Z_]+)`", contract)}
+    for name in ENVIRONMENT_NAMES:
+        for service in resolve(name, "dual").services:
+            if service.name in ("multimodal-worker", "retrieval-proxy"):
+                given = {re.sub(r"^POSTGRES_", "", word).removeprefix("_") for word in service.raw["environment"]}
+                assert given <= {word.removeprefix("_") for word in names} | {"CUDA_DEVICE_ORDER"}, service.name
