@@ -38,7 +38,8 @@ from opskit.preflight.quantity import GIB
 from opskit.preflight.served import read_cached, read_served
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
-from opskit.rehearsal.stage import NEED_BYTES, write_overlay
+from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
+from opskit.rehearsal.tiny import ensure_model
 from opskit.secrets.policy import rules_for
 from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
 from opskit.secrets.value import Secret
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 GPU_CHOICE = "OPSKIT_GPU"
 """The variable by which an operator's choice of GPU mode is kept; gpu=auto takes it."""
+_NEEDS = {"yes": NEED_BYTES, "full": FULL_NEED_BYTES}
 _FILES_S = 10.0
 _OUTSIDE_S = 5.0
 """For the hub, and for the registries."""
@@ -160,7 +162,7 @@ def survey(environment: Environment, world: World, *, gpu: str, ports: str, jour
         environment=environment,
         project=project.name,
         rehearsal=rehearsal is not None,
-        need_bytes=NEED_BYTES if rehearsal else int(environment.memory_gib * GIB),
+        need_bytes=_NEEDS.get(world.level, int(environment.memory_gib * GIB)),
         compose=compose,
         engine=engine,
         stack=stack,
@@ -282,7 +284,11 @@ def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
-    return replace(project, files=(*project.files, stage.overlay), environ={**project.environ, **stage.environ})
+    model = {}
+    if world.level == "full" and stack.server is not None:
+        model = ensure_model(world.client, images[stack.server.name], cache=cache, say=say)
+    environ = {**project.environ, **stage.environ, **model}
+    return replace(project, files=(*project.files, stage.overlay), environ=environ)
 
 
 def _less(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

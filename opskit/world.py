@@ -34,12 +34,17 @@ from opskit.preflight.facts import Daemon, Host, Unread
 from opskit.preflight.host import read_daemon, read_holders, read_host, read_memory, read_programs
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
-from opskit.rehearsal.gpus import recorded_inventory
+from opskit.rehearsal.gpus import no_gpu, recorded_inventory
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 _Fact = TypeVar("_Fact")
+_GPUS: Mapping[str, Callable[[], Inventory | GpuUnavailable]] = {
+    "no": read_inventory,
+    "yes": recorded_inventory,
+    "full": no_gpu,
+}
 _ENGINE_S = 10.0
 _DF_S = 120.0
 _CALLED = {"holders": "listening sockets", "daemon": "Engine's process"}
@@ -84,7 +89,7 @@ class World:
             self._nowhere = str(error)
         self._lists: dict[str, Reading[Any]] = {}
         self._engine = _reading("Docker Engine", self._ask_engine)
-        self._gpus = _reading("GPUs", recorded_inventory if self.rehearsal else read_inventory, timeout_s=30)
+        self._gpus = _reading("GPUs", _GPUS[level], timeout_s=30)
         self._compose = _reading("Compose", find_compose, timeout_s=30)
         self._here: dict[str, Reading[Any]] = {}
 

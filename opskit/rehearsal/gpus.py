@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opskit.gpu.model import Inventory, inventory_from_json
+from opskit.gpu.model import GpuUnavailable, Inventory, inventory_from_json
 
 _RECORDED = Path(__file__).with_name("data") / "2x3090-nv4.json"
 """What `nvidia-smi topo -m` told of a bridged pair in the public report noonghunna/club-3090#250."""
@@ -13,3 +13,10 @@ _RECORDED = Path(__file__).with_name("data") / "2x3090-nv4.json"
 def recorded_inventory() -> Inventory:
     """Two RTX 3090 with four links; no UUID and no live figure, since none was recorded."""
     return inventory_from_json(_RECORDED.read_text(encoding="utf-8"))
+
+
+def no_gpu() -> GpuUnavailable:
+    """What a full rehearsal has: its model server is the real program, and cannot compute on recorded GPUs."""
+    return GpuUnavailable(
+        "a full rehearsal runs vLLM's own CPU build", "nothing is wrong; rehearse=yes has recorded GPUs"
+    )

@@ -165,7 +165,7 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
             if program.python:
                 python = ".".join(parse_version(status, "python3").split(".")[:2])
                 layer = ensure_layer(recipe.service, program, python, cache=cache, say=say)
-                say(f"importing {program.python[0]}")
+                say(f"importing {program.pinned}")
                 with layer.open("rb") as content:
                     client.api.put_archive(box, "/", content)
         client.api.put_archive(box, "/", _pack(recipe.files))

