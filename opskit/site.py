@@ -284,7 +284,7 @@ def _set_stage(project: Project, stack: Stack, world: World, journal: Journal) -
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=world.rehearsal.private)
-    model = {}
+    model: Mapping[str, str] = {}
     if world.level == "full" and stack.server is not None:
         model = ensure_model(world.client, images[stack.server.name], cache=cache, say=say)
     environ = {**project.environ, **stage.environ, **model}

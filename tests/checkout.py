@@ -43,7 +43,10 @@ class Checkout:
         return f"{self.prefix}-{environment}-rehearsal"
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "opskit", "run", *words]
+        return self.opskit("run", *words, **more)
+
+    def opskit(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "opskit", *words]
         return subprocess.run(
             command,
             env={**self.environ, **more},

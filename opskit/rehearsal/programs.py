@@ -20,7 +20,8 @@ class Program:
         package: a pattern of the Debian package whose version is the tag; empty where `python` comes first.
         image: the image's configuration: Entrypoint, Cmd, Env, User …
         python: pinned requirements, installed into /opt/<name>; the first one's version is the tag.
-        npm: pinned packages of npm, installed beside them by the npm that `python` brings; the first one's version is then the tag.
+        npm: pinned packages of npm, installed beside them by the npm that `python` brings; where there are any, the
+            first one's version is the tag.
         left_out: patterns of what the program runs without in /opt/<name>, for its size.
         tree: the name of the tree it is in.
         files: files of `data/` to their place in the image.

@@ -48,7 +48,9 @@ def ensure_model(client: DockerClient, image: str, *, cache: Path, say: Callable
                 remove=True,
             )
         except ContainerError as error:
-            last = (error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
+            text = error.stderr or b""
+            text = text if isinstance(text, str) else text.decode(errors="replace")
+            last = text.strip().rpartition("\n")[2]
             raise EngineUnavailableError(
                 f"rehearsal: the tiny model could not be made: {last}. Remedy: look at the free disk space (`df -h`), "
                 "then try again."

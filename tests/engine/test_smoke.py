@@ -73,11 +73,6 @@ def up(checkout: Checkout) -> Running:
     return Running(checkout, raw, given)
 
 
-def left(up: Running) -> list[str]:
-    """What smoke checks left on the stores that can be looked into."""
-    return []
-
-
 def test_a_start_asks_every_service_and_shows_a_table_with_milliseconds(up: Running) -> None:
     _, record = up.checkout.last()
     rows = {row["subject"]: row for row in record["smoke"]["rows"]}
@@ -171,14 +166,7 @@ def test_a_role_whose_password_was_changed_is_a_wrong_key_and_the_others_are_wel
             "not_separated",
             "documents",
         ),
-        (
-            "ALTER DATABASE n8n RENAME TO other WITH_FORCE",
-            "ALTER DATABASE other RENAME TO n8n",
-            "postgres as n8n",
-            "missing_database",
-            "n8n",
-        ),
-    ][:4],
+    ],
 )
 def test_what_a_role_lacks_or_has_too_much_is_named(  # noqa: PLR0917
     up: Running, broken: str, undone: str, subject: str, kind: str, holds: str

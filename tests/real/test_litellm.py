@@ -126,6 +126,7 @@ def test_litellm_validates_the_configuration(name: str, program: Path, tmp_path:
 
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_litellm_starts_as_compose_says_lists_its_models_passes_a_question_on_and_asks_nothing_of_the_internet(
+    *,
     name: str,
     program: Path,
     serve: Callable[..., int],
