@@ -117,7 +117,7 @@ def test_no_secret_is_in_what_a_smoke_check_leaves_or_shows(up: Running) -> None
     ],
 )
 def test_a_key_that_is_not_the_one_a_service_has_is_a_wrong_key(up: Running, service: str, secret: str) -> None:
-    result = up.ask(service, **{secret: "sk-not-the-one"})[service]
+    result = up.ask(service, settings=None, **{secret: "sk-not-the-one"})[service]
     assert result.kind == "wrong_key", result
     assert "sk-not-the-one" not in repr(result)
 
