@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opskit.gpu.budget import Worker, plan_budget
 from opskit.gpu.model import Gpu, inventory_from_json
-from opskit.gpu.shape import Model, ModelShape
+from opskit.llm.budget import Worker, plan_budget
+from opskit.llm.shape import Model, ModelShape
 from opskit.show.budget import draw_budget
 from opskit.show.topology import draw_topology
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from opskit.interrupt import held
+from opskit.audit.interrupt import held
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
     try:
         with held():
-            from opskit.command import run_command  # noqa: PLC0415  half a second in which an interrupt is no one's
+            from opskit.cli import run_command  # noqa: PLC0415  half a second in which an interrupt is no one's
 
             return run_command(arguments)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from opskit.compose.cli import Project, find_compose
+from opskit.compose.client import Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.engine.client import connect, resolve_host

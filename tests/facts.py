@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from opskit.compose.model import Stack, parse_stack
-from opskit.compose.program import Compose
+from opskit.compose.model import Compose, Stack, parse_stack
 from opskit.engine.facts import EngineFacts, VolumeFact
-from opskit.engine.hub import Hub
 from opskit.engine.usage import DiskUse
 from opskit.environments import Environment
 from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import place
-from opskit.preflight.facts import Facts, Files, Host, Kernel, Memory
+from opskit.host.model import Files, Host, Kernel, Memory
+from opskit.llm.huggingface import Hub
+from opskit.preflight.facts import Facts
 
 GIB = 1024**3
 ENVIRONMENT = Environment(

@@ -1,12 +1,12 @@
-"""Small stacks for the rules of opskit.compose.lint: a sound service, and what one rule says about a changed one."""
+"""Small stacks for the rules of opskit.lint.lint: a sound service, and what one rule says about a changed one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from opskit.compose.lint import LintFault, lint
 from opskit.compose.model import parse_stack
+from opskit.lint.lint import LintFault, lint
 
 SOUND: Mapping[str, Any] = {
     "image": "nginx:1.30.4-alpine",

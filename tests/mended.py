@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 OVERRIDE = "compose/docker-compose.development.override.yml"
 _LOOK = """
 import dataclasses, json, os, sys
-from opskit import runbook
+from opskit.runbook.preflight import Preflight
 env, gpu, user, groups = sys.argv[1:]
 def look():
-    (report,) = runbook.preflight(env=env, gpu=gpu).reports.values()
+    (report,) = Preflight(env=env, gpu=gpu).reports.values()
     return [dataclasses.asdict(finding) for finding in report.findings]
 if user:
     look()  # what another user may not read is imported now

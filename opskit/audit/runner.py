@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from opskit import process
+from opskit.audit.interrupt import held
 from opskit.audit.journal import RUN_FOLDER, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters, read_word
 from opskit.errors import UsageError
-from opskit.interrupt import held
 from opskit.paths import AUDIT, NOTEBOOKS
 
 
@@ -52,7 +52,7 @@ def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str 
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from papermill import execute_notebook  # noqa: PLC0415  after the line above
 
-    from opskit.audit.engine import RunFailedError  # noqa: PLC0415  it imports papermill
+    from opskit.audit.papermill import RunFailedError  # noqa: PLC0415  it imports papermill
 
     os.environ[RUN_FOLDER] = str(folder)
     try:

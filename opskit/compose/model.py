@@ -227,3 +227,18 @@ def _device(raw: Mapping[str, Any]) -> DeviceRequest:
         device_ids=tuple(ids),
         capabilities=tuple(raw.get("capabilities") or ()),
     )
+
+
+MINIMUM: tuple[int, int, int] = (2, 20, 0)
+"""The oldest Compose whose model and options this package relies on (`include`, `depends_on.required`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """A Compose that was found: the words that start it, and its version."""
+
+    words: tuple[str, ...]
+    version: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.words)} {'.'.join(map(str, self.version))}"

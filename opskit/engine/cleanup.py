@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from opskit.engine.reclaim import CACHE_BUDGET_BYTES, UNUSED_S, CleanupItem, CleanupPlan, Ours, plan_cleanup
 from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use, parse_entries
+from opskit.engine.waste import CACHE_BUDGET_BYTES, UNUSED_S, CleanupItem, CleanupPlan, Ours, plan_cleanup
 from opskit.errors import NotReadError
 from opskit.reading import Reading
 

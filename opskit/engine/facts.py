@@ -10,6 +10,10 @@ from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
 if TYPE_CHECKING:
     from docker import DockerClient
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
 HASH_LABEL = "com.docker.compose.config-hash"
 VOLUME_LABEL = "com.docker.compose.volume"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from opskit.engine.model import Answer, Grant
+from opskit.gpu.container import parse_visible, remedy_for
 from opskit.gpu.model import Inventory
 from opskit.gpu.peer import PeerCopy, parse_copies
-from opskit.gpu.visible import parse_visible, remedy_for
 from opskit.health.gpu import name_gpus
 from opskit.preflight.finding import Finding, Verdict
 

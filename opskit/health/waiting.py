@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from opskit.compose.cli import Project, read_events
+from opskit.compose.client import Project, read_events
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
+from opskit.engine.client import read_listening
 from opskit.engine.events import EventPump, read_container, read_containers, read_evidence
-from opskit.engine.inside import read_listening
 from opskit.engine.model import Evidence
 from opskit.health.diagnosis import diagnose, is_refused
 from opskit.health.outcome import Outcome, ServiceChanged, Sink

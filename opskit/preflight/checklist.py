@@ -7,12 +7,11 @@ from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
-from opskit.compose.model import Stack
-from opskit.compose.program import MINIMUM
+from opskit.compose.model import MINIMUM, Stack
 from opskit.engine.facts import EngineFacts
-from opskit.preflight.checks import CHECKS, NOT_REHEARSED
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.finding import Check, Finding, Verdict, id_of
+from opskit.preflight.registry import CHECKS, NOT_REHEARSED
 
 _ALWAYS = frozenset({"memory", "containers", "images", "networks", "volumes"})
 """Facts that are None only where they could not be read."""

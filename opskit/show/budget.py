@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 
-from opskit.gpu.budget import Budget, Card, Fit
 from opskit.gpu.model import format_cpu_list
+from opskit.llm.budget import Budget, Card, Fit
 from opskit.show.topology import Picture
 
 _GIB = 1024**3

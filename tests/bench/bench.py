@@ -20,11 +20,11 @@ from opskit.engine.client import connect
 from opskit.engine.facts import EngineFacts
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS, ROOT, STATE
-from opskit.preflight.checks_image import missing_images
+from opskit.preflight.checks.image import missing_images
 from opskit.preflight.report import Report
 from opskit.rehearsal.engine import find_engine
 from opskit.rehearsal.images import ensure_images
-from opskit.site import Site, read_site
+from opskit.target.collect import Site, read_site
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -34,7 +34,7 @@ CONTAINERS = 30
 ENVIRONMENT = read_environments(ENVIRONMENTS)["development"]
 READ_GPUS = f"""
 import statistics, time
-from opskit.gpu.nvml import read_inventory
+from opskit.host.nvml import read_inventory
 taken = []
 for _ in range({ROUNDS} + 1):
     began = time.perf_counter()
@@ -86,7 +86,10 @@ def main() -> None:
     bare = median_s(importing("sys"))
     say("import opskit", median_s(importing("opskit")), "import docker", median_s(importing("docker")))
     say(
-        "import opskit.gpu.nvml", median_s(importing("opskit.gpu.nvml")), "import pynvml", median_s(importing("pynvml"))
+        "import opskit.host.nvml",
+        median_s(importing("opskit.host.nvml")),
+        "import pynvml",
+        median_s(importing("pynvml")),
     )
     print(f"(a bare interpreter: {bare * 1000:.0f} ms)")
     read_gpus()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from opskit.compose.cli import Project, find_compose
+from opskit.compose.client import Project, find_compose
 from opskit.compose.faults import Failure
-from opskit.draft import resolve
 from opskit.secrets.store import read_secrets
+from opskit.target.project import resolve
 
 _FILE = """
 services:

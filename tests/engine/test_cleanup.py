@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
-from opskit.acts.clean import Clean
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
-from opskit.engine.reclaim import CleanupItem, CleanupPlan
 from opskit.engine.usage import KINDS, parse_disk_use
+from opskit.engine.waste import CleanupItem, CleanupPlan
 from opskit.environments import Environment
 from opskit.lock import hold_project
+from opskit.runbook.clean import Clean
 from tests.checkout import Checkout
 
 if TYPE_CHECKING:
@@ -228,8 +228,10 @@ def act(engine_host: str, monkeypatch: pytest.MonkeyPatch, project: str, undo: E
     files = ("docker-compose.yml",)
     environment = Environment(name="cleanup", purpose="a test", compose=files, memory_gib=1, prefix=prefix)
 
+    monkeypatch.setattr("opskit.runbook.clean.find_stacks", lambda _: [environment])
+
     def begin(mode: str, confirm: str = "") -> Clean:
-        begun = Clean([environment], mode, confirm, rehearse=False)
+        begun = Clean(mode=mode, confirm=confirm)
         undo.callback(begun.client.close)
         look = begun._look
         assert isinstance(look, DiskLook)

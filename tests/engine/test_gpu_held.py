@@ -13,20 +13,20 @@ import pytest
 from docker.errors import APIError
 from docker.types import DeviceRequest
 
-from opskit.acts.status import Status
-from opskit.acts.verify import look_inside, verify_gpus
-from opskit.compose.cli import Project, find_compose
+from opskit.compose.client import Project, find_compose
 from opskit.compose.model import parse_stack
+from opskit.engine.client import ask_inside
 from opskit.engine.grant import read_grants
-from opskit.engine.inside import ask_inside
 from opskit.engine.model import PROJECT_LABEL, SERVICE_LABEL, Grant
 from opskit.environments import Environment
+from opskit.gpu.container import read_homes
 from opskit.gpu.model import Gpu, Inventory, Pair
 from opskit.gpu.peer import COPY
 from opskit.gpu.placement import place
-from opskit.gpu.tenant import read_homes
 from opskit.health.gpu_inside import check_gpu_peer_copy
 from opskit.preflight.finding import Verdict
+from opskit.runbook.status import Status
+from opskit.runbook.verify_gpus import look_inside, verify_gpus
 from tests.conftest import MARK, name
 
 if TYPE_CHECKING:
@@ -144,11 +144,13 @@ def test_status_recognises_a_lost_gpu_and_looks_at_its_own_environments_alone(
     put_smi(box, "Failed to initialize NVML: Unknown Error", 255)
     prefix, _, last = project.rpartition("-")
     mine = Environment(name=last, purpose="x", compose=("c.yml",), memory_gib=1, prefix=prefix)
-    shown = Status({last: mine}, rehearse=False).gpus()
+    monkeypatch.setattr("opskit.runbook.status.read_environments", lambda _: {last: mine})
+    shown = Status().gpus()
     assert shown.summary == "GPUs in containers: 1 FAIL"
     assert f"docker restart {box.name}" in str(shown)
     other = mine.model_copy(update={"name": "other"})
-    assert Status({"other": other}, rehearse=False).gpus().summary == "GPUs in containers: nothing to check"
+    monkeypatch.setattr("opskit.runbook.status.read_environments", lambda _: {"other": other})
+    assert Status().gpus().summary == "GPUs in containers: nothing to check"
     assert engine.containers.get(str(box.id)).status == "running"
 
 

@@ -12,14 +12,14 @@ import pytest
 
 from opskit import process
 from opskit.audit.journal import Journal
-from opskit.compose.cli import find_compose
-from opskit.draft import EnvFile, draft_project
+from opskit.compose.client import find_compose
 from opskit.environments import read_environments
 from opskit.gpu.placement import WORKER_GPUS, place
 from opskit.paths import ENVIRONMENTS
 from opskit.rehearsal.gpus import recorded_inventory
 from opskit.secrets.value import Secret
-from opskit.world import World
+from opskit.target.machine import World
+from opskit.target.project import EnvFile, draft_project
 from tests.conftest import name
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.acts.matrix import resolve
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.compose.model import Stack
 from opskit.environments import GpuMode, read_environments
-from opskit.gpu.budget import Budget, Fit
 from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import Placement, place
-from opskit.gpu.shape import Model, ModelShape
+from opskit.llm.budget import Budget, Fit
+from opskit.llm.shape import Model, ModelShape
 from opskit.paths import ENVIRONMENTS
-from opskit.preflight.checks_gpu_budget import plan_stack_budget
+from opskit.preflight.checks.gpu_memory import plan_stack_budget
+from opskit.runbook.matrix import resolve
 
 GIB = 1024**3
 ALL = {name: e for name, e in read_environments(ENVIRONMENTS).items() if e.gpu}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opskit.compose.cli import Project, find_compose
+from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
 from opskit.health.outcome import Outcome
 from opskit.launch import launch_project

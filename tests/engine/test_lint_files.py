@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from opskit import process
-from opskit.acts.matrix import find_overlays
-from opskit.compose.cli import Project, find_compose
-from opskit.compose.lint import RULES, LintFault, lint
+from opskit.compose.client import Project, find_compose
 from opskit.compose.model import parse_stack
 from opskit.compose.source import read_source, read_texts
 from opskit.environments import Environment, GpuMode, read_environments
+from opskit.lint.lint import RULES, LintFault, lint
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
+from opskit.runbook.matrix import find_overlays
 from opskit.secrets.policy import BY_NAME
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "lint"
@@ -40,7 +40,7 @@ ELSEWHERE = {
     "b": "prunes the whole host: its script",
     "c": "an error handler that cannot run: its script",
     "d": "the GPU mode's return code: its script",
-    "e": "demands docker-compose v1: its script; opskit.compose.cli takes either",
+    "e": "demands docker-compose v1: its script; opskit.compose.client takes either",
     "f": "a check skipped for a long name: its script; opskit.environments",
     "g": "sleeps for waiting: its script; health-check-missing and dependency-unready hold the files' part",
     "i": "secrets made anew, one project for all: its script; opskit.environments names a project each",
@@ -49,7 +49,7 @@ ELSEWHERE = {
     "n": "CREATE EXTENSION without pgvector: SQL against an image; a start of the stack shows it",
     "o": "${VAR} in LiteLLM's own configuration: no Compose file",
     "t": "first-run looks for names among ids: its script",
-    "v": "n8n without DB_TYPE: a program's own setting, which compose/services/people.yml makes",
+    "v": "n8n without DB_TYPE: a program's own setting, which compose/services/frontends.yml makes",
 }
 
 

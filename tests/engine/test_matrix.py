@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from opskit.acts.matrix import Matrix
-from opskit.compose.matrix import tabulate_matrix
+from opskit.lint.matrix import tabulate_matrix
+from opskit.runbook.matrix import Matrix
 from opskit.show.tables import Table
 
 DATA = Path(__file__).parents[1] / "data/matrix/section3.md"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opskit.gpu.model import Inventory
-from opskit.gpu.nvml import read_inventory
+from opskit.host.nvml import read_inventory
 from opskit.preflight.finding import Verdict
 from tests.checkout import Checkout
 from tests.mended import OVERRIDE, append, commands, follow, judge, trouble

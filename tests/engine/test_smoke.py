@@ -23,7 +23,7 @@ from opskit.secrets.value import Secret
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-WATCH = "docker-compose.watch.yml"
+WATCH = "docker-compose.prometheus-grafana.yml"
 START = ("-p", "env", "monitoring", "-p", "rehearse", "yes")
 NOT_CHECKED = {"filebeat"}
 

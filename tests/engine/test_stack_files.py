@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from opskit.acts.matrix import resolve as resolve_column
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.compose.model import Stack
 from opskit.compose.source import read_source
 from opskit.environments import GpuMode, read_environments
-from opskit.health.probe import endpoints_of
+from opskit.health.endpoints import endpoints_of
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
+from opskit.runbook.matrix import resolve as resolve_column
 from opskit.secrets.policy import BY_NAME
 
 BASE = "litellm minio multimodal-worker n8n nginx openwebui postgres qdrant redis retrieval-proxy vllm"
@@ -137,7 +137,7 @@ def test_only_nginx_in_production_is_open_to_the_network() -> None:
 
 def test_the_watching_overlay_goes_on_any_environment_with_the_base_services() -> None:
     environment = read_environments(ENVIRONMENTS)["staging"]
-    more = environment.model_copy(update={"compose": (*environment.compose, "docker-compose.watch.yml")})
+    more = environment.model_copy(update={"compose": (*environment.compose, "docker-compose.prometheus-grafana.yml")})
     names = {service.name for service in resolve_column(more, "single", find_compose()).stack.services}
     assert {"prometheus", "alertmanager", "grafana", "postgres-exporter", "redis-exporter", "dcgm-exporter"} <= names
 

@@ -18,7 +18,7 @@ _READ = """
 import json, sys, time
 from dataclasses import asdict
 from opskit.gpu.model import GpuUnavailable, to_json
-from opskit.gpu.nvml import read_inventory
+from opskit.host.nvml import read_inventory
 from opskit.gpu.placement import place
 began = time.monotonic()
 found = read_inventory(timeout_s=float(sys.argv[1]))

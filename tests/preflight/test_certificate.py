@@ -12,9 +12,9 @@ import pytest
 
 from opskit import process
 from opskit.compose.model import Stack, parse_stack
-from opskit.preflight.certificate import read_certificates
-from opskit.preflight.checks_certificate import check_certificate_key, check_certificate_valid
-from opskit.preflight.facts import PemFile
+from opskit.host.certificate import read_certificates
+from opskit.host.model import PemFile
+from opskit.preflight.checks.certificate import check_certificate_key, check_certificate_valid
 from opskit.preflight.finding import Verdict
 
 

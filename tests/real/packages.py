@@ -16,11 +16,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from opskit.acts.matrix import resolve
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.compose.model import Service, Stack
 from opskit.environments import GpuMode, read_environments
 from opskit.paths import ENVIRONMENTS
+from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT
 
 CACHE = ROOT / ".opskit/cache/packages"

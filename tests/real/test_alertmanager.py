@@ -1,4 +1,4 @@
-"""The real Alertmanager, started as compose/services/watch.yml does, tells ALERT_WEBHOOK_URL what fires and what is over."""
+"""The real Alertmanager, started as compose/services/monitoring.yml does, tells ALERT_WEBHOOK_URL what fires and what is over."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from opskit.acts.matrix import resolve
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
+from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT, free_ports
 
 Until = Callable[..., None]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from opskit.acts.matrix import resolve
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
+from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT
 
 LOGSTASH = (ROOT / "configs/elk/logstash.conf").read_text()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from opskit.acts.matrix import resolve
-from opskit.compose.cli import find_compose
+from opskit.compose.client import find_compose
 from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
+from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_a_target_without_dns_is_a_service_wherever_prometheus_is() -> None:
     }
     by_dns = {name for job in jobs for c in job.get("dns_sd_configs", ()) for name in c["names"]}
     environments = read_environments(ENVIRONMENTS)
-    watched = ("docker-compose.watch.yml",)
+    watched = ("docker-compose.prometheus-grafana.yml",)
     for name in ("development", "staging", "optimized", "production"):
         environment = environments[name]
         more = () if name == "production" else watched

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from opskit.engine.hub import read_hub
+from opskit.llm.huggingface import read_hub
 
 TOKEN, UNACCEPTED = "hf_accepted", "hf_unaccepted"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opskit.errors import UsageError
-from opskit.runbook import preflight
+from opskit.runbook.preflight import Preflight
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +20,11 @@ def test_an_environment_without_gpus_is_looked_at_whatever_mode_was_chosen(
     choice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPSKIT_GPU", choice)
-    assert preflight(env="testing").facts["testing"].placement.mode == "none"
-    assert choice == "auto" or preflight(env="staging").facts["staging"].placement.mode == "cpu"
+    assert Preflight(env="testing").facts["testing"].placement.mode == "none"
+    assert choice == "auto" or Preflight(env="staging").facts["staging"].placement.mode == "cpu"
 
 
 def test_a_mode_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSKIT_GPU", "tripple")
     with pytest.raises(UsageError, match="OPSKIT_GPU: found 'tripple'"):
-        _ = preflight(env="staging").facts
+        _ = Preflight(env="staging").facts

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from opskit.interrupt import ENDING, held, let_in
+from opskit.audit.interrupt import ENDING, held, let_in
 
 
 def test_an_interrupt_waits_until_it_is_let_in() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opskit.compose.model import Stack
+from opskit.engine.client import begin_inside, take_answer
 from opskit.engine.facts import read_container_facts
-from opskit.engine.inside import begin_inside, take_answer
 from opskit.errors import NotReadError
 from opskit.health.smoke.client import mark
 from opskit.health.smoke.plan import MOUNTED, Probe

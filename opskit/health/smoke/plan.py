@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.compose.model import Ending, Service, Stack
-from opskit.health.probe import url_of
+from opskit.health.endpoints import url_of
 from opskit.health.smoke.route import parse_routes
 from opskit.health.smoke.sql import Role, role_of
 from opskit.secrets.value import Secret

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.audit.redact import make_redact
+from opskit.secrets.value import make_redact
 
 
 def test_a_value_is_replaced_by_its_name_in_every_form() -> None:

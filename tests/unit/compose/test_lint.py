@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.compose.lint import RULES, LintFault
 from opskit.errors import ConfigError
+from opskit.lint.lint import RULES, LintFault
 from tests.judged import faults, places, sound
 
 OPEN = {"ports": [{"target": 80, "published": "80"}]}

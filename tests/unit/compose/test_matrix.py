@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from opskit.compose.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.compose.model import parse_stack
 from opskit.environments import Environment
+from opskit.lint.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 
 MIB = 1024**2
 

@@ -13,8 +13,8 @@ import requests
 from docker.errors import APIError, NotFound
 
 from opskit.engine.cleanup import DiskLook, read_disk, remove_items
-from opskit.engine.reclaim import CACHE_BUDGET_BYTES, CleanupItem
 from opskit.engine.usage import DiskUnknown
+from opskit.engine.waste import CACHE_BUDGET_BYTES, CleanupItem
 
 OURS = {"p": frozenset({"api"})}
 NOW = 1_800_000_000.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.engine.hub import parse_refusal, read_hub
+from opskit.llm.huggingface import parse_refusal, read_hub
 
 
 @pytest.mark.parametrize(

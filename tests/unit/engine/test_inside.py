@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.engine.inside import parse_listening
+from opskit.engine.client import parse_listening
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTENS = (

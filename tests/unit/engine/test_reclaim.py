@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.engine.reclaim import CACHE_BUDGET_BYTES, CleanupPlan, judge_cleanup, plan_cleanup
 from opskit.engine.usage import DiskUse, KindUse
+from opskit.engine.waste import CACHE_BUDGET_BYTES, CleanupPlan, judge_cleanup, plan_cleanup
 
 NOW = 1_800_000_000.0
 WEEK_AGO = int(NOW) - 168 * 3600

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.gpu.budget import ERROR_BYTES, Budget, Fit, Worker, plan_budget
 from opskit.gpu.model import Gpu
-from opskit.gpu.shape import Model, ModelShape
+from opskit.llm.budget import ERROR_BYTES, Budget, Fit, Worker, plan_budget
+from opskit.llm.shape import Model, ModelShape
 
 _GIB = 1024**3
 # RTX 3090, current driver: torch's total is 23.56 GiB, so 451 of 24576 MiB are reserved.

@@ -9,8 +9,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from opskit.gpu import nvml
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
+from opskit.host import nvml
 
 _GIB = 1024**3
 _BUS = ("00000000:21:00.0", "00000000:4A:00.0", "00000000:81:00.0", "00000000:C1:00.0")

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from opskit.gpu.model import Gpu, Inventory, Pair
-from opskit.gpu.occupancy import has_room, tell_occupied, wanted_bytes
-from opskit.gpu.placement import Placement, place
+from opskit.gpu.placement import Placement, has_room, place, tell_occupied, wanted_bytes
 
 _GIB = 1024**3
 _OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from opskit.errors import ConfigError
-from opskit.gpu.shape import ModelShape, parse_shape
+from opskit.llm.shape import ModelShape, parse_shape
 
 # The keys that count of Qwen/Qwen2.5-1.5B-Instruct's config.json.
 _QWEN = {

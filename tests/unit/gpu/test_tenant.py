@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.gpu.tenant import parse_container_id, read_homes
+from opskit.gpu.container import parse_container_id, read_homes
 
 ID = "84bc8498e086939888679bab79c9b663222fecce1c5e6862cad61358456cddf1"
 OUTER = "0" * 63 + "1"

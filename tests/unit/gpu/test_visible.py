@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.gpu.visible import parse_visible, remedy_for
+from opskit.gpu.container import parse_visible, remedy_for
 
 # NVIDIA/nvidia-container-toolkit#1227: on the host, and in a container after `systemctl daemon-reload`.
 LISTED = """GPU 0: NVIDIA A10 (UUID: GPU-f15ae561-21b1-6003-c768-861fc285203b)

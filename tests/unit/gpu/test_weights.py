@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.errors import ConfigError
-from opskit.gpu.weights import header_length, parse_header, read_model, read_snapshot
+from opskit.llm.weights import header_length, parse_header, read_model, read_snapshot
 
 _CONFIG = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
 

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from opskit.audit.redact import make_redact
 from opskit.compose.faults import Failure
 from opskit.errors import ConfigError
 from opskit.gpu.model import GpuUnavailable
+from opskit.host.model import Disk, Files, ListeningSocket
 from opskit.preflight.archive import facts_from_json, to_json
-from opskit.preflight.facts import Disk, Facts, Files, PortHolder, Unread
+from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.report import Report
+from opskit.secrets.value import make_redact
 from tests.facts import engine, facts, stack
 
 WORLDS = {
@@ -90,6 +91,6 @@ def test_every_damaged_place_is_named() -> None:
 
 def test_a_holder_without_a_name_stays_without_one() -> None:
     host = facts().host
-    unseen = PortHolder("::", 80, "tcp", None, None)
+    unseen = ListeningSocket("::", 80, "tcp", None, None)
     found = facts(host=type(host)(host.name, host.user, 0.0, host.kernel, None, None, (unseen,)))
     assert facts_from_json(to_json(found)).host.holders == (unseen,)

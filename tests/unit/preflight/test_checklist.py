@@ -9,9 +9,9 @@ from opskit.compose.faults import Failure
 from opskit.engine.facts import ContainerFact, PublishedPort
 from opskit.gpu.model import GpuUnavailable
 from opskit.preflight.checklist import _by_name, checks_of
-from opskit.preflight.checks import CHECKS
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.finding import CRASHED, Verdict, id_of
+from opskit.preflight.registry import CHECKS
 from opskit.preflight.report import Report
 from tests.facts import engine, facts, stack
 

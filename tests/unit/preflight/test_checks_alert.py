@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.preflight.checks_alert import check_alert_receiver
+from opskit.preflight.checks.alert import check_alert_receiver
 from opskit.preflight.finding import Verdict
 
 

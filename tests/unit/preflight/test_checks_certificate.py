@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.preflight.certificate import parse_validity
-from opskit.preflight.checks_certificate import check_certificate_key, check_certificate_valid
-from opskit.preflight.facts import PemFile
+from opskit.host.certificate import parse_validity
+from opskit.host.model import PemFile
+from opskit.preflight.checks.certificate import check_certificate_key, check_certificate_valid
 from opskit.preflight.finding import Finding, Verdict
 
 START, END, TWO_WEEKS = 1_000_000.0, 9_000_000.0, 14 * 86400

@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 
 from opskit.compose.faults import Failure
-from opskit.compose.model import parse_stack
-from opskit.compose.program import Compose
-from opskit.preflight.checks_compose import check_compose_version, check_config_valid
-from opskit.preflight.checks_variable import check_variable_set
+from opskit.compose.model import Compose, parse_stack
+from opskit.preflight.checks.compose import check_compose_version, check_config_valid, check_variable_set
 from opskit.preflight.finding import Verdict
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from opskit.compose.model import parse_stack
-from opskit.preflight.checks_data import check_data_version
+from opskit.host.read import read_postgres_majors
+from opskit.preflight.checks.files import check_data_version
 from opskit.preflight.finding import Verdict
-from opskit.preflight.host import read_postgres_majors
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_engine import (
+from opskit.host.model import Daemon
+from opskit.preflight.checks.engine import (
     check_engine_cgroup,
     check_engine_clock,
     check_engine_files,
@@ -12,7 +13,6 @@ from opskit.preflight.checks_engine import (
     check_engine_storage,
     check_engine_version,
 )
-from opskit.preflight.facts import Daemon
 from opskit.preflight.finding import Verdict
 from tests.facts import engine, stack
 

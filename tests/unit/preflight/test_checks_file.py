@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from opskit.compose.model import Stack, parse_stack
-from opskit.compose.program import Compose
-from opskit.preflight.checks_file import check_file_present, check_file_readable
+from opskit.compose.model import Compose, Stack, parse_stack
+from opskit.preflight.checks.files import check_file_present, check_file_readable
 from opskit.preflight.finding import Finding, Verdict
 from tests.facts import stack as sound
 

@@ -6,8 +6,8 @@ import pytest
 
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
-from opskit.preflight.checks_gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
-from opskit.preflight.facts import Daemon
+from opskit.host.model import Daemon
+from opskit.preflight.checks.gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
 from opskit.preflight.finding import Finding, Verdict
 from tests.facts import engine
 

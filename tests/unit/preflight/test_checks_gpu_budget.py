@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.gpu.budget import Budget
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
 from opskit.gpu.placement import place
-from opskit.gpu.shape import Model, ModelShape
-from opskit.preflight.checks_gpu_budget import check_gpu_budget, plan_stack_budget
+from opskit.llm.budget import Budget
+from opskit.llm.shape import Model, ModelShape
+from opskit.preflight.checks.gpu_memory import check_gpu_budget, plan_stack_budget
 from opskit.preflight.finding import Finding, Verdict
 
 GIB = 1024**3

@@ -7,7 +7,7 @@ import pytest
 
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
 from opskit.gpu.placement import Placement
-from opskit.preflight.checks_gpu_card import (
+from opskit.preflight.checks.gpu import (
     check_gpu_device,
     check_gpu_driver,
     check_gpu_equal,

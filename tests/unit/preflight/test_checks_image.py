@@ -6,7 +6,7 @@ import pytest
 
 from opskit.compose.model import UNNAMED_IMAGE, Stack, parse_stack
 from opskit.engine.model import Pull, PullAnswer
-from opskit.preflight.checks_image import (
+from opskit.preflight.checks.image import (
     check_image_present,
     check_image_reachable,
     missing_images,

@@ -6,15 +6,15 @@ import pytest
 
 from opskit.compose.model import Stack, parse_stack
 from opskit.gpu.model import GpuUnavailable
-from opskit.preflight.checks_kernel import (
+from opskit.host.kernel import parse_routes
+from opskit.host.model import Kernel
+from opskit.preflight.checks.host import (
     check_kernel_forward,
     check_kernel_maps,
     check_kernel_module,
     check_kernel_overcommit,
 )
-from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Verdict
-from opskit.preflight.kernel import parse_routes
 from tests.facts import engine, facts
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from opskit.preflight.checks_launch import check_launch_free
+from opskit.preflight.checks.engine import check_launch_free
 from opskit.preflight.finding import Verdict
 
 

@@ -3,11 +3,18 @@ from __future__ import annotations
 import pytest
 
 from opskit.engine.usage import DiskUse, KindUse
-from opskit.preflight.checks_disk import check_disk_free, check_disk_inodes, check_disk_reclaimable, check_disk_writable
-from opskit.preflight.checks_memory import check_memory_available, check_memory_swap, check_memory_total
-from opskit.preflight.facts import Disk, Memory
+from opskit.host.model import Disk, Memory
+from opskit.preflight.checks.host import (
+    check_disk_free,
+    check_disk_inodes,
+    check_disk_reclaimable,
+    check_disk_writable,
+    check_memory_available,
+    check_memory_swap,
+    check_memory_total,
+)
 from opskit.preflight.finding import Verdict
-from opskit.preflight.quantity import gib
+from opskit.quantity import gib
 from tests.facts import memory
 
 GIB = 1024**3

@@ -5,9 +5,9 @@ from typing import Any, get_args
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.engine.hub import Hub, Refusal
-from opskit.gpu.shape import Model, ModelShape
-from opskit.preflight.checks_model import check_model_context, check_model_present
+from opskit.llm.huggingface import Hub, Refusal
+from opskit.llm.shape import Model, ModelShape
+from opskit.preflight.checks.model import check_model_context, check_model_present
 from opskit.preflight.finding import Finding, Verdict
 
 ADDRESS = "https://hub.test"

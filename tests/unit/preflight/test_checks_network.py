@@ -7,7 +7,8 @@ import pytest
 
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, NetworkFact
-from opskit.preflight.checks_network import (
+from opskit.host.model import Kernel
+from opskit.preflight.checks.network import (
     check_container_left,
     check_container_name,
     check_external_present,
@@ -17,7 +18,6 @@ from opskit.preflight.checks_network import (
     check_network_subnet,
     check_network_unique,
 )
-from opskit.preflight.facts import Kernel
 from opskit.preflight.finding import Finding, Verdict
 from tests.facts import engine, volume
 

@@ -7,8 +7,8 @@ import pytest
 
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, PublishedPort
-from opskit.preflight.checks_port import check_port_free, check_port_reserved, check_port_unique
-from opskit.preflight.facts import PortHolder
+from opskit.host.model import ListeningSocket
+from opskit.preflight.checks.port import check_port_free, check_port_reserved, check_port_unique
 from opskit.preflight.finding import Finding, Verdict
 
 
@@ -25,15 +25,15 @@ def container(service: str | None, project: str | None, ip: str = "127.0.0.1", n
     return ContainerFact("1", name, project, service, "Up", "running", "x", "", (PublishedPort(ip, number, "tcp"),))
 
 
-def holder(ip: str, number: int = 6379, pid: int | None = 42, name: str | None = "redis-server") -> PortHolder:
-    return PortHolder(ip, number, "tcp", pid, name)
+def holder(ip: str, number: int = 6379, pid: int | None = 42, name: str | None = "redis-server") -> ListeningSocket:
+    return ListeningSocket(ip, number, "tcp", pid, name)
 
 
 REDIS = stack(redis=[port(6379)])
 
 
 def judged(
-    of: Stack, holders: list[PortHolder] | None = None, containers: list[ContainerFact] | None = None
+    of: Stack, holders: list[ListeningSocket] | None = None, containers: list[ContainerFact] | None = None
 ) -> Finding:
     (finding,) = check_port_free(of, holders or [], containers or [])
     return finding

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks_secret import check_secret_data, check_secret_file, check_secret_readable
+from opskit.preflight.checks.compose import check_secret_data, check_secret_file, check_secret_readable
 from opskit.preflight.finding import Verdict
 from tests.facts import stack, volume
 

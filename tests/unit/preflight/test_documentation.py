@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from opskit.preflight.checks import CHECK_IDS, CHECKS, NOT_REHEARSED
 from opskit.preflight.finding import id_of
+from opskit.preflight.registry import CHECK_IDS, CHECKS, NOT_REHEARSED
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/preflight.md").read_text(encoding="utf-8")
 ANALYSIS, LIST = TEXT.split("## Every check")

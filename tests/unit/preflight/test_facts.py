@@ -14,9 +14,10 @@ from opskit.engine.facts import ContainerFact, EngineFacts, NetworkFact, Publish
 from opskit.engine.model import Pull
 from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
-from opskit.gpu.shape import Model
+from opskit.host.model import Files, Host
+from opskit.llm.shape import Model
 from opskit.preflight.archive import facts_from_json, to_json
-from opskit.preflight.facts import Facts, Files, Host
+from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED
 from opskit.preflight.report import Report, Terms
 from tests.facts import facts

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from opskit.errors import GateClosedError, UsageError
-from opskit.preflight.checks import CHECK_IDS, refuse_unknown
 from opskit.preflight.finding import Finding, Verdict, id_of
+from opskit.preflight.registry import CHECK_IDS, refuse_unknown
 from opskit.preflight.report import Report, Terms, judge
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.preflight.host import read_disks, read_host, read_kinds, read_memory
+from opskit.host.read import read_disks, read_host, read_kinds, read_memory
 
 
 def test_each_asked_path_is_a_file_a_directory_or_missing(tmp_path: Path) -> None:

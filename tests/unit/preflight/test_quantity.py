@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.quantity import decimal, gib, percent
+from opskit.quantity import decimal, gib, percent
 
 
 @pytest.mark.parametrize(

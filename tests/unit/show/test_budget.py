@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from matplotlib.patches import Rectangle
 
-from opskit.gpu.budget import Budget, Worker, plan_budget
 from opskit.gpu.model import Gpu
-from opskit.gpu.shape import Model, ModelShape
+from opskit.llm.budget import Budget, Worker, plan_budget
+from opskit.llm.shape import Model, ModelShape
 from opskit.show.budget import draw_budget
 from tests.pictures import assert_legible, texts_of
 

@@ -1,1 +1,0 @@
-"""The acts of the notebooks: what each cell calls, and what it shows."""

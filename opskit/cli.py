@@ -1,0 +1,81 @@
+# ruff: noqa: T201  a command line prints
+"""What the command `opskit` does: runs a notebook of the runbook, recorded, and says how it goes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+from opskit.audit.interrupt import let_in
+from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
+from opskit.audit.runner import notebook_path, read_parameters, run_notebook
+from opskit.environments import find_environment, read_environments
+from opskit.errors import OpskitError, UsageError
+from opskit.paths import AUDIT, ENVIRONMENTS
+from opskit.show.console import Console
+
+
+def run_command(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage."""
+    parser = argparse.ArgumentParser(prog="opskit", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a notebook: start, stop, status …")
+    run.add_argument("notebook")
+    smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
+    smoke.add_argument("env", metavar="ENV")
+    for command in (run, smoke):
+        command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
+    engine.add_argument("act", choices=("start", "stop"))
+    said = parser.parse_args(arguments)
+    try:
+        if said.command == "engine":
+            with let_in():
+                return _engine(said.act)
+        if said.command == "smoke":
+            return _run("smoke", {**dict(said.parameters), "env": said.env})
+        return _run(said.notebook, dict(said.parameters))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OpskitError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(name: str, words: dict[str, str]) -> int:
+    notebook_path(name)
+    parameters = read_parameters(name, words)
+    environment = str(parameters.get("env", ""))
+    if environment or name in {"start", "stop", "smoke"}:
+        environment = find_environment(read_environments(ENVIRONMENTS), environment).name
+    given = os.environ.get(RUN_FOLDER)
+    folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
+    console = Console(lambda seen: read_journal(folder, skip=seen))
+    ended = threading.Event()
+    watcher = threading.Thread(target=console.follow, args=(ended,))
+    watcher.start()
+    try:
+        message = run_notebook(name, parameters, folder)
+    finally:
+        ended.set()
+        watcher.join()
+    if message:
+        print(f"\nFAILED\n{message}", file=sys.stderr)
+        return 1
+    print(f"The record is {folder}")
+    return 0
+
+
+def _engine(act: str) -> int:
+    from opskit.paths import STATE  # noqa: PLC0415  only here
+    from opskit.rehearsal.engine import ensure_engine, stop_engine  # noqa: PLC0415  only here
+
+    if act == "start":
+        print(ensure_engine(STATE, say=print).host)
+    else:
+        print("stopped" if stop_engine(STATE, grace_s=20.0) else "there was none to stop")
+    return 0

@@ -1,0 +1,1 @@
+"""What a language model needs: its shape, its weights, its memory."""

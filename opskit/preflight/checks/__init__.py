@@ -1,0 +1,1 @@
+"""One file a subject; every check is a pure function of facts."""

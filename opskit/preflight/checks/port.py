@@ -1,0 +1,185 @@
+"""Checks of the published ports; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from opskit.compose.model import Port, Stack
+from opskit.preflight.finding import Finding, Verdict
+
+if TYPE_CHECKING:
+    from opskit.engine.facts import ContainerFact
+    from opskit.host.model import ListeningSocket
+
+_ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
+_UNREAD, _LOOK = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
+
+
+def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
+    """No two services of the stack publish one port, nor two replicas of one service."""
+    wanted = "one service a port"
+    twice = [
+        Finding("port-unique", Verdict.FAIL, _where(b), f"{a.service} publishes it too", wanted, _move(b))
+        for a, b in combinations(stack.ports, 2)
+        if (a.published, a.protocol) == (b.published, b.protocol) and _exclude(a.host_ip, b.host_ip)
+    ]
+    many = [
+        Finding(
+            "port-unique",
+            Verdict.FAIL,
+            _where(port),
+            f"{stack.service(port.service).replicas} replicas publish it",
+            wanted,
+            "give the service one replica, or no published port and a proxy before it",
+        )
+        for port in stack.ports
+        if stack.service(port.service).replicas > 1
+    ]
+    if twice or many:
+        return (*twice, *many)
+    count = f"{len(stack.ports)} published ports, all different"
+    return (Finding("port-unique", Verdict.PASS, "published ports", count, wanted),)
+
+
+def check_port_free(
+    stack: Stack, sockets: Iterable[ListeningSocket] | None, publishers: Iterable[ContainerFact]
+) -> tuple[Finding, ...]:
+    """Every published port is free, or held by this very service already; a foreign owner is named.
+
+    Args:
+        stack: its published ports are looked at, the published side of each.
+        sockets: listening sockets of the host; None where they cannot be read.
+        publishers: containers on the Engine; a port they publish may hold no socket (userland-proxy off).
+    """
+    there = tuple(publishers)
+    if sockets is not None:
+        held = tuple(sockets)
+        return tuple(_port(port, stack, held, there) for port in stack.ports)
+    unread = Finding("port-free", Verdict.SKIP, "ports", _UNREAD, "the owner of each", _LOOK, required=False)
+    return (*(_port(port, stack, (), there) for port in stack.ports), unread)
+
+
+_RESERVED = (3030, 4000, *range(8000, 8007), 5432, 6379, 6333, 9000, 9002, 5678)
+"""Ports of the whole stack: one that this environment leaves alone is another's tomorrow."""
+
+
+def check_port_reserved(
+    stack: Stack, sockets: Iterable[ListeningSocket] | None, publishers: Iterable[ContainerFact], prefix: str
+) -> tuple[Finding, ...]:
+    """No stranger holds a port of the stack that this environment does not publish.
+
+    Args:
+        stack: the ports it publishes are left to port-free.
+        sockets: listening sockets of the host; None where they cannot be read.
+        publishers: containers on the Engine; those of the environments' projects are no strangers.
+        prefix: what the names of these projects begin with.
+    """
+    wanted = "free, for the stack's other environments"
+    if sockets is None:
+        return (Finding("port-reserved", Verdict.SKIP, "ports of the stack", _UNREAD, wanted, _LOOK, required=False),)
+    ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
+    ours |= {port.published for port in stack.ports if port.published}
+    strange = (held for held in sockets if held.port not in ours and held.protocol == "tcp")
+    taken = {held.port: held for held in strange if held.port in _RESERVED}
+    if not taken:
+        return (Finding("port-reserved", Verdict.PASS, "ports of the stack", "free or ours", wanted),)
+    remedy = "nothing now; an environment that publishes it will want it moved by its *_PORT variable, or ports=auto"
+    return tuple(
+        Finding("port-reserved", Verdict.WARN, f"port {port}", f"held by {_owner(holder)}", wanted, remedy)
+        for port, holder in sorted(taken.items())
+    )
+
+
+def _owner(holder: ListeningSocket) -> str:
+    return f"{holder.name or 'a process'} (pid {holder.pid})" if holder.pid else "a process that this user may not see"
+
+
+def busy_ports(
+    stack: Stack, holders: Iterable[ListeningSocket], containers: Iterable[ContainerFact]
+) -> tuple[Port, ...]:
+    """The published ports that `check_port_free` fails."""
+    sockets, there = tuple(holders), tuple(containers)
+    return tuple(port for port in stack.ports if _port(port, stack, sockets, there).verdict is Verdict.FAIL)
+
+
+def _port(
+    port: Port, stack: Stack, holders: tuple[ListeningSocket, ...], containers: tuple[ContainerFact, ...]
+) -> Finding:
+    for container in containers:
+        for held in container.published:
+            if (held.port, held.protocol) == (port.published, port.protocol) and _exclude(held.ip, port.host_ip):
+                return _held_by_container(port, stack, container)
+    for holder in holders:
+        if (holder.port, holder.protocol) == (port.published, port.protocol) and _blocks(holder.ip, port.host_ip):
+            if holder.name in _ENGINE_PROXIES and _comes_and_goes(port, stack, containers):
+                return Finding("port-free", Verdict.PASS, _where(port), "already ours, between two restarts", "free")
+            return _held_by_process(port, holder)
+    return Finding("port-free", Verdict.PASS, _where(port), "free", "free")
+
+
+def _comes_and_goes(port: Port, stack: Stack, containers: tuple[ContainerFact, ...]) -> bool:
+    """Whether the service's own container restarts just now: the Engine lists its ports only while it runs."""
+    return any(
+        container.project == stack.project and container.service == port.service and container.state == "restarting"
+        for container in containers
+    )
+
+
+def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Finding:
+    where, wanted = _where(port), f"free, or held by {port.service}"
+    if container.project == stack.project and container.service == port.service:
+        return Finding("port-free", Verdict.PASS, where, "already ours", wanted)
+    if container.project == stack.project:
+        found = f"held by {container.service} of this same environment"
+        remedy = f"`docker rm -f {container.name}`; the launch makes it anew where it still belongs to the stack"
+        moves = any(service.name == container.service for service in stack.services)
+        return Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy)
+    owner = f"held by container {container.name}" + (f" of project {container.project}" if container.project else "")
+    remedy = f"`docker stop {container.name}`, or {_move(port)} or ports=auto"
+    return Finding("port-free", Verdict.FAIL, where, owner, wanted, remedy)
+
+
+def _held_by_process(port: Port, holder: ListeningSocket) -> Finding:
+    if holder.pid is None:
+        owner, end = (
+            _owner(holder),
+            f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it",
+        )
+    elif holder.name in _ENGINE_PROXIES:
+        owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
+        end = "stop that container with its own Engine (`docker context ls`)"
+    else:
+        owner, end = _owner(holder), f"end it (`kill {holder.pid}`)"
+    remedy = f"{end}, or {_move(port)} or ports=auto"
+    return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy)
+
+
+def _where(port: Port) -> str:
+    host = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    return f"{port.service} {host}:{port.published}/{port.protocol}"
+
+
+def _move(port: Port) -> str:
+    return f"publish {port.service} on another port with its *_PORT variable"
+
+
+def _exclude(a: str, b: str) -> bool:
+    """Whether two addresses published by an Engine exclude each other; its `::` is IPv6 alone."""
+    first, second = _address(a), _address(b)
+    if first.version != second.version:
+        return False
+    return first == second or first.is_unspecified or second.is_unspecified
+
+
+def _blocks(held: str, wanted: str) -> bool:
+    """Whether a process's socket keeps the Engine from an address; a `::` of a process mostly takes IPv4 too."""
+    address = _address(held)
+    return _exclude(held, wanted) or (address.version == 6 and address.is_unspecified)  # noqa: PLR2004  IPv6
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text.partition("%")[0] or "0.0.0.0")  # noqa: S104  an absent one means any
+    return getattr(address, "ipv4_mapped", None) or address

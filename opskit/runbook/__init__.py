@@ -1,0 +1,1 @@
+"""One file a notebook: its verb, its parameters and its cells."""

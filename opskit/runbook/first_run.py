@@ -1,0 +1,175 @@
+"""Wipe development and start it again; without the project's name, typed, it only shows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from opskit.audit.journal import phase
+from opskit.engine.holding import Holding, read_holdings, remove_holdings
+from opskit.environments import read_environments
+from opskit.errors import LaunchFailedError, OpskitError
+from opskit.lock import hold_project
+from opskit.paths import ENVIRONMENTS, ROOT, login
+from opskit.runbook.parameters import find_stacks
+from opskit.runbook.start import Start
+from opskit.secrets.store import forget_secrets
+from opskit.show.tables import FindingsTable, Table
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Shown = TypeVar("Shown", Table, FindingsTable)
+
+
+class FirstRun:
+    """Shows what there is, removes what was named, and starts it again.
+
+    The order is containers, networks, volumes, secrets: wherever it is interrupted, a second run finds the rest and
+    finishes, and at no moment is there data whose secrets are gone.
+
+    Args:
+        confirm: the project's name, typed by the operator, such as `multimodal-development`.
+        gpu: auto, dual, single or cpu.
+        rehearse: as in `Start`.
+        deadline_s: as in `Start`.
+
+    Raises:
+        UsageError: the GPU mode is unknown.
+    """
+
+    def __init__(
+        self, *, confirm: str = "", gpu: str = "auto", rehearse: str | bool = "no", deadline_s: float = 900
+    ) -> None:
+        (self.environment,) = find_stacks("first-run")
+        self.start = Start(env=self.environment.name, gpu=gpu, rehearse=rehearse, deadline_s=deadline_s)
+        self.confirm = confirm
+        self.wiped = False
+
+    @property
+    def project(self) -> str:
+        """The Compose project that would be wiped; its name is what the operator types."""
+        return self.start.site.project.name
+
+    @property
+    def _client(self) -> DockerClient:
+        if self.start.site.client is None:
+            raise OpskitError(str(self.start.site.facts.engine))
+        return self.start.site.client
+
+    @cached_property
+    def _holdings(self) -> tuple[Holding, ...]:
+        client = self._client
+        with phase(self.start.journal, "inventory"):
+            return read_holdings(client)
+
+    @property
+    def _mine(self) -> tuple[Holding, ...]:
+        return tuple(holding for holding in self._holdings if holding.project == self.project)
+
+    def inventory(self) -> Table:
+        """Everything on the Engine and every env file: what would go first, then what stays."""
+        ours = {e.project for e in read_environments(ENVIRONMENTS).values() if not e.act_on}
+        ours |= {f"{name}-rehearsal" for name in ours}
+
+        def whose(holding: Holding) -> str:
+            if holding.project == self.project:
+                return "would go"
+            return "stays: another environment" if holding.project in ours else "stays: not ours"
+
+        rows: list[tuple[str, ...]] = [(whose(h), h.kind, h.name, _size(h.bytes)) for h in self._holdings]
+        for path in sorted(ROOT.glob(".env.*")):
+            if path.suffix != ".lock":
+                mine = path.name == self.environment.env_file
+                rows.append(("secrets in it would go" if mine else "stays", "env file", path.name, ""))
+        self.start.journal.write("inventory", rows=rows)
+        kinds = Counter(holding.kind for holding in self._mine)
+        counted = ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "nothing"
+        self.start.journal.write(
+            "note", text=f"{self.project}: {counted} there, and {len(self._holdings) - kinds.total()} of others"
+        )
+        rows.sort(key=lambda row: (not row[0].endswith("would go"), row[0]))
+        return Table(f"What there is; {self.project} is looked at", ("", "kind", "name", "size"), rows, self._rehearse)
+
+    def rights(self) -> Table:
+        """Whether this user may do it; nothing is asked of sudo.
+
+        Raises:
+            OpskitError: the project's folder cannot be written.
+        """
+        held = f"{len(self._holdings)} things were read from the Engine at {self.start.site.project.engine_host}"
+        if not os.access(ROOT, os.W_OK):
+            raise OpskitError(f"{ROOT} cannot be written by {login()}. Remedy: `sudo chown -R {login()} {ROOT}`.")
+        rows = [("Docker Engine", held), (str(ROOT), "secrets may be written there")]
+        return Table(f"{login()} may do this without sudo", ("what", "seen"), rows, self._rehearse)
+
+    def wipe(self) -> Table:
+        """Remove exactly what was listed as going, where the project's name was typed.
+
+        A wipe is a run of its own, recorded as every launch is: in JupyterLab this cell only says how to start one.
+
+        Raises:
+            LaunchFailedError: something could not be removed; what it is, and why.
+            LockHeldError: a launch of it is in progress.
+        """
+        if self.start.interactive:
+            more = f" -p rehearse {self.start.level}" if self._rehearse else ""
+            words = f"opskit run first_run -p confirm {self.project}{more}"
+            rows = [("in a terminal of JupyterLab", words)]
+            return Table("Nothing was removed by this cell", ("where", "what to type"), rows, self._rehearse)
+        if self.confirm != self.project:
+            said = f"found {self.confirm!r}; type {self.project}" if self.confirm else f"type {self.project}"
+            self.start.journal.write("note", text=f"nothing was removed: confirm: {said}")
+            rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
+            return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
+        client, mine = self._client, self._mine
+        with hold_project(self.project), phase(self.start.journal, "wipe"):
+            left = remove_holdings(client, self.project, mine)
+            if not left:
+                forgotten = forget_secrets(ROOT / self.environment.env_file)
+        if left:
+            named = "\n".join(f"  {holding.kind} {holding.name}: {why}" for holding, why in left)
+            raise LaunchFailedError(
+                f"{self.project} was not wiped whole:\n{named}\nRemedy: end what uses it, then run this again; the "
+                "secrets are still there."
+            )
+        self.start.journal.write("wiped", rows=mine, secrets=forgotten)
+        self.start.journal.write(
+            "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
+        )
+        self.wiped = True
+        del self.start.site  # what comes next is decided on facts read after the wipe
+        gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
+        return Table(f"{len(gone)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse)
+
+    def preflight(self) -> FindingsTable | Table:
+        """The checks of the start that follows."""
+        return self._after(self.start.preflight)
+
+    def launch(self) -> Table:
+        """Make secrets and start development, as its own notebook does."""
+        return self._after(self.start.launch)
+
+    def urls(self) -> Table:
+        """Where everything answers."""
+        return self._after(self.start.urls)
+
+    def gpus(self) -> FindingsTable | Table:
+        """Whether the containers that should hold GPUs hold them."""
+        return self._after(self.start.gpus)
+
+    def _after(self, act: Callable[[], Shown]) -> Shown | Table:
+        if self.wiped:
+            return act()
+        return Table("Not done, since nothing was wiped", ("",), (), self._rehearse)
+
+    @property
+    def _rehearse(self) -> bool:
+        return self.start.rehearse
+
+
+def _size(bytes_: int | None) -> str:
+    return "" if bytes_ is None else f"{bytes_ / 1024**2:,.1f} MiB"

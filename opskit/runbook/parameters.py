@@ -1,0 +1,85 @@
+"""What the parameters of several notebooks share: how each is read, and refused before anything is looked at."""
+
+from __future__ import annotations
+
+from opskit.audit.journal import Journal
+from opskit.environments import Environment, find_environment, read_environments
+from opskit.errors import UsageError, did_you_mean
+from opskit.paths import COMPOSE, ENVIRONMENTS, login
+from opskit.preflight.registry import refuse_unknown
+from opskit.preflight.report import Terms
+from opskit.rehearsal.level import LEVELS, read_level
+
+GPU_MODES = ("auto", "dual", "single", "cpu")
+
+
+class Operation:
+    """What every operation has: the level of its rehearsal and the journal of its run.
+
+    Args:
+        rehearse: `no`, `yes` or `full`; see the notebooks.
+
+    Raises:
+        UsageError: it is another word.
+    """
+
+    def __init__(self, rehearse: str | bool) -> None:
+        level = read_level(rehearse)
+        if level is None:
+            raise UsageError(f"rehearse: found {rehearse!r}; wanted one of {', '.join(LEVELS)}.")
+        self.level = level
+        self.rehearse = level != "no"
+        self.journal = Journal.of_this_run()
+
+
+def find_stack(env: str, overlays: str = "") -> Environment:
+    """The environment of that name or alias, with further files of compose/ merged after its own.
+
+    Raises:
+        UsageError: there is none, it has no stack of its own, or there is no such file; the nearest is named.
+    """
+    environment = find_environment(read_environments(ENVIRONMENTS), env)
+    if environment.act_on:
+        raise UsageError(f"env: {environment.name} is an operation on {environment.act_on}, not a stack of its own.")
+    files = sorted(path.name for path in COMPOSE.glob("*.yml"))
+    names = _words(overlays)
+    for name in names:
+        if name not in files:
+            hint = did_you_mean(name, files)
+            raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(files)}.")
+    return environment.model_copy(update={"compose": (*environment.compose, *names)})
+
+
+def find_stacks(env: str) -> list[Environment]:
+    """The environment of that name, or the one it works on; every one with a stack of its own where none is named."""
+    environments = read_environments(ENVIRONMENTS)
+    if not env:
+        return [environment for environment in environments.values() if not environment.act_on]
+    chosen = find_environment(environments, env)
+    return [find_environment(environments, chosen.act_on) if chosen.act_on else chosen]
+
+
+def one_of(name: str, value: str, wanted: tuple[str, ...]) -> str:
+    """The value of a parameter that is one of a few words.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if value not in wanted:
+        raise UsageError(f"{name}: found {value!r}; wanted one of {', '.join(wanted)}.")
+    return value
+
+
+def read_terms(accept: str, *, strict: bool) -> Terms:
+    """How a preflight is judged, in this user's name.
+
+    Raises:
+        UsageError: `accept` names no check; the nearest is named.
+    """
+    accepted = _words(accept)
+    refuse_unknown(accepted)
+    return Terms(accepted, login(), strict)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -1,0 +1,104 @@
+"""Ask whether the services do what their users need: after a launch, and whenever it is wanted."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+
+from opskit.audit.journal import Journal, phase
+from opskit.compose.faults import Failure
+from opskit.engine.facts import EngineFacts
+from opskit.errors import LaunchFailedError, OpskitError
+from opskit.health.outcome import describe
+from opskit.health.smoke.ask import ask_services, read_mounted
+from opskit.health.smoke.plan import Given, plan_probes
+from opskit.health.smoke.result import Result, failures_of, row_of
+from opskit.runbook.parameters import Operation, find_stack
+from opskit.show.tables import Table
+from opskit.target.collect import Site, read_site
+
+SLOW_S = 60.0
+"""An answer of the model that comes later is called slow; on a CPU a first one takes half of it."""
+_PATIENCE = 3.0
+"""How many times longer it is waited for, so that slow and silent are told apart."""
+
+
+class Smoke(Operation):
+    """The smoke checks of an environment that is up.
+
+    Args:
+        env: name or alias of an environment.
+        overlays: as it was started with.
+        slow_s: an answer of the model that comes later is called slow.
+        rehearse: as in `Start`.
+
+    Raises:
+        UsageError: no such environment or overlay, or it has no stack of its own.
+    """
+
+    def __init__(self, *, env: str, overlays: str = "", slow_s: float = SLOW_S, rehearse: str | bool = "no") -> None:
+        super().__init__(rehearse)
+        self.environment = find_stack(env, overlays)
+        self.slow_s = slow_s
+
+    @cached_property
+    def site(self) -> Site:
+        """The environment on this machine; read once."""
+        site = read_site(self.environment, gpu="auto", ports="keep", level=self.level, journal=self.journal)
+        self.journal.write("facts", versions=site.versions(), rehearsal=site.facts.rehearsal)
+        return site
+
+    def services(self) -> Table:
+        """Ask every service by its own protocol.
+
+        Raises:
+            LaunchFailedError: one does not do its work; names it, what was seen and what to do.
+        """
+        return check_services(self.site, self.journal, slow_s=self.slow_s, last=True)
+
+
+def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S, last: bool = False) -> Table:
+    """Ask the services of an environment that is up, and tell the journal.
+
+    Args:
+        site: the environment as it was launched.
+        journal: told the results.
+        slow_s: an answer of the model that comes later is called slow.
+        last: whether the run ends with it, so that its outcome is the run's.
+
+    Raises:
+        LaunchFailedError: a service does not do its work.
+        OpskitError: there is no Engine or no model of the project to go by.
+    """
+    began = time.monotonic()
+    with phase(journal, "smoke"):
+        results = _ask(site, slow_s)
+    seconds = time.monotonic() - began
+    project = site.project.name
+    failures = failures_of(results, project=project)
+    journal.write("smoke", rows=results, failures=failures, seconds=round(seconds, 3))
+    if last:
+        journal.write("outcome", ok=not failures, failures=failures)
+    if failures:
+        raise LaunchFailedError("\n".join((f"{project} is up, but does not do its work:", *describe(failures))))
+    asked = sum(result.kind != "no_check" for result in results)
+    title = f"Smoke: {asked} checks of {project} passed in {seconds:.1f} s"
+    columns = ("service", "result", "ms", "steps, each in ms", "asked from")
+    return Table(title, columns, [row_of(result) for result in results], site.facts.rehearsal)
+
+
+def _ask(site: Site, slow_s: float) -> tuple[Result, ...]:
+    stack, engine = site.facts.stack, site.facts.engine
+    if site.client is None or isinstance(stack, Failure):
+        raise OpskitError(f"{site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+    given = Given(
+        secrets=site.secrets,
+        texts=read_mounted(stack),
+        local=isinstance(engine, EngineFacts) and engine.local,
+        rehearsal=site.facts.rehearsal,
+        slow_s=slow_s,
+        patience_s=_PATIENCE * slow_s,
+    )
+    redact = site.redact()
+    results = ask_services(site.client, site.project.name, plan_probes(stack, given))
+    return tuple(result.redacted(redact) for result in results)

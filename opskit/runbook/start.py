@@ -1,0 +1,280 @@
+"""Launch an environment, cell by cell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from opskit.audit.journal import phase, plain, read_journal
+from opskit.audit.runner import is_interactive, start_run
+from opskit.compose.faults import Failure
+from opskit.compose.model import Stack
+from opskit.compose.plan import Present, plan_launch
+from opskit.engine.facts import ContainerFact, read_container_facts
+from opskit.engine.waste import MODES
+from opskit.environments import read_environments
+from opskit.errors import LaunchFailedError, OpskitError
+from opskit.gpu.model import GpuUnavailable
+from opskit.health.endpoints import endpoints_of, read_answers
+from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged, describe
+from opskit.health.waiting import launch
+from opskit.host.nvml import read_inventory
+from opskit.lock import hold_project
+from opskit.paths import ENVIRONMENTS
+from opskit.preflight.report import Report
+from opskit.runbook.clean import Clean
+from opskit.runbook.parameters import GPU_MODES, Operation, find_stack, one_of, read_terms
+from opskit.runbook.smoke import check_services
+from opskit.runbook.verify_gpus import verify_gpus
+from opskit.show.tables import FindingsTable, Table
+from opskit.target.collect import Site, read_site
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from ipywidgets import VBox
+    from matplotlib.figure import Figure
+
+    from opskit.show.panel import Panel
+
+
+class Start(Operation):
+    """A launch; nothing is touched before `launch`. What each method returns is what its cell shows.
+
+    Args:
+        env: name or alias of an environment.
+        gpu: auto, dual, single or cpu.
+        overlays: further files of compose/, comma separated, merged after the environment's own.
+        ports: `auto` moves a busy published port to the next free one and remembers it; `keep` lets preflight refuse.
+        cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
+            lists it; see `Clean`.
+        accept: check ids, comma separated, whose faults you take responsibility for.
+        strict: a warning blocks the launch as a fault does, unless it is accepted.
+        smoke: after the launch, ask each service by its own protocol; one that does not do its work is a failed launch.
+        rehearse: `yes` runs it with light real programs, stand-ins and recorded GPUs, and says so everywhere; `full`
+            with every real program that packages provide.
+        deadline_s: seconds until a service that is not ready is called late.
+
+    Raises:
+        UsageError: a parameter is missing or unknown; nothing was started.
+    """
+
+    def __init__(
+        self,
+        *,
+        env: str,
+        gpu: str = "auto",
+        overlays: str = "",
+        ports: str = "keep",
+        cleanup: str = "never",
+        accept: str = "",
+        strict: bool = False,
+        smoke: bool = True,
+        rehearse: str | bool = "no",
+        deadline_s: float = 900,
+    ) -> None:
+        super().__init__(rehearse)
+        self.interactive = is_interactive()
+        self.environment = find_stack(env or ("development" if self.interactive else ""), overlays)
+        self.gpu = one_of("gpu", gpu, GPU_MODES)
+        self.terms = read_terms(accept, strict=strict)
+        self.ports = one_of("ports", ports, ("auto", "keep"))
+        self.cleanup = one_of("cleanup", cleanup, MODES)
+        self.asks = smoke
+        self.deadline_s = deadline_s
+
+    @cached_property
+    def site(self) -> Site:
+        """Everything known before a decision; read once, at the first act that needs it."""
+        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
+        site.keep_facts(self.journal)
+        return site
+
+    def choose(self) -> Table | VBox:
+        """In JupyterLab the panel, which starts with what was chosen; headless, what was chosen in words."""
+        if self.interactive:
+            return self._panel().widget
+        chosen = self.environment
+        rows = [
+            ("environment", chosen.name, chosen.purpose),
+            ("Compose project", chosen.project, "its own containers, network and volumes"),
+            ("GPU mode", self.gpu, "decided below" if self.gpu == "auto" else "as asked for"),
+            ("accepted", ", ".join(self.terms.accept) or "nothing", "check ids whose faults do not stop the start"),
+            ("strict", "yes" if self.terms.strict else "no", "whether a warning stops the start as a fault does"),
+            ("deadline", f"{self.deadline_s:g} s", "a service that is not ready by then is called late"),
+        ]
+        return Table("Chosen", ("what", "value", "meaning"), rows, self.rehearse)
+
+    def _panel(self) -> Panel:
+        from opskit.show.panel import Panel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
+
+        environments = [(e.name, e.purpose) for e in read_environments(ENVIRONMENTS).values() if not e.act_on]
+        return Panel(
+            environments,
+            env=self.environment.name,
+            gpu=self.gpu,
+            rehearse=self.rehearse,
+            start=start_run,
+            read=lambda folder, seen: read_journal(folder, skip=seen),
+        )
+
+    def topology(self) -> Figure | Table:
+        """The GPUs and their links as a picture; the reason in words where there are none to draw."""
+        inventory = self.site.facts.inventory
+        if isinstance(inventory, GpuUnavailable):
+            return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
+        with phase(self.journal, "topology"):
+            from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
+
+            return draw_topology(inventory, rehearsal=self.rehearse)
+
+    def placement(self) -> Table:
+        """The GPU mode, and why."""
+        placement = self.site.facts.placement
+        rows = [(reason,) for reason in placement.reasons]
+        return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
+
+    @cached_property
+    def _report(self) -> Report:
+        site = self.site
+        with phase(self.journal, "preflight"):
+            report = Report.from_facts(site.facts, self.terms)
+        self.journal.write("findings", findings=report.findings)
+        return report
+
+    def preflight(self) -> FindingsTable:
+        """Every check, worst first; `gate` stops on it."""
+        return FindingsTable(self._report, self.rehearse)
+
+    def gate(self) -> str:
+        """Stop here if preflight found what must be mended.
+
+        Raises:
+            GateClosedError: something must be mended; nothing was started.
+        """
+        self._report.gate()
+        return f"The gate is open: {len(self._report.findings)} findings, none of them stops a start."
+
+    def plan(self) -> Table:
+        """What the launch will do, service by service; nothing is done."""
+        self.gate()
+        client, stack = self._open()
+        project = self.site.project
+        with phase(self.journal, "compose config"):
+            hashes = project.read_hashes()
+        present = [_present(fact) for fact in read_container_facts(client, project.name)]
+        steps = plan_launch(stack, present, hashes)
+        self.journal.write("plan", steps=steps)
+        rows = [(s.service, s.act, s.reason, s.image, str(s.replicas)) for s in steps]
+        return Table(f"Plan for {project.name}", ("service", "act", "why", "image", "replicas"), rows, self.rehearse)
+
+    def launch(self) -> Table:
+        """Make missing secrets, start what is not running and wait until all of it is ready.
+
+        Raises:
+            LaunchFailedError: not everything came to ready; names each failure, its evidence and its remedy.
+            LockHeldError: another launch of the same environment is in progress.
+        """
+        if self.interactive:
+            said = [("Launch", "in the panel above: it runs this notebook through papermill, and records it")]
+            return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
+        self.gate()
+        if self.cleanup != "never":
+            Clean(env=self.environment.name, mode=self.cleanup, rehearse=self.level).sweep()
+        with hold_project(self.site.project.name):
+            with phase(self.journal, "secrets"):
+                self.site, made = self.site.with_secrets()
+            if made:
+                self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
+            client, stack = self._open()
+            outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
+        redact = self.site.redact()
+        outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
+        self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
+        self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
+        self.journal.write("outcome", **plain(outcome))
+        if not outcome.ok:
+            raise LaunchFailedError(describe_failures(outcome))
+        rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]
+        return Table(f"{outcome.project} is ready", ("service", "state", "ready after (s)"), rows, self.rehearse)
+
+    def urls(self) -> Table:
+        """Where everything answers, each http address asked just now."""
+        _, stack = self._open()
+        with phase(self.journal, "verify"):
+            endpoints = read_answers(endpoints_of(stack))
+        self.journal.write("endpoints", rows=endpoints)
+        rows = [(e.title, e.url, e.answer or "", e.service) for e in endpoints]
+        return Table("Addresses", ("what", "address", "answer", "service"), rows, self.rehearse)
+
+    def smoke(self) -> Table:
+        """Whether every service does what its users need, each asked by its own protocol.
+
+        Raises:
+            LaunchFailedError: one does not; what is up stays up.
+        """
+        if self.interactive or not self.asks:
+            why = "the panel's run does it" if self.interactive else "smoke is False"
+            return Table("No smoke checks by this cell", ("why",), [(why,)], self.rehearse)
+        return check_services(self.site, self.journal)
+
+    def gpus(self, *, measure: bool = False) -> FindingsTable:
+        """Whether the containers that should hold GPUs hold them.
+
+        Args:
+            measure: also ask nvidia-smi inside each, and copy between the GPUs of the model server.
+
+        Raises:
+            LaunchFailedError: one holds other GPUs than it should, or none; what is up stays up.
+        """
+        client, stack = self._open()
+        with phase(self.journal, "verify"):
+            now = self.site.facts.inventory if self.rehearse else read_inventory()
+            given = self.site.facts.placement
+            found = verify_gpus(client, self.site.project, stack, placement=given, inventory=now, measure=measure)
+        report = Report.of(found)
+        self.journal.write("gpus", findings=report.findings)
+        wrong = [f"  [{f.check}] {f.subject}: {f.found}. Remedy: {f.remedy}" for f in report.stopping]
+        if wrong and not self.interactive:
+            raise LaunchFailedError("\n".join((f"{self.site.project.name} is up, but not on its GPUs:", *wrong)))
+        return FindingsTable(report, self.rehearse, title="GPUs after the launch")
+
+    def commands(self) -> Table:
+        """What to type next: status, logs, stop."""
+        project, name = self.site.project, self.environment.name
+        host = f"DOCKER_HOST={project.engine_host} "
+        more = f" -p rehearse {self.level}" if self.rehearse else ""
+        rows = [
+            ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
+            ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
+            ("stop (data is kept)", f"opskit run stop -p env {name}{more}"),
+        ]
+        return Table("What next", ("what", "command"), rows, self.rehearse)
+
+    def _open(self) -> tuple[DockerClient, Stack]:
+        """The Engine and the model, which an open gate vouches for."""
+        client, stack = self.site.client, self.site.facts.stack
+        if client is None or isinstance(stack, Failure):
+            raise OpskitError(
+                f"{self.site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
+            )
+        return client, stack
+
+    def _tell(self, event: LaunchEvent) -> None:
+        if isinstance(event, ServiceChanged):
+            self.journal.write("service", **asdict(event))
+            print(f"{event.seconds:7.1f} s  {event.word:<7}  {event.service:<20} {event.state}", flush=True)  # noqa: T201
+        elif event.kind != "layer":
+            self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
+
+
+def describe_failures(outcome: Outcome) -> str:
+    """Every failure with what was seen and what to do; what is up stays up, and that is said too."""
+    lines = [f"{outcome.project} did not come to ready ({outcome.seconds:.0f} s):", *describe(outcome.failures)]
+    ready = sum(service.word == "ready" for service in outcome.services)
+    lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
+    return "\n".join(lines)
+
+
+def _present(fact: ContainerFact) -> Present:
+    return Present(fact.service or fact.name, fact.state, fact.config_hash, fact.image)

@@ -1,0 +1,76 @@
+"""Take an environment down."""
+
+from __future__ import annotations
+
+from opskit.audit.journal import phase
+from opskit.compose.client import Project, find_compose
+from opskit.compose.progress import ComposeEvent
+from opskit.engine.client import connect, resolve_host
+from opskit.engine.facts import read_container_facts, read_volume_facts
+from opskit.environments import find_environment, read_environments
+from opskit.errors import LaunchFailedError
+from opskit.lock import hold_project
+from opskit.paths import ENVIRONMENTS, STATE
+from opskit.rehearsal.engine import ensure_engine
+from opskit.runbook.parameters import Operation
+from opskit.show.tables import Table
+
+_DOWN_S = 300.0
+
+
+class Stop(Operation):
+    """Takes the containers and networks of one environment down; data is kept.
+
+    Args:
+        env: name or alias of an environment.
+        rehearse: look on the rehearsal's engine.
+
+    Raises:
+        UsageError: no such environment.
+    """
+
+    def __init__(self, *, env: str, rehearse: str | bool = "no") -> None:
+        super().__init__(rehearse)
+        environment = find_environment(read_environments(ENVIRONMENTS), env)
+        engine = ensure_engine(STATE, say=print) if self.rehearse else None
+        self.host = resolve_host(engine.host if engine else None)
+        self.project = engine.project(environment.project) if engine else environment.project
+        self.client = connect(self.host)
+        self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=self.rehearse)
+
+    def containers(self) -> Table:
+        """What is there now."""
+        facts = read_container_facts(self.client, self.project)
+        rows = [(fact.service or "?", fact.name, fact.status) for fact in facts]
+        return Table(
+            f"{self.project}: {len(rows)} containers",
+            ("service", "container", "status"),
+            rows,
+            self.rehearse,
+        )
+
+    def take_down(self) -> Table:
+        """Take it down, and say what stays.
+
+        Raises:
+            LaunchFailedError: Compose failed, or a container is still there.
+            LockHeldError: a launch of it is in progress.
+        """
+        name = self.project
+        project = Project(find_compose(), name, (), engine_host=self.host)
+        with hold_project(name), phase(self.journal, "compose"):
+            failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
+        left = read_container_facts(self.client, name)
+        volumes = sorted(volume.name for volume in read_volume_facts(self.client) if volume.project == name)
+        failures = [failure] if failure else []
+        self.journal.write("outcome", ok=not (failure or left), failures=failures, volumes=volumes)
+        if failure:
+            raise LaunchFailedError(f"{name} was not taken down: {failure.message}\nRemedy: {failure.remedy}")
+        if left:
+            names = ", ".join(fact.name for fact in left)
+            raise LaunchFailedError(f"{name}: still there: {names}. Remedy: `docker rm -f {names.replace(',', '')}`")
+        rows = [("containers and networks", "gone"), *((volume, "kept") for volume in volumes)]
+        return Table(f"{name} is down", ("what", "now"), rows, self.rehearse)
+
+    def _tell(self, event: ComposeEvent) -> None:
+        self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)

@@ -1,0 +1,1 @@
+"""One environment on one machine."""

@@ -1,0 +1,214 @@
+"""What environments are launched into: Engine, Compose, GPUs and host, asked at once, each with its own deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psutil
+import requests
+
+from opskit.audit.journal import Journal, note, phase
+from opskit.compose.client import find_compose
+from opskit.compose.model import Compose
+from opskit.engine.cleanup import read_df
+from opskit.engine.client import connect, resolve_host
+from opskit.engine.facts import (
+    EngineFacts,
+    read_container_facts,
+    read_engine_facts,
+    read_image_names,
+    read_network_facts,
+    read_volume_facts,
+)
+from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
+from opskit.environments import Environment
+from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
+from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.host.model import Daemon, Host
+from opskit.host.nvml import read_inventory
+from opskit.host.read import read_daemon, read_holders, read_host, read_memory, read_programs
+from opskit.paths import STATE
+from opskit.preflight.facts import Unread
+from opskit.reading import Reading
+from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
+from opskit.rehearsal.gpus import no_gpu, recorded_inventory
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_Fact = TypeVar("_Fact")
+_GPUS: Mapping[str, Callable[[], Inventory | GpuUnavailable]] = {
+    "no": read_inventory,
+    "yes": recorded_inventory,
+    "full": no_gpu,
+}
+_ENGINE_S = 10.0
+_DF_S = 120.0
+_CALLED = {"holders": "listening sockets", "daemon": "Engine's process"}
+_REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
+_ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
+    "containers": read_container_facts,
+    "images": read_image_names,
+    "networks": read_network_facts,
+    "volumes": read_volume_facts,
+}
+
+
+class World:
+    """The machine, asked from the moment this is made; a fact is waited for where it is first taken.
+
+    Args:
+        level: of a rehearsal, whose GPUs are recorded and whose engine is started where none answers; `no` is none.
+        journal: told what takes time.
+
+    Attributes:
+        level: as given.
+        address: of the Engine; empty where the context that is named does not exist.
+        unread: by name of a fact, why it could not be read.
+        seconds: how long each fact took, by name.
+
+    Raises:
+        EngineUnavailableError: a rehearsal can get no Engine.
+    """
+
+    def __init__(self, *, level: str, journal: Journal) -> None:
+        self.unread: dict[str, Unread] = {}
+        self.seconds: dict[str, float] = {}
+        self.rehearsal: RehearsalEngine | None = None
+        self.level = level
+        if level != "no":
+            with phase(journal, "rehearsal engine"):
+                self.rehearsal = ensure_engine(STATE, say=partial(note, journal))
+        self.address, self._nowhere = "", ""
+        try:
+            self.address = resolve_host(self.rehearsal.host if self.rehearsal else None)
+        except EngineUnavailableError as error:
+            self._nowhere = str(error)
+        self._lists: dict[str, Reading[Any]] = {}
+        self._engine = _reading("Docker Engine", self._ask_engine)
+        self._gpus = _reading("GPUs", _GPUS[level], timeout_s=30)
+        self._compose = _reading("Compose", find_compose, timeout_s=30)
+        self._here: dict[str, Reading[Any]] = {}
+
+    def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
+        """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
+        if self._nowhere:
+            raise EngineUnavailableError(self._nowhere)
+        client = connect(self.address)
+        self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
+        self._df = _reading("disk use", partial(read_df, client, timeout_s=_DF_S), timeout_s=_DF_S)
+        return client, replace(read_engine_facts(client, self.address), asked_s=time.time())
+
+    def _ask_daemon(self) -> Daemon | None:
+        local = self.address.startswith("unix://")
+        return read_daemon(self.address.removeprefix("unix://")) if local else None
+
+    @property
+    def client(self) -> DockerClient | None:
+        """The connection; None where the Engine does not answer."""
+        return None if isinstance(self._answered, str) else self._answered[0]
+
+    @cached_property
+    def _answered(self) -> tuple[DockerClient, EngineFacts] | str:
+        try:
+            return self._result("engine", self._engine)
+        except NotReadError as error:
+            said = str(error)
+            return said if "Remedy:" in said else f"{said}. Remedy: look at `systemctl status docker`"
+
+    def inventory(self) -> Inventory | GpuUnavailable:
+        """The GPUs, or why none can be read."""
+        try:
+            return self._result("gpus", self._gpus)
+        except NotReadError as error:
+            return GpuUnavailable(str(error), "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
+
+    def compose(self) -> Compose | str:
+        """Compose, or the sentence that says what was found instead."""
+        try:
+            return self._result("compose", self._compose)
+        except NotReadError as error:
+            return str(error)
+
+    def engine(self) -> EngineFacts | str:
+        """The Engine itself, without what is on it; the sentence that says why where it does not answer."""
+        return self._answered if isinstance(self._answered, str) else self._answered[1]
+
+    def engine_whole(self) -> EngineFacts | str:
+        """The Engine with all that is on it."""
+        engine = self.engine()
+        if isinstance(engine, str):
+            return engine
+        look = "`docker info` and `systemctl status docker` may say why"
+        lists: dict[str, Any] = {name: self._soft(name, r, look, required=True) for name, r in self._lists.items()}
+        return replace(engine, **lists)
+
+    def named(self, environment: Environment) -> str:
+        """What the environment's Compose project is called here."""
+        return self.rehearsal.project(environment.project) if self.rehearsal else environment.project
+
+    def runs(self, environment: Environment) -> bool:
+        """Whether something of that environment runs already."""
+        engine = self.engine_whole()
+        return isinstance(engine, EngineFacts) and engine.runs(self.named(environment))
+
+    def ask_host(self) -> None:
+        """Begin with the host, unless that was done: it takes this process's own time, so others are asked first."""
+        if not self._here:
+            reads: Mapping[str, Callable[[], Any]] = {
+                "host": read_host,
+                "memory": read_memory,
+                "holders": read_holders,
+                "daemon": self._ask_daemon,
+            }
+            self._here = {name: _reading(_CALLED.get(name, name), read) for name, read in reads.items()}
+
+    def host(self) -> Host:
+        """The host, with its memory, its listening sockets and its programs on the GPUs."""
+        self.ask_host()
+        memory = self._soft("memory", self._here["memory"], "look with `free -h`")
+        holders = self._soft("holders", self._here["holders"], "run as root, or look with `sudo ss -ltnp`")
+        found = self.inventory()
+        pids = [pid for gpu in found.gpus for pid, _ in gpu.processes or ()] if isinstance(found, Inventory) else []
+        host: Host = self._result("host", self._here["host"])
+        return replace(
+            host,
+            memory=memory,
+            holders=holders,
+            disk_use=self._disk_use(),
+            daemon=self._soft("daemon", self._here["daemon"], "look with `ps -C dockerd`"),
+            programs=read_programs(pids),
+        )
+
+    def _disk_use(self) -> DiskUse | None:
+        """What takes disk, where the Engine has counted by now: it may take minutes, and nobody waits for it."""
+        if self.client is None or not self._df.done:
+            return None
+        df = self._result("disk use", self._df)
+        return None if isinstance(df, DiskUnknown) else parse_disk_use(df)
+
+    def look_again_at_images(self) -> None:
+        """Ask for the images anew, since some were made."""
+        if self.client is not None:
+            self._lists["images"] = _reading("images", partial(read_image_names, self.client))
+
+    def _result(self, name: str, reading: Reading[_Fact]) -> _Fact:
+        try:
+            return reading.result()
+        finally:
+            self.seconds[name] = round(reading.seconds, 3)
+
+    def _soft(self, name: str, reading: Reading[_Fact], remedy: str, *, required: bool = False) -> _Fact | None:
+        try:
+            return self._result(name, reading)
+        except NotReadError as error:
+            self.unread[name] = Unread(str(error), remedy, required)
+            return None
+
+
+def _reading(name: str, read: Callable[[], _Fact], *, timeout_s: float = _ENGINE_S) -> Reading[_Fact]:
+    return Reading(name, read, timeout_s=timeout_s, refused=_REFUSED)

@@ -1,0 +1,117 @@
+"""The Compose project of an environment as it would be launched: its files, its variables, and what is missing yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opskit.compose.client import Project, presume_compose
+from opskit.compose.faults import Failure
+from opskit.compose.model import UNNAMED_IMAGE, Stack
+from opskit.compose.source import read_source
+from opskit.engine.facts import EngineFacts
+from opskit.environments import Environment
+from opskit.errors import ConfigError
+from opskit.gpu.placement import Placement, Setting
+from opskit.paths import COMPOSE, ROOT
+from opskit.rehearsal.stage import UNNAMED
+from opskit.secrets.policy import BY_NAME
+from opskit.secrets.store import read_given, read_hidden, read_secrets
+from opskit.secrets.value import Secret, make_redact
+from opskit.target.machine import World
+from opskit.target.port_overrides import read_moved
+
+SECRETS = frozenset(BY_NAME)
+
+_UNMADE = "not-made-yet"
+"""The value of a missing secret while the model is only looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """The values of an env file; `fault` says why it cannot be used, where it cannot."""
+
+    values: Mapping[str, Secret]
+    fault: str = ""
+
+    def setting(self, name: str, environment: Environment) -> str:
+        """What a variable is by Compose's precedence: shell, env file, the environment's settings; else empty."""
+        return read_given(name, self.values) or environment.settings.get(name, "")
+
+    def find_setting(self, name: str, environment: Environment) -> Setting | None:
+        """The same, where an empty value counts as one, with its place; None where nobody sets it."""
+        secret = self.values.get(name)
+        sources = {
+            "the shell": os.environ.get(name),
+            environment.env_file: None if secret is None else secret.reveal(),
+            "configs/environments.yaml": environment.settings.get(name),
+        }
+        return next((Setting(value, source) for source, value in sources.items() if value is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A project, and what it lacks yet; the fields are those of `preflight.facts.Facts`."""
+
+    project: Project
+    demanded: Mapping[str, bool]
+    unmade: tuple[str, ...]
+
+
+def draft_project(environment: Environment, env_file: EnvFile, placement: Placement, world: World) -> Draft:
+    """Put an environment's project together, for the Compose that is most likely there.
+
+    Args:
+        environment: names the files; its settings are for variables that nobody else gives.
+        env_file: of that environment.
+        placement: adds its overlays and its variables.
+        world: the Engine it is for; waited for only where a file wants to know where the Engine keeps its logs.
+    """
+    files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
+    secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
+    source = read_source(files)
+    demanded = source.demanded
+    unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
+    own = UNNAMED if world.rehearsal else {}
+    given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
+    name = world.named(environment)
+    engine = world.engine() if "DOCKER_ROOT" in source.used else ""
+    logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
+    settings = {**environment.settings, **read_moved(name)}.items()
+    project = Project(
+        compose=presume_compose(),
+        name=name,
+        files=files,
+        env_file=path if path.exists() and not fault else None,
+        environ={
+            **{name: value for name, value in settings if name not in os.environ and name not in secrets},
+            "COMPOSE_PROFILES": ",".join(
+                filter(None, (read_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
+            ),
+            **placement.environ,
+            **own,
+            **dict.fromkeys(unmade, _UNMADE),
+            **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
+            **logs,
+        },
+        engine_host=world.address or None,
+        withheld=SECRETS,
+    )
+    return Draft(project, given, () if fault else unmade)
+
+
+def resolve(project: Project, env_file: Mapping[str, Secret]) -> Stack | Failure:
+    """The resolved model, or the fault that keeps Compose from resolving it, without any secret that it quotes."""
+    stack = project.read_stack()
+    if isinstance(stack, Stack):
+        return stack
+    return stack.redacted(make_redact(read_hidden(env_file, read_source(project.files).used)))
+
+
+def read_env_file(environment: Environment) -> EnvFile:
+    """Read the environment's env file; one that cannot be used has no values, and says why."""
+    try:
+        return EnvFile(read_secrets(ROOT / environment.env_file))
+    except ConfigError as error:
+        return EnvFile({}, str(error))
