@@ -168,6 +168,8 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
                 manager.journal.write("failure", message=message)
                 if manager.interrupted:
                     manager.ended_by = KeyboardInterrupt.__name__
+            ok = error is None and message is None
+            manager.journal.write("ended", ok=ok, act=act, seconds=round(time.time() - start["started"], 3))
             write_record(folder, start, ended_by=manager.ended_by)
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -25,9 +25,16 @@ def compose_record(
         ended: Unix seconds.
 
     Returns:
-        The record as JSON has it. `ok` is true only where an outcome said so and nothing ended the run early.
+        The record as JSON has it. `ok` is the recorder's: every cell ran to its end, and nothing ended the run early.
     """
-    record: dict[str, Any] = {"schema": SCHEMA, **start, "rehearsal": False, "findings": [], "outcome": None}
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        **start,
+        "rehearsal": False,
+        "findings": [],
+        "outcome": None,
+        "ok": False,
+    }
     seconds: dict[str, float] = {}
     for event in events:
         kind = event["kind"]
@@ -37,6 +44,8 @@ def compose_record(
             record[kind] = event["findings"]
         elif kind in {"outcome", "failure", "smoke"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
+        elif kind == "ended":
+            record["ok"] = event["ok"] and ended_by is None
         elif kind == "facts":
             record["versions"] = {**record.get("versions", {}), **event["versions"]}
             record["rehearsal"] = event["rehearsal"]
@@ -44,6 +53,4 @@ def compose_record(
     known = sum(value for phase, value in seconds.items() if phase in _NOT_OURS)
     record["seconds"] = {**seconds, "total": total, "opskit": round(max(0.0, total - known), 3)}
     record["ended_by"] = ended_by
-    outcome = record["outcome"]
-    record["ok"] = ended_by is None and bool(outcome and outcome["ok"]) and "failure" not in record
     return record

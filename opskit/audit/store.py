@@ -48,5 +48,5 @@ def tell_interrupt(journal: Journal) -> None:
     """The outcome of a run that was interrupted before its first cell."""
     said = "interrupted before the notebook began; nothing was changed"
     failure = {"kind": "cancelled", "service": None, "message": said, "evidence": (), "remedy": "run it again"}
-    journal.write("outcome", ok=False, failures=[failure])
+    journal.write("outcome", failures=[failure])
     journal.write("failure", message=said)

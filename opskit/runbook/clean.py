@@ -12,7 +12,7 @@ from opskit.compose.source import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
 from opskit.engine.usage import DiskUnknown, count_freed
 from opskit.engine.waste import MODES, CleanupItem, judge_cleanup
-from opskit.errors import LockHeldError, UsageError
+from opskit.errors import LockHeldError, OpskitError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import COMPOSE, STATE
 from opskit.quantity import decimal, percent
@@ -78,16 +78,19 @@ class Clean(Operation):
 
         Raises:
             UsageError: what was confirmed is not what would go now; nothing was removed.
+            OpskitError: what takes disk could not be read; nothing was removed.
         """
         table = self.sweep()
-        self.journal.write("outcome", **{"ok": True, "failures": [], **self.result})
+        self.journal.write("outcome", **self.result)
+        if isinstance(self._look, DiskUnknown):
+            raise OpskitError(f"what takes disk is unknown, and nothing was removed: {self._look.reason}")
         return table
 
     def sweep(self) -> Table:
         """As `clean`, for an operation that comes to an outcome of its own."""
         look = self._look
         if isinstance(look, DiskUnknown):
-            self._tell(look.reason, ok=False, failures=[look.reason])
+            self._tell(look.reason, failures=[look.reason])
             return self._unknown(look)
         reason = judge_cleanup(self.mode, look.use, look.plan, self.confirm)
         if reason and self.mode == "ask" and self.confirm and look.plan.items:

@@ -75,7 +75,6 @@ class Gpus(Operation):
         from opskit.show.budget import draw_budget  # noqa: PLC0415  matplotlib is slow to import
 
         facts = self._site.facts
-        self.journal.write("outcome", ok=True, failures=[])
         known = facts.model if isinstance(facts.model, Model) else Model()
         if not isinstance(facts.stack, Stack):
             return Table("No budget", ("why",), [(facts.stack.message,)], self.rehearse)
@@ -100,7 +99,6 @@ class Gpus(Operation):
         words = {f"{name}:{mode}": mode, f"{name}:auto": None}
         if confirm and confirm not in words:
             raise UsageError(f"confirm: found {confirm!r}; wanted {' or '.join(words)}; nothing was written.")
-        self.journal.write("outcome", ok=True, failures=[])
         if not confirm:
             rows = [
                 (f"{name}:{mode}", f"writes {GPU_CHOICE}={mode} into {file}"),

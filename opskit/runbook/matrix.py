@@ -104,7 +104,6 @@ class Matrix:
     def drift(self) -> Table:
         """Variables without use, and services whose image, ports, probe or limits differ between environments."""
         found = tabulate_drift(self.columns, frozenset(BY_NAME))
-        self.journal.write("outcome", ok=True, failures=[])
         return _shown("Drift", found)
 
 

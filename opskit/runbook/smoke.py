@@ -54,17 +54,16 @@ class Smoke(Operation):
         Raises:
             LaunchFailedError: one does not do its work; names it, what was seen and what to do.
         """
-        return check_services(self.site, self.journal, slow_s=self.slow_s, last=True)
+        return check_services(self.site, self.journal, slow_s=self.slow_s)
 
 
-def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S, last: bool = False) -> Table:
+def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S) -> Table:
     """Ask the services of an environment that is up, and tell the journal.
 
     Args:
         site: the environment as it was launched.
         journal: told the results.
         slow_s: an answer of the model that comes later is called slow.
-        last: whether the run ends with it, so that its outcome is the run's.
 
     Raises:
         LaunchFailedError: a service does not do its work.
@@ -77,8 +76,6 @@ def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S, last
     project = site.project.name
     failures = failures_of(results, project=project)
     journal.write("smoke", rows=results, failures=failures, seconds=round(seconds, 3))
-    if last:
-        journal.write("outcome", ok=not failures, failures=failures)
     if failures:
         raise LaunchFailedError("\n".join((f"{project} is up, but does not do its work:", *describe(failures))))
     asked = sum(result.kind != "no_check" for result in results)

@@ -56,5 +56,4 @@ class Status(Operation):
         found = look_inside(client, read_grants(client, self._names))
         report = Report.of(found)
         self.journal.write("gpus", findings=report.findings)
-        self.journal.write("outcome", ok=True, failures=[])
         return FindingsTable(report, self.rehearse, title="GPUs in containers")

@@ -63,7 +63,7 @@ class Stop(Operation):
         left = read_container_facts(self.client, name)
         volumes = sorted(volume.name for volume in read_volume_facts(self.client) if volume.project == name)
         failures = [failure] if failure else []
-        self.journal.write("outcome", ok=not (failure or left), failures=failures, volumes=volumes)
+        self.journal.write("outcome", failures=failures, volumes=volumes)
         if failure:
             raise LaunchFailedError(f"{name} was not taken down: {failure.message}\nRemedy: {failure.remedy}")
         if left:

@@ -51,10 +51,14 @@ def _service(event: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
-    if not event["ok"] or "created" not in event:
+    if not event.get("ok") or "created" not in event:
         return ()
     what = f"{event['created']} container(s) created" if event["created"] else "nothing was recreated"
-    return (f"READY in {event['seconds']:.1f} s ({what})",)
+    return (f"every service is up after {event['seconds']:.1f} s ({what})",)
+
+
+def _ended(event: Mapping[str, Any]) -> Sequence[str]:
+    return (f"READY in {event['seconds']:.1f} s",) if event["ok"] and event["act"] == "start" else ()
 
 
 def _endpoints(event: Mapping[str, Any]) -> Sequence[str]:
@@ -100,6 +104,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
     "facts": _facts,
     "service": _service,
     "outcome": _outcome,
+    "ended": _ended,
     "endpoints": _endpoints,
     "findings": _findings,
     "gpus": _gpus,

@@ -22,6 +22,7 @@ _FIELDS = {
     "facts": ("rehearsal", "rehearsal"),
     "note": ("note", "text"),
     "failure": ("failure", "message"),
+    "ended": ("ok", "ok"),
     "endpoints": ("endpoints", "rows"),
 }
 
@@ -35,6 +36,7 @@ class RunState:
         now: Unix seconds of its last event, or of the clock while it runs.
         services: state word and seconds by service, in the order they were first told.
         unread: lines of the journal that could not be read.
+        ok: whether every cell ran to its end; None before the recorder told.
         ended: whether its process has ended.
         stopped: whether the operator asked it to end.
         output: the last lines of its process, for one that ended without an outcome.
@@ -46,7 +48,7 @@ class RunState:
     now: float | None = None
     rehearsal: bool = False
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    outcome: Mapping[str, Any] | None = None
+    ok: bool | None = None
     failure: str | None = None
     endpoints: Sequence[Mapping[str, Any]] = ()
     note: str = ""
@@ -73,8 +75,6 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
     kind = event["kind"]
     if kind == "service":
         return replace(state, phase="launch", services={**state.services, event["service"]: event})
-    if kind == "outcome":
-        return replace(state, outcome=event)
     if kind in _FIELDS:
         name, key = _FIELDS[kind]
         return replace(state, **{name: event[key]})
@@ -93,7 +93,7 @@ def draw_run(state: RunState) -> str:
         parts.append(f"<table>{rows}</table>")
     if state.ended and state.failure:
         parts.append(f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{html.escape(state.failure)}</pre>')
-    elif state.ended and state.outcome is None:
+    elif state.ended and state.ok is None:
         parts.append(f'<pre style="white-space:pre-wrap">{html.escape(chr(10).join(state.output))}</pre>')
     if state.endpoints:
         parts.append("<table>" + "".join(map(_endpoint_row, state.endpoints)) + "</table>")
@@ -108,7 +108,7 @@ def _headline(state: RunState) -> str:
         ready = sum(service["word"] == "ready" for service in state.services.values())
         count = f", {ready} of {len(state.services)} services ready" if state.services else ""
         return f"<b>Running</b>: {html.escape(state.phase)}{count} ({seconds})"
-    if state.outcome is not None and state.outcome["ok"] and not state.failure:
+    if state.ok:
         word = "READY" if state.act == "start" else "STOPPED"
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
     word = "■ STOPPED BY YOU" if state.stopped else "✘ FAILED"

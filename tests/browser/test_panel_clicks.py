@@ -63,7 +63,7 @@ journal.write("phase_started", phase="preflight")
 while folder.exists() and not (folder / "end").exists() and interrupts < (2 if Path("stubborn").exists() else 1):
     time.sleep(0.05)
 time.sleep(1)
-journal.write("outcome", ok=not interrupts)
+journal.write("ended", ok=not interrupts)
 if interrupts:
     journal.write("failure", message="cancelled: what was started is still there")
 """

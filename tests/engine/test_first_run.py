@@ -76,7 +76,7 @@ def test_it_only_shows_until_the_name_is_typed_then_wipes_that_project_and_start
     net.disconnect(stranger)
     rc, said = run(furnished, furnished.project)
     assert rc == 0, said
-    assert "READY in" in said
+    assert "every service is up after" in said
     assert len(furnished.containers()) == 11
     assert held(furnished, foreign) == everything
     secrets = read_secrets(furnished.root / ".env.development")

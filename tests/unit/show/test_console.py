@@ -13,8 +13,11 @@ def test_an_event_nobody_draws_has_no_line() -> None:
 
 def test_a_start_says_how_long_and_what_was_made_and_a_stop_does_not() -> None:
     assert lines_of({"kind": "outcome", "ok": True, "seconds": 1.25, "created": 0}) == (
-        "READY in 1.2 s (nothing was recreated)",
+        "every service is up after 1.2 s (nothing was recreated)",
     )
+    assert lines_of({"kind": "ended", "act": "start", "ok": True, "seconds": 1.25}) == ("READY in 1.2 s",)
+    assert lines_of({"kind": "ended", "act": "start", "ok": False, "seconds": 1.25}) == ()
+    assert lines_of({"kind": "ended", "act": "stop", "ok": True, "seconds": 1.25}) == ()
     assert lines_of({"kind": "outcome", "ok": True, "failures": [], "volumes": ["v"]}) == ()
 
 

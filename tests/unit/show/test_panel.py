@@ -114,7 +114,7 @@ def test_the_journal_is_shown_while_it_runs(panel: Panel, run: Launch) -> None:
 
 def test_all_can_be_chosen_again_after_the_end(panel: Panel, run: Launch) -> None:
     panel.launch.click()
-    run.journal.write("outcome", ok=True)
+    run.journal.write("ended", ok=True)
     end(panel, run)
     assert "READY" in panel.view.value
     assert locked(panel) == {False}
@@ -123,7 +123,7 @@ def test_all_can_be_chosen_again_after_the_end(panel: Panel, run: Launch) -> Non
 
 def test_the_last_event_counts_though_the_process_has_ended(panel: Panel, run: Launch) -> None:
     run.rc = 0
-    run.journal.write("outcome", ok=True)
+    run.journal.write("ended", ok=True)
     panel.launch.click()
     until(lambda: "READY" in panel.view.value)
 
@@ -152,7 +152,7 @@ def test_a_launch_that_was_stopped_is_not_called_failed_and_the_next_one_is_not_
 ) -> None:
     panel.launch.click()
     panel.stop.click()
-    run.journal.write("outcome", ok=False)
+    run.journal.write("ended", ok=False)
     run.journal.write("failure", message="what was started is still there")
     end(panel, run, rc=1)
     assert "STOPPED BY YOU" in panel.view.value
@@ -263,7 +263,7 @@ def test_a_line_of_the_journal_that_is_no_event_is_told_and_hides_no_other(
         sink.write(line + "\n")
     until(lambda: "1 line(s) of its journal cannot be read" in panel.view.value)
     run.journal.write("something_of_a_later_version", answer=42)
-    run.journal.write("outcome", ok=True)
+    run.journal.write("ended", ok=True)
     end(panel, run)
     assert "READY" in panel.view.value
     assert "1 line(s)" in panel.view.value
@@ -272,7 +272,7 @@ def test_a_line_of_the_journal_that_is_no_event_is_told_and_hides_no_other(
 
 def test_an_event_that_cannot_be_drawn_is_told_and_launch_can_be_used_again(panel: Panel, run: Launch) -> None:
     panel.launch.click()
-    run.journal.write("outcome", verdict="no such thing")
+    run.journal.write("failure", message=42)
     end(panel, run)
     assert "The run ended, but" in panel.view.value
     assert locked(panel) == {False}

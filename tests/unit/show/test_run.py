@@ -30,27 +30,27 @@ def test_a_service_has_one_row_and_the_last_word() -> None:
     assert "starting" not in shown
 
 
-def test_ready_is_said_only_of_an_outcome_that_is_ok() -> None:
-    assert "READY" in run({"kind": "outcome", "ok": True})
-    assert "FAILED" in run({"kind": "outcome", "ok": False}, {"kind": "failure", "message": "why"})
+def test_ready_is_told_only_of_a_run_that_ended_well() -> None:
+    assert "READY" in run({"kind": "ended", "ok": True})
+    assert "FAILED" in run({"kind": "ended", "ok": False}, {"kind": "failure", "message": "why"})
     assert "FAILED" in run(SERVICE)
 
 
 def test_what_you_stopped_is_not_called_failed_but_what_came_to_ready_is_called_so() -> None:
-    failed = {"kind": "outcome", "ok": False}, {"kind": "failure", "message": "cancelled"}
+    failed = {"kind": "ended", "ok": False}, {"kind": "failure", "message": "cancelled"}
     assert "STOPPED BY YOU" in run(*failed, stopped=True)
     assert "FAILED" not in run(*failed, stopped=True)
     assert "STOPPED BY YOU" in run(stopped=True)
-    assert "READY" in run({"kind": "outcome", "ok": True}, stopped=True)
+    assert "READY" in run({"kind": "ended", "ok": True}, stopped=True)
 
 
 def test_a_stop_that_went_well_is_stopped_not_ready() -> None:
-    shown = run({"kind": "outcome", "ok": True}, act="stop")
+    shown = run({"kind": "ended", "ok": True}, act="stop")
     assert "STOPPED" in shown
     assert "READY" not in shown
 
 
-def test_a_process_that_ended_without_an_outcome_shows_its_last_words() -> None:
+def test_a_process_that_ended_without_an_end_of_its_own_shows_its_last_words() -> None:
     assert "no such module" in run(SERVICE, output=("no such module",))
 
 
@@ -77,8 +77,8 @@ def test_a_rehearsal_says_so() -> None:
     "shown",
     [
         *(run({**SERVICE, "word": word}, ended=False) for word in ("ready", "waiting", "never")),
-        run({"kind": "outcome", "ok": True}),
-        run({"kind": "outcome", "ok": False}),
+        run({"kind": "ended", "ok": True}),
+        run({"kind": "ended", "ok": False}),
         run(stopped=True),
     ],
 )
