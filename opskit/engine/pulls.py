@@ -29,29 +29,23 @@ def classify(text: str) -> PullAnswer:
     return next((answer for pattern, answer in _ANSWERS if re.search(pattern, text)), PullAnswer.UNKNOWN)
 
 
-def read_pulls(client: DockerClient, references: Iterable[str], *, timeout_s: float) -> tuple[Pull, ...]:
-    """Ask for all images at once; what is not answered in time is unknown.
+def ask_pull(client: DockerClient, reference: str, *, timeout_s: float) -> Reading[Pull]:
+    """Begin to ask for one image; several are asked for at once.
 
     Args:
         client: of the Engine that would pull; docker-py adds the login that `docker login` kept.
-        references: images as the Compose files name them.
-        timeout_s: for all of them together.
-
-    Returns:
-        One of each image, in the order given.
+        reference: the image as the Compose files name it.
+        timeout_s: what is not answered by then is unknown.
     """
-    readings = {
-        reference: Reading(reference, partial(_ask, client, reference), timeout_s=timeout_s, refused=())
-        for reference in references
-    }
-    return tuple(_take(reference, reading) for reference, reading in readings.items())
+    return Reading(reference, partial(_ask, client, reference), timeout_s=timeout_s, refused=())
 
 
-def _take(reference: str, reading: Reading[Pull]) -> Pull:
+def take_pull(reading: Reading[Pull]) -> Pull:
+    """What was answered."""
     try:
         return reading.result()
     except NotReadError as error:
-        return Pull(reference, PullAnswer.UNKNOWN, str(error))
+        return Pull(reading.name, PullAnswer.UNKNOWN, str(error))
 
 
 def _ask(client: DockerClient, reference: str) -> Pull:

@@ -67,6 +67,7 @@ def _by_name(facts: Facts) -> Mapping[str, Any]:
         "model": facts.model,
         "memory": host.memory,
         "prefix": environment.prefix,
+        "reserved": facts.reserved,
         "need_bytes": facts.need_bytes,
         "disks": files.disks,
         "kernel": host.kernel,

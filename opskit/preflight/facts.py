@@ -36,6 +36,8 @@ class Facts:
         unmade: names of secrets that are not in the env file yet.
         lock: who launches this project just now; empty where nobody does.
         hub: what the hub that the model comes from said; why it could not be asked, None where nobody tried.
+        moved: the port by the variable whose published port was moved, now or earlier.
+        reserved: ports that the files of all environments publish, unless a variable says otherwise.
         pulls: images that are missing, and what their registries say; None where they were not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
         unread: by name of a fact, why it is None.
@@ -59,6 +61,8 @@ class Facts:
     env_fault: str = ""
     lock: str = ""
     hub: Hub | str | None = None
+    reserved: tuple[int, ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
     pulls: tuple[Pull, ...] | None = None
     unread: Mapping[str, Unread] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

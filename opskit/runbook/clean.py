@@ -6,12 +6,14 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from opskit.audit.journal import phase
 from opskit.compose.source import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
 from opskit.engine.usage import DiskUnknown, count_freed
 from opskit.engine.waste import MODES, CleanupItem, judge_cleanup
+from opskit.environments import Environment
 from opskit.errors import LockHeldError, OpskitError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import COMPOSE, STATE
@@ -20,35 +22,41 @@ from opskit.rehearsal.engine import open_engine
 from opskit.runbook.parameters import Operation, find_stacks, one_of
 from opskit.show.tables import Table
 
+if TYPE_CHECKING:
+    from docker import DockerClient
 
-class Clean(Operation):
-    """Removes what is certainly waste; nothing before `clean`, and never a volume.
+
+class Cleanup:
+    """What is certainly waste on an Engine, and its removal.
 
     Args:
-        env: name or alias of the environment whose containers are looked at; empty for all of them.
+        client: the Engine's connection.
+        ours: by Compose project, the services its files name; None where they do not tell.
         mode: auto (where more than 30 % is reclaimable), ask (on `confirm`) or never.
         confirm: what the plan said to confirm it with.
-        rehearse: look on the rehearsal's engine.
-
-    Raises:
-        UsageError: no such environment or mode; nothing was removed.
+        operation: whose journal is told.
     """
 
-    def __init__(self, *, env: str = "", mode: str = "ask", confirm: str = "", rehearse: str | bool = "no") -> None:
-        super().__init__(rehearse)
-        self.mode = one_of("mode", mode, MODES)
+    def __init__(
+        self,
+        client: DockerClient,
+        ours: Mapping[str, frozenset[str] | None],
+        *,
+        mode: str,
+        confirm: str = "",
+        operation: Operation,
+    ) -> None:
+        self.client = client
+        self.ours = ours
+        self.mode = mode
         self.confirm = confirm
+        self.journal = operation.journal
+        self.rehearse = operation.rehearse
         self.result: Mapping[str, object] = {}
-        environments = find_stacks(env)
-        self.client, named = open_engine(STATE, rehearse=self.rehearse)
-        names = {
-            e.project: read_service_names(COMPOSE / n for n in (*e.compose, *e.gpu.values())) for e in environments
-        }
-        self.ours = {named(project): found for project, found in names.items()}
-        self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=self.rehearse)
 
     @cached_property
-    def _look(self) -> DiskLook | DiskUnknown:
+    def look(self) -> DiskLook | DiskUnknown:
+        """What takes disk, and what of it is waste."""
         with phase(self.journal, "disk use"):
             look = read_disk(self.client, ours=self.ours, now=time.time())
         for item in look.plan.items if isinstance(look, DiskLook) else ():
@@ -58,37 +66,28 @@ class Clean(Operation):
 
     def use(self) -> Table:
         """What takes disk, as `docker system df` counts it: what is called reclaimable is an upper bound."""
-        if isinstance(self._look, DiskUnknown):
-            return self._unknown(self._look)
-        kinds = (*self._look.use.kinds, self._look.use.all)
+        if isinstance(self.look, DiskUnknown):
+            return self._unknown(self.look)
+        kinds = (*self.look.use.kinds, self.look.use.all)
         rows = [(k.kind, decimal(k.total_bytes), decimal(k.reclaimable_bytes), percent(k.share)) for k in kinds]
         return Table("Disk", ("kind", "total", "reclaimable (upper bound)", "share"), rows, self.rehearse)
 
     def plan(self) -> Table:
         """What would go, with its bytes; nothing is done."""
-        if isinstance(self._look, DiskUnknown):
-            return self._unknown(self._look)
-        plan = self._look.plan
+        if isinstance(self.look, DiskUnknown):
+            return self._unknown(self.look)
+        plan = self.look.plan
         rows = [(item.kind, item.name, decimal(item.bytes), item.why) for item in plan.items]
         title = f"{len(rows)} would go, {decimal(plan.total_bytes)} at most; confirm with {plan.digest}"
         return Table(title, ("kind", "what", "frees at most", "why"), rows, self.rehearse)
 
-    def clean(self) -> Table:
+    def sweep(self) -> Table:
         """Remove what the plan names, where the mode allows, and say what was freed and what was kept.
 
         Raises:
             UsageError: what was confirmed is not what would go now; nothing was removed.
-            OpskitError: what takes disk could not be read; nothing was removed.
         """
-        table = self.sweep()
-        self.journal.write("outcome", **self.result)
-        if isinstance(self._look, DiskUnknown):
-            raise OpskitError(f"what takes disk is unknown, and nothing was removed: {self._look.reason}")
-        return table
-
-    def sweep(self) -> Table:
-        """As `clean`, for an operation that comes to an outcome of its own."""
-        look = self._look
+        look = self.look
         if isinstance(look, DiskUnknown):
             self._tell(look.reason, failures=[look.reason])
             return self._unknown(look)
@@ -128,3 +127,52 @@ class Clean(Operation):
         self.result = result
         self.journal.write("note", text=f"cleanup: {text}")
         self.journal.write("cleaned", **result)
+
+
+class Clean(Operation):
+    """Removes what is certainly waste; nothing before `clean`, and never a volume.
+
+    Args:
+        env: name or alias of the environment whose containers are looked at; empty for all of them.
+        mode: auto (where more than 30 % is reclaimable), ask (on `confirm`) or never.
+        confirm: what the plan said to confirm it with.
+        rehearse: look on the rehearsal's engine.
+
+    Raises:
+        UsageError: no such environment or mode; nothing was removed.
+    """
+
+    def __init__(self, *, env: str = "", mode: str = "ask", confirm: str = "", rehearse: str | bool = "no") -> None:
+        super().__init__(rehearse)
+        one_of("mode", mode, MODES)
+        environments = find_stacks(env)
+        client, named = open_engine(STATE, rehearse=self.rehearse)
+        self.journal.write("facts", versions={"engine": client.version()["Version"]}, rehearsal=self.rehearse)
+        ours = {named(environment.project): services_of(environment) for environment in environments}
+        self.cleanup = Cleanup(client, ours, mode=mode, confirm=confirm, operation=self)
+
+    def use(self) -> Table:
+        """What takes disk, as `docker system df` counts it."""
+        return self.cleanup.use()
+
+    def plan(self) -> Table:
+        """What would go, with its bytes; nothing is done."""
+        return self.cleanup.plan()
+
+    def clean(self) -> Table:
+        """Remove what the plan names, where the mode allows; see `Cleanup.sweep`.
+
+        Raises:
+            UsageError: what was confirmed is not what would go now; nothing was removed.
+            OpskitError: what takes disk could not be read; nothing was removed.
+        """
+        table = self.cleanup.sweep()
+        self.journal.write("outcome", **self.cleanup.result)
+        if isinstance(self.cleanup.look, DiskUnknown):
+            raise OpskitError(f"what takes disk is unknown, and nothing was removed: {self.cleanup.look.reason}")
+        return table
+
+
+def services_of(environment: Environment) -> frozenset[str] | None:
+    """The services that any of the environment's files names; None where they do not tell."""
+    return read_service_names(COMPOSE / name for name in (*environment.compose, *environment.gpu.values()))

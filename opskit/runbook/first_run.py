@@ -52,13 +52,13 @@ class FirstRun:
     @property
     def project(self) -> str:
         """The Compose project that would be wiped; its name is what the operator types."""
-        return self.start.site.project.name
+        return self.start.target.project.name
 
     @property
     def _client(self) -> DockerClient:
-        if self.start.site.client is None:
-            raise OpskitError(str(self.start.site.facts.engine))
-        return self.start.site.client
+        if self.start.target.client is None:
+            raise OpskitError(str(self.start.target.facts.engine))
+        return self.start.target.client
 
     @cached_property
     def _holdings(self) -> tuple[Holding, ...]:
@@ -100,7 +100,7 @@ class FirstRun:
         Raises:
             OpskitError: the project's folder cannot be written.
         """
-        held = f"{len(self._holdings)} things were read from the Engine at {self.start.site.project.engine_host}"
+        held = f"{len(self._holdings)} things were read from the Engine at {self.start.target.project.engine_host}"
         if not os.access(ROOT, os.W_OK):
             raise OpskitError(f"{ROOT} cannot be written by {login()}. Remedy: `sudo chown -R {login()} {ROOT}`.")
         rows = [("Docker Engine", held), (str(ROOT), "secrets may be written there")]
@@ -141,7 +141,7 @@ class FirstRun:
             "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
         )
         self.wiped = True
-        del self.start.site  # what comes next is decided on facts read after the wipe
+        del self.start.target  # what comes next is decided on facts read after the wipe
         gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
         return Table(f"{len(gone)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse)
 

@@ -15,7 +15,9 @@ from opskit.preflight.checks.gpu_memory import plan_stack_budget
 from opskit.runbook.parameters import GPU_MODES, Operation, one_of
 from opskit.secrets.store import write_setting
 from opskit.show.tables import Table
-from opskit.target.collect import GPU_CHOICE, Site, read_site
+from opskit.target.collect import collect_here
+from opskit.target.placement import GPU_CHOICE
+from opskit.target.target import Target
 
 if TYPE_CHECKING:
     from opskit.show.topology import Picture
@@ -39,23 +41,23 @@ class Gpus(Operation):
         self.gpu = one_of("gpu", gpu, GPU_MODES)
 
     @cached_property
-    def _site(self) -> Site:
-        site = read_site(self.environment, gpu=self.gpu, ports="keep", level=self.level, journal=self.journal)
-        site.keep_facts(self.journal)
-        return site
+    def _target(self) -> Target:
+        target = collect_here(self.environment, gpu=self.gpu, level=self.level, journal=self.journal)
+        target.keep_facts(self.journal)
+        return target
 
     def graph(self) -> Picture | Table:
         """The GPUs, their slots and their links."""
         from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
 
-        found = self._site.facts.inventory
+        found = self._target.facts.inventory
         return draw_topology(found, rehearsal=self.rehearse) if isinstance(found, Inventory) else self._none(found)
 
     def table(self) -> Table:
         """The same as rows; what is unknown is empty."""
         from opskit.show.topology import tabulate_topology  # noqa: PLC0415  matplotlib is slow to import
 
-        found = self._site.facts.inventory
+        found = self._target.facts.inventory
         if isinstance(found, GpuUnavailable):
             return self._none(found)
         frame = tabulate_topology(found).reset_index(names="gpu")
@@ -64,7 +66,7 @@ class Gpus(Operation):
 
     def placement(self) -> Table:
         """Where the environment would run, what it is given, and why."""
-        placement = self._site.facts.placement
+        placement = self._target.facts.placement
         given = [(f"{name}={value}", "given to Compose") for name, value in placement.environ.items()]
         overlays = [(file, "an overlay that is merged") for file in placement.overlays]
         rows = [*((reason, "why") for reason in placement.reasons), *overlays, *given]
@@ -74,7 +76,7 @@ class Gpus(Operation):
         """Whether the model and what shares its GPUs fit, term by term; what is not known is said."""
         from opskit.show.budget import draw_budget  # noqa: PLC0415  matplotlib is slow to import
 
-        facts = self._site.facts
+        facts = self._target.facts
         known = facts.model if isinstance(facts.model, Model) else Model()
         if not isinstance(facts.stack, Stack):
             return Table("No budget", ("why",), [(facts.stack.message,)], self.rehearse)
@@ -93,7 +95,7 @@ class Gpus(Operation):
         Raises:
             UsageError: it confirms something else; nothing was written.
         """
-        name, mode, file = self.environment.name, self._site.facts.placement.mode, self.environment.env_file
+        name, mode, file = self.environment.name, self._target.facts.placement.mode, self.environment.env_file
         if mode == "none":
             return Table("Nothing to choose", ("why",), [("this environment needs no GPU",)], self.rehearse)
         words = {f"{name}:{mode}": mode, f"{name}:auto": None}

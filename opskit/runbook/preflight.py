@@ -16,8 +16,8 @@ from opskit.preflight.registry import CHECK_IDS
 from opskit.preflight.report import Report
 from opskit.runbook.parameters import GPU_MODES, Operation, find_stacks, one_of, read_terms
 from opskit.show.tables import FindingsTable, Table
-from opskit.target.collect import survey
-from opskit.target.machine import World
+from opskit.target.collect import collect_facts
+from opskit.target.machine import Machine
 
 
 class Preflight(Operation):
@@ -64,12 +64,12 @@ class Preflight(Operation):
         return found
 
     def _here(self) -> Mapping[str, Facts]:
-        world = World(level=self.level, journal=self.journal)
+        machine = Machine(level=self.level, journal=self.journal)
         found = {}
         for environment in self.environments:
-            site = survey(environment, world, gpu=self.gpu, ports="keep", journal=self.journal)
-            site.keep_facts(self.journal)
-            found[environment.name] = site.facts
+            target = collect_facts(environment, machine, gpu=self.gpu, journal=self.journal)
+            target.keep_facts(self.journal)
+            found[environment.name] = target.facts
         return found
 
     def _archived(self) -> Mapping[str, Facts]:

@@ -15,7 +15,8 @@ from opskit.health.smoke.plan import Given, plan_probes
 from opskit.health.smoke.result import Result, failures_of, row_of
 from opskit.runbook.parameters import Operation, find_stack
 from opskit.show.tables import Table
-from opskit.target.collect import Site, read_site
+from opskit.target.collect import collect_here
+from opskit.target.target import Target
 
 SLOW_S = 60.0
 """An answer of the model that comes later is called slow; on a CPU a first one takes half of it."""
@@ -42,11 +43,11 @@ class Smoke(Operation):
         self.slow_s = slow_s
 
     @cached_property
-    def site(self) -> Site:
+    def target(self) -> Target:
         """The environment on this machine; read once."""
-        site = read_site(self.environment, gpu="auto", ports="keep", level=self.level, journal=self.journal)
-        self.journal.write("facts", versions=site.versions(), rehearsal=site.facts.rehearsal)
-        return site
+        target = collect_here(self.environment, gpu="auto", level=self.level, journal=self.journal)
+        self.journal.write("facts", versions=target.versions(), rehearsal=target.facts.rehearsal)
+        return target
 
     def services(self) -> Table:
         """Ask every service by its own protocol.
@@ -54,14 +55,14 @@ class Smoke(Operation):
         Raises:
             LaunchFailedError: one does not do its work; names it, what was seen and what to do.
         """
-        return check_services(self.site, self.journal, slow_s=self.slow_s)
+        return check_services(self.target, self.journal, slow_s=self.slow_s)
 
 
-def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S) -> Table:
+def check_services(target: Target, journal: Journal, *, slow_s: float = SLOW_S) -> Table:
     """Ask the services of an environment that is up, and tell the journal.
 
     Args:
-        site: the environment as it was launched.
+        target: the environment as it was launched.
         journal: told the results.
         slow_s: an answer of the model that comes later is called slow.
 
@@ -71,9 +72,9 @@ def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S) -> T
     """
     began = time.monotonic()
     with phase(journal, "smoke"):
-        results = _ask(site, slow_s)
+        results = _ask(target, slow_s)
     seconds = time.monotonic() - began
-    project = site.project.name
+    project = target.project.name
     failures = failures_of(results, project=project)
     journal.write("smoke", rows=results, failures=failures, seconds=round(seconds, 3))
     if failures:
@@ -81,21 +82,21 @@ def check_services(site: Site, journal: Journal, *, slow_s: float = SLOW_S) -> T
     asked = sum(result.kind != "no_check" for result in results)
     title = f"Smoke: {asked} checks of {project} passed in {seconds:.1f} s"
     columns = ("service", "result", "ms", "steps, each in ms", "asked from")
-    return Table(title, columns, [row_of(result) for result in results], site.facts.rehearsal)
+    return Table(title, columns, [row_of(result) for result in results], target.facts.rehearsal)
 
 
-def _ask(site: Site, slow_s: float) -> tuple[Result, ...]:
-    stack, engine = site.facts.stack, site.facts.engine
-    if site.client is None or isinstance(stack, Failure):
-        raise OpskitError(f"{site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
+    stack, engine = target.facts.stack, target.facts.engine
+    if target.client is None or isinstance(stack, Failure):
+        raise OpskitError(f"{target.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
     given = Given(
-        secrets=site.secrets,
+        secrets=target.secrets,
         texts=read_mounted(stack),
         local=isinstance(engine, EngineFacts) and engine.local,
-        rehearsal=site.facts.rehearsal,
+        rehearsal=target.facts.rehearsal,
         slow_s=slow_s,
         patience_s=_PATIENCE * slow_s,
     )
-    redact = site.redact()
-    results = ask_services(site.client, site.project.name, plan_probes(stack, given))
+    redact = target.redact()
+    results = ask_services(target.client, target.project.name, plan_probes(stack, given))
     return tuple(result.redacted(redact) for result in results)

@@ -23,12 +23,14 @@ from opskit.host.nvml import read_inventory
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS
 from opskit.preflight.report import Report
-from opskit.runbook.clean import Clean
+from opskit.runbook.clean import Cleanup, services_of
 from opskit.runbook.parameters import GPU_MODES, Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
 from opskit.show.tables import FindingsTable, Table
-from opskit.target.collect import Site, read_site
+from opskit.target.collect import collect_here
+from opskit.target.port_overrides import PORTS
+from opskit.target.target import Target
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -45,7 +47,8 @@ class Start(Operation):
         env: name or alias of an environment.
         gpu: auto, dual, single or cpu.
         overlays: further files of compose/, comma separated, merged after the environment's own.
-        ports: `auto` moves a busy published port to the next free one and remembers it; `keep` lets preflight refuse.
+        ports: `auto` moves a busy published port to the next free one; later launches leave it there, until `keep`
+            takes all that was moved back.
         cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
             lists it; see `Clean`.
         accept: check ids, comma separated, whose faults you take responsibility for.
@@ -65,7 +68,7 @@ class Start(Operation):
         env: str,
         gpu: str = "auto",
         overlays: str = "",
-        ports: str = "keep",
+        ports: str = "",
         cleanup: str = "never",
         accept: str = "",
         strict: bool = False,
@@ -78,17 +81,17 @@ class Start(Operation):
         self.environment = find_stack(env or ("development" if self.interactive else ""), overlays)
         self.gpu = one_of("gpu", gpu, GPU_MODES)
         self.terms = read_terms(accept, strict=strict)
-        self.ports = one_of("ports", ports, ("auto", "keep"))
+        self.ports = one_of("ports", ports, PORTS)
         self.cleanup = one_of("cleanup", cleanup, MODES)
         self.asks = smoke
         self.deadline_s = deadline_s
 
     @cached_property
-    def site(self) -> Site:
+    def target(self) -> Target:
         """Everything known before a decision; read once, at the first act that needs it."""
-        site = read_site(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
-        site.keep_facts(self.journal)
-        return site
+        target = collect_here(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
+        target.keep_facts(self.journal)
+        return target
 
     def choose(self) -> Table | VBox:
         """In JupyterLab the panel, which starts with what was chosen; headless, what was chosen in words."""
@@ -120,7 +123,7 @@ class Start(Operation):
 
     def topology(self) -> Figure | Table:
         """The GPUs and their links as a picture; the reason in words where there are none to draw."""
-        inventory = self.site.facts.inventory
+        inventory = self.target.facts.inventory
         if isinstance(inventory, GpuUnavailable):
             return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
         with phase(self.journal, "topology"):
@@ -130,15 +133,15 @@ class Start(Operation):
 
     def placement(self) -> Table:
         """The GPU mode, and why."""
-        placement = self.site.facts.placement
+        placement = self.target.facts.placement
         rows = [(reason,) for reason in placement.reasons]
         return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
 
     @cached_property
     def _report(self) -> Report:
-        site = self.site
+        target = self.target
         with phase(self.journal, "preflight"):
-            report = Report.from_facts(site.facts, self.terms)
+            report = Report.from_facts(target.facts, self.terms)
         self.journal.write("findings", findings=report.findings)
         return report
 
@@ -159,7 +162,7 @@ class Start(Operation):
         """What the launch will do, service by service; nothing is done."""
         self.gate()
         client, stack = self._open()
-        project = self.site.project
+        project = self.target.project
         with phase(self.journal, "compose config"):
             hashes = project.read_hashes()
         present = [_present(fact) for fact in read_container_facts(client, project.name)]
@@ -180,15 +183,18 @@ class Start(Operation):
             return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
         self.gate()
         if self.cleanup != "never":
-            Clean(env=self.environment.name, mode=self.cleanup, rehearse=self.level).sweep()
-        with hold_project(self.site.project.name):
+            client, _ = self._open()
+            ours = {self.target.project.name: services_of(self.environment)}
+            Cleanup(client, ours, mode=self.cleanup, operation=self).sweep()
+        with hold_project(self.target.project.name):
             with phase(self.journal, "secrets"):
-                self.site, made = self.site.with_secrets()
+                self.target, made = self.target.with_secrets()
+            self.target.keep_ports()
             if made:
                 self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
             client, stack = self._open()
-            outcome = launch(self.site.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
-        redact = self.site.redact()
+            outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
+        redact = self.target.redact()
         outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
@@ -216,7 +222,7 @@ class Start(Operation):
         if self.interactive or not self.asks:
             why = "the panel's run does it" if self.interactive else "smoke is False"
             return Table("No smoke checks by this cell", ("why",), [(why,)], self.rehearse)
-        return check_services(self.site, self.journal)
+        return check_services(self.target, self.journal)
 
     def gpus(self, *, measure: bool = False) -> FindingsTable:
         """Whether the containers that should hold GPUs hold them.
@@ -229,19 +235,19 @@ class Start(Operation):
         """
         client, stack = self._open()
         with phase(self.journal, "verify"):
-            now = self.site.facts.inventory if self.rehearse else read_inventory()
-            given = self.site.facts.placement
-            found = verify_gpus(client, self.site.project, stack, placement=given, inventory=now, measure=measure)
+            now = self.target.facts.inventory if self.rehearse else read_inventory()
+            given = self.target.facts.placement
+            found = verify_gpus(client, self.target.project, stack, placement=given, inventory=now, measure=measure)
         report = Report.of(found)
         self.journal.write("gpus", findings=report.findings)
         wrong = [f"  [{f.check}] {f.subject}: {f.found}. Remedy: {f.remedy}" for f in report.stopping]
         if wrong and not self.interactive:
-            raise LaunchFailedError("\n".join((f"{self.site.project.name} is up, but not on its GPUs:", *wrong)))
+            raise LaunchFailedError("\n".join((f"{self.target.project.name} is up, but not on its GPUs:", *wrong)))
         return FindingsTable(report, self.rehearse, title="GPUs after the launch")
 
     def commands(self) -> Table:
         """What to type next: status, logs, stop."""
-        project, name = self.site.project, self.environment.name
+        project, name = self.target.project, self.environment.name
         host = f"DOCKER_HOST={project.engine_host} "
         more = f" -p rehearse {self.level}" if self.rehearse else ""
         rows = [
@@ -253,10 +259,10 @@ class Start(Operation):
 
     def _open(self) -> tuple[DockerClient, Stack]:
         """The Engine and the model, which an open gate vouches for."""
-        client, stack = self.site.client, self.site.facts.stack
+        client, stack = self.target.client, self.target.facts.stack
         if client is None or isinstance(stack, Failure):
             raise OpskitError(
-                f"{self.site.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
+                f"{self.target.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
             )
         return client, stack
 

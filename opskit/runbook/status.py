@@ -15,6 +15,7 @@ from opskit.rehearsal.engine import open_engine
 from opskit.runbook.parameters import Operation
 from opskit.runbook.verify_gpus import look_inside
 from opskit.show.tables import FindingsTable, Table
+from opskit.target.port_overrides import read_overrides
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -49,6 +50,13 @@ class Status(Operation):
         rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
         title = f"{len(rows)} containers of {len({row[0] for row in rows})} environments"
         return Table(title, ("environment", "service", "status"), rows, self.rehearse)
+
+    def ports(self) -> Table:
+        """Ports that `ports=auto` moved and later launches leave there."""
+        overrides = {name: read_overrides(project) for project, name in self._names.items()}
+        rows = [(env, name, port) for env, ports in overrides.items() for name, port in ports.items()]
+        title = f"{len(rows)} moved ports; `-p ports keep` at a start takes them back" if rows else "No port was moved"
+        return Table(title, ("environment", "variable", "port"), rows, self.rehearse)
 
     def gpus(self) -> FindingsTable:
         """Whether each container that was given GPUs still sees them; a few seconds at most."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,9 @@ import requests
 
 from opskit.audit.journal import Journal, note, phase
 from opskit.compose.client import find_compose
-from opskit.compose.model import Compose
+from opskit.compose.faults import Failure
+from opskit.compose.model import Compose, Stack
+from opskit.compose.source import read_source
 from opskit.engine.cleanup import read_df
 from opskit.engine.client import connect, resolve_host
 from opskit.engine.facts import (
@@ -24,6 +26,8 @@ from opskit.engine.facts import (
     read_network_facts,
     read_volume_facts,
 )
+from opskit.engine.model import Pull
+from opskit.engine.pulls import ask_pull, take_pull
 from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
 from opskit.environments import Environment
 from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
@@ -31,7 +35,8 @@ from opskit.gpu.model import GpuUnavailable, Inventory
 from opskit.host.model import Daemon, Host
 from opskit.host.nvml import read_inventory
 from opskit.host.read import read_daemon, read_holders, read_host, read_memory, read_programs
-from opskit.paths import STATE
+from opskit.llm.huggingface import Hub, read_hub
+from opskit.paths import COMPOSE, STATE
 from opskit.preflight.facts import Unread
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
@@ -48,6 +53,8 @@ _GPUS: Mapping[str, Callable[[], Inventory | GpuUnavailable]] = {
 }
 _ENGINE_S = 10.0
 _DF_S = 120.0
+_OUTSIDE_S = 5.0
+"""For the hub, and for the registries."""
 _CALLED = {"holders": "listening sockets", "daemon": "Engine's process"}
 _REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
 _ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
@@ -58,7 +65,7 @@ _ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
 }
 
 
-class World:
+class Machine:
     """The machine, asked from the moment this is made; a fact is waited for where it is first taken.
 
     Args:
@@ -92,6 +99,8 @@ class World:
         self._engine = _reading("Docker Engine", self._ask_engine)
         self._gpus = _reading("GPUs", _GPUS[level], timeout_s=30)
         self._compose = _reading("Compose", find_compose, timeout_s=30)
+        self._hub: dict[tuple[str, str, str], Reading[Hub]] = {}
+        self._pulls: dict[str, Reading[Pull]] = {}
         self._here: dict[str, Reading[Any]] = {}
 
     def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
@@ -156,6 +165,40 @@ class World:
         engine = self.engine_whole()
         return isinstance(engine, EngineFacts) and engine.runs(self.named(environment))
 
+    @cached_property
+    def reserved(self) -> tuple[int, ...]:
+        """Every port that the files of some environment publish, unless a variable says otherwise."""
+        return tuple(sorted(set(read_source(sorted(COMPOSE.glob("*.yml"))).ports.values())))
+
+    def ask_hub(self, stack: Stack | Failure) -> None:
+        """Begin to ask the hub for the stack's model, unless it was asked for it: environments share one answer."""
+        if (key := _hub_key(stack)) and key not in self._hub:
+            model, endpoint, token = key
+            ask = partial(read_hub, model, {"HF_ENDPOINT": endpoint, "HF_TOKEN": token})
+            self._hub[key] = Reading("hub", ask, timeout_s=_OUTSIDE_S)
+
+    def hub(self, stack: Stack | Failure) -> Hub | str | None:
+        """What the hub answered, or why it did not; None where it was not asked."""
+        reading = self._hub.get(_hub_key(stack) or ("", "", ""))
+        if reading is None:
+            return None
+        try:
+            return self._result("hub", reading)
+        except NotReadError as error:
+            return str(error)
+
+    def ask_registries(self, references: Iterable[str]) -> None:
+        """Begin to ask for images that are missing, each once for all environments."""
+        for reference in references:
+            if self.client is not None and reference not in self._pulls:
+                self._pulls[reference] = ask_pull(self.client, reference, timeout_s=_OUTSIDE_S)
+
+    def pulls(self, references: Iterable[str]) -> tuple[Pull, ...]:
+        """What the registries answered of these."""
+        pulls = tuple(take_pull(self._pulls[reference]) for reference in references)
+        self.seconds["registries"] = round(max((r.seconds for r in self._pulls.values()), default=0.0), 3)
+        return pulls
+
     def ask_host(self) -> None:
         """Begin with the host, unless that was done: it takes this process's own time, so others are asked first."""
         if not self._here:
@@ -191,8 +234,8 @@ class World:
         df = self._result("disk use", self._df)
         return None if isinstance(df, DiskUnknown) else parse_disk_use(df)
 
-    def look_again_at_images(self) -> None:
-        """Ask for the images anew, since some were made."""
+    def read_images_again(self) -> None:
+        """Ask for the images once more, since some were made."""
         if self.client is not None:
             self._lists["images"] = _reading("images", partial(read_image_names, self.client))
 
@@ -208,6 +251,15 @@ class World:
         except NotReadError as error:
             self.unread[name] = Unread(str(error), remedy, required)
             return None
+
+
+def _hub_key(stack: Stack | Failure) -> tuple[str, str, str] | None:
+    """Which hub is asked for which model, with which token; None where the model is not named as it is on a hub."""
+    name = stack.served_model if isinstance(stack, Stack) else ""
+    if isinstance(stack, Failure) or not stack.server or not name or name.startswith("/"):
+        return None
+    environment: Mapping[str, str | None] = stack.server.raw.get("environment") or {}
+    return name, environment.get("HF_ENDPOINT") or "", environment.get("HF_TOKEN") or ""
 
 
 def _reading(name: str, read: Callable[[], _Fact], *, timeout_s: float = _ENGINE_S) -> Reading[_Fact]:

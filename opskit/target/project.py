@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opskit.compose.client import Project, presume_compose
+from opskit.compose.client import Project
 from opskit.compose.faults import Failure
-from opskit.compose.model import UNNAMED_IMAGE, Stack
+from opskit.compose.model import UNNAMED_IMAGE, Compose, Stack
 from opskit.compose.source import read_source
 from opskit.engine.facts import EngineFacts
 from opskit.environments import Environment
@@ -19,8 +19,7 @@ from opskit.rehearsal.stage import UNNAMED
 from opskit.secrets.policy import BY_NAME
 from opskit.secrets.store import read_given, read_hidden, read_secrets
 from opskit.secrets.value import Secret, make_redact
-from opskit.target.machine import World
-from opskit.target.port_overrides import read_moved
+from opskit.target.machine import Machine
 
 SECRETS = frozenset(BY_NAME)
 
@@ -59,28 +58,31 @@ class Draft:
     unmade: tuple[str, ...]
 
 
-def draft_project(environment: Environment, env_file: EnvFile, placement: Placement, world: World) -> Draft:
-    """Put an environment's project together, for the Compose that is most likely there.
+def draft_project(
+    environment: Environment, env_file: EnvFile, placement: Placement, machine: Machine, moved: Mapping[str, str]
+) -> Draft:
+    """Put an environment's project together.
 
     Args:
         environment: names the files; its settings are for variables that nobody else gives.
         env_file: of that environment.
         placement: adds its overlays and its variables.
-        world: the Engine it is for; waited for only where a file wants to know where the Engine keeps its logs.
+        machine: the Engine and the Compose it is for.
+        moved: the value of each variable whose published port was moved.
     """
     files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
     source = read_source(files)
     demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
-    own = UNNAMED if world.rehearsal else {}
+    own = UNNAMED if machine.rehearsal else {}
     given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
-    name = world.named(environment)
-    engine = world.engine() if "DOCKER_ROOT" in source.used else ""
+    name, compose = machine.named(environment), machine.compose()
+    engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
-    settings = {**environment.settings, **read_moved(name)}.items()
+    settings = {**environment.settings, **moved}.items()
     project = Project(
-        compose=presume_compose(),
+        compose=compose if isinstance(compose, Compose) else Compose((), (0, 0, 0)),
         name=name,
         files=files,
         env_file=path if path.exists() and not fault else None,
@@ -95,7 +97,7 @@ def draft_project(environment: Environment, env_file: EnvFile, placement: Placem
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,
         },
-        engine_host=world.address or None,
+        engine_host=machine.address or None,
         withheld=SECRETS,
     )
     return Draft(project, given, () if fault else unmade)

@@ -24,7 +24,8 @@ from opskit.preflight.checks.image import missing_images
 from opskit.preflight.report import Report
 from opskit.rehearsal.engine import find_engine
 from opskit.rehearsal.images import ensure_images
-from opskit.target.collect import Site, read_site
+from opskit.target.collect import collect_here
+from opskit.target.target import Target
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -106,19 +107,19 @@ def main() -> None:
 def measure_preflight(host: str) -> None:
     """Facts and checks against what they are built on, on this machine as it is: no rehearsal."""
     journal = Journal(None)
-    sites: list[Site] = []
+    targets: list[Target] = []
 
     def preflight() -> None:
-        sites.append(read_site(ENVIRONMENT, gpu="cpu", ports="keep", level="no", journal=journal))
-        Report.from_facts(sites[-1].facts)
+        targets.append(collect_here(ENVIRONMENT, gpu="cpu", level="no", journal=journal))
+        Report.from_facts(targets[-1].facts)
 
     def by_hand() -> None:
         subprocess.run(["docker", "-H", host, "info"], check=True, capture_output=True)
-        sites[-1].project.read_stack()
+        targets[-1].project.read_stack()
 
     ours = median_s(preflight)
-    slowest = statistics.median(max(site.facts.seconds.values()) for site in sites)
-    names = Counter(max(site.facts.seconds, key=site.facts.seconds.__getitem__) for site in sites)
+    slowest = statistics.median(max(target.facts.seconds.values()) for target in targets)
+    names = Counter(max(target.facts.seconds, key=target.facts.seconds.__getitem__) for target in targets)
     say("facts and checks", ours, f"the slowest fact ({names.most_common(1)[0][0]})", slowest)
     say("facts and checks", ours, "docker info + compose config", median_s(by_hand))
 
@@ -126,8 +127,8 @@ def measure_preflight(host: str) -> None:
 @contextlib.contextmanager
 def busy(client: DockerClient) -> Iterator[None]:
     """Thirty running containers on the Engine, and every image of the measured environment by name."""
-    site = read_site(ENVIRONMENT, gpu="cpu", ports="keep", level="no", journal=Journal(None))
-    stack, engine = site.facts.stack, site.facts.engine
+    target = collect_here(ENVIRONMENT, gpu="cpu", level="no", journal=Journal(None))
+    stack, engine = target.facts.stack, target.facts.engine
     both = isinstance(stack, Stack) and isinstance(engine, EngineFacts)
     names = missing_images(stack, engine.images or ()) if both else ()  # type: ignore[arg-type, union-attr]
     image = ensure_images(client, ["nginx"], cache=STATE / "cache", say=print)["nginx"]

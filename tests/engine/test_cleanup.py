@@ -232,11 +232,11 @@ def act(engine_host: str, monkeypatch: pytest.MonkeyPatch, project: str, undo: E
 
     def begin(mode: str, confirm: str = "") -> Clean:
         begun = Clean(mode=mode, confirm=confirm)
-        undo.callback(begun.client.close)
-        look = begun._look
+        undo.callback(begun.cleanup.client.close)
+        look = begun.cleanup.look
         assert isinstance(look, DiskLook)
         mine = CleanupPlan(tuple(items_of(look, project)))
-        begun.__dict__["_look"] = replace(look, plan=mine)
+        begun.cleanup.__dict__["look"] = replace(look, plan=mine)
         return begun
 
     return begin
@@ -254,7 +254,7 @@ def test_the_act_asks_first_and_then_says_what_it_freed(
     digest = asked.plan().title.split()[-1]
     confirmed = act("ask", digest)
     assert [tuple(row) for row in confirmed.clean().rows] == [("container", orphan, "gone")]
-    freed = confirmed.result["freed_bytes"]
+    freed = confirmed.cleanup.result["freed_bytes"]
     assert isinstance(freed, int)
     assert freed >= 0
     assert there(engine, project) == {current}

@@ -18,7 +18,7 @@ from opskit.gpu.placement import WORKER_GPUS, place
 from opskit.paths import ENVIRONMENTS
 from opskit.rehearsal.gpus import recorded_inventory
 from opskit.secrets.value import Secret
-from opskit.target.machine import World
+from opskit.target.machine import Machine
 from opskit.target.project import EnvFile, draft_project
 from tests.conftest import name
 
@@ -35,7 +35,7 @@ def reserved(env: str, env_file: EnvFile, client: DockerClient, undo: ExitStack)
     visible = env_file.find_setting(WORKER_GPUS, environment)
     overlays, workers = dict(environment.gpu.items()), dict(environment.worker_gpu.items())
     placement = place("dual", recorded_inventory(), overlays, workers=workers, visible=visible)  # type: ignore[arg-type]
-    draft = draft_project(environment, env_file, placement, World(level="no", journal=Journal(None)))
+    draft = draft_project(environment, env_file, placement, Machine(level="no", journal=Journal(None)), {})
     project = replace(draft.project, compose=find_compose())
     undo.callback(partial(process.run, project.words("down", "-v"), timeout_s=60, env=project.environment))
     words = project.words("up", "--no-start", "--no-deps", "--scale", "multimodal-worker=1", "multimodal-worker")

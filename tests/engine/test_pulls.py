@@ -16,7 +16,7 @@ import pytest
 
 from opskit.engine.client import connect
 from opskit.engine.model import Pull, PullAnswer
-from opskit.engine.pulls import read_present, read_pulls
+from opskit.engine.pulls import ask_pull, read_present, take_pull
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -95,8 +95,7 @@ def registry() -> Iterator[Registry]:
 
 
 def ask(engine: DockerClient, image: str, timeout_s: float = 20.0) -> Pull:
-    (pull,) = read_pulls(engine, [image], timeout_s=timeout_s)
-    return pull
+    return take_pull(ask_pull(engine, image, timeout_s=timeout_s))
 
 
 def test_an_image_that_its_registry_has_is_there(engine: DockerClient, registry: Registry) -> None:
@@ -180,7 +179,8 @@ def test_a_slow_registry_delays_no_other_and_is_unknown(engine: DockerClient, re
     images = [registry.serve(wait, "slow"), registry.serve(IMAGE)]
     began = time.monotonic()
     try:
-        pulls = read_pulls(engine, images, timeout_s=2.0)
+        asked = [ask_pull(engine, image, timeout_s=2.0) for image in images]
+        pulls = tuple(map(take_pull, asked))
     finally:
         over.set()
     assert [pull.answer for pull in pulls] == [PullAnswer.UNKNOWN, PullAnswer.THERE]

@@ -215,7 +215,7 @@ def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_
     with held_port() as port:
         moved = checkout.start("-p", "ports", "auto", N8N_PORT=str(port))
         assert moved.returncode == 0, moved.stdout + moved.stderr
-        assert "moved, and remembered: N8N_PORT=" in moved.stdout
+        assert "moved: N8N_PORT=" in moved.stdout
         rows = [row for event in checkout.events() if event["kind"] == "endpoints" for row in event["rows"]]
         (shown,) = [row for row in rows if row["service"] == "n8n"]
         assert shown["url"] != f"http://127.0.0.1:{port}/"
@@ -226,6 +226,11 @@ def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_
     again = checkout.start()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing was recreated" in again.stdout, "what was moved stays where it is"
+    status = checkout.run("status", "-p", "rehearse", "yes")
+    assert "1 moved ports" in (checkout.last()[0] / "status.ipynb").read_text(), status.stderr
+    back = checkout.start("-p", "ports", "keep", "-p", "smoke", "no")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert not (checkout.root / f".opskit/{checkout.project}.ports.json").exists()
 
 
 def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:

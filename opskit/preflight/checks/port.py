@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -62,20 +62,21 @@ def check_port_free(
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)
 
 
-_RESERVED = (3030, 4000, *range(8000, 8007), 5432, 6379, 6333, 9000, 9002, 5678)
-"""Ports of the whole stack: one that this environment leaves alone is another's tomorrow."""
-
-
 def check_port_reserved(
-    stack: Stack, sockets: Iterable[ListeningSocket] | None, publishers: Iterable[ContainerFact], prefix: str
+    stack: Stack,
+    sockets: Iterable[ListeningSocket] | None,
+    publishers: Iterable[ContainerFact],
+    prefix: str,
+    reserved: Collection[int],
 ) -> tuple[Finding, ...]:
-    """No stranger holds a port of the stack that this environment does not publish.
+    """No stranger holds a port that another environment would publish.
 
     Args:
         stack: the ports it publishes are left to port-free.
         sockets: listening sockets of the host; None where they cannot be read.
         publishers: containers on the Engine; those of the environments' projects are no strangers.
         prefix: what the names of these projects begin with.
+        reserved: what all environments' files publish, unless a variable says otherwise.
     """
     wanted = "free, for the stack's other environments"
     if sockets is None:
@@ -83,7 +84,7 @@ def check_port_reserved(
     ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
     ours |= {port.published for port in stack.ports if port.published}
     strange = (held for held in sockets if held.port not in ours and held.protocol == "tcp")
-    taken = {held.port: held for held in strange if held.port in _RESERVED}
+    taken = {held.port: held for held in strange if held.port in reserved}
     if not taken:
         return (Finding("port-reserved", Verdict.PASS, "ports of the stack", "free or ours", wanted),)
     remedy = "nothing now; an environment that publishes it will want it moved by its *_PORT variable, or ports=auto"

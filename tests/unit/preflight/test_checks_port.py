@@ -160,18 +160,20 @@ def test_replicas_may_not_publish_one_port() -> None:
 
 def test_a_stranger_on_a_port_of_the_stack_is_a_warning_though_this_environment_leaves_it_alone() -> None:
     held = [holder("0.0.0.0", 8006), holder("0.0.0.0", 8007), holder("0.0.0.0", 5432, None, None)]
-    first, second = check_port_reserved(REDIS, held, [container("x", "multimodalist", number=8006)], "multimodal")
+    first, second = check_port_reserved(
+        REDIS, held, [container("x", "multimodalist", number=8006)], "multimodal", (5432, 8006)
+    )
     assert [f.verdict for f in (first, second)] == [Verdict.WARN, Verdict.WARN]
     assert (first.subject, first.found) == ("port 5432", "held by a process that this user may not see")
     assert (second.subject, second.found) == ("port 8006", "held by redis-server (pid 42)")
 
 
 def test_sockets_that_cannot_be_read_are_not_taken_for_none() -> None:
-    (finding,) = check_port_reserved(REDIS, None, [], "multimodal")
+    (finding,) = check_port_reserved(REDIS, None, [], "multimodal", (5432,))
     assert (finding.verdict, finding.stops) == (Verdict.SKIP, False)
 
 
 def test_the_stack_s_own_ports_and_those_of_its_other_environments_are_no_strangers() -> None:
     other = container("n8n", "multimodal-staging", number=5678)
     held = [holder("127.0.0.1", 6379), holder("127.0.0.1", 5678, name="docker-proxy")]
-    assert [f.verdict for f in check_port_reserved(REDIS, held, [other], "multimodal")] == [Verdict.PASS]
+    assert [f.verdict for f in check_port_reserved(REDIS, held, [other], "multimodal", (5678, 6379))] == [Verdict.PASS]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.compose.model import Port
-from opskit.compose.ports import plan_moves
+from opskit.target.port_overrides import plan_moves
 
 
 def port(number: int, service: str = "one") -> Port:

@@ -1,0 +1,76 @@
+"""One environment on one machine: everything known before a decision, and what a launch of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from opskit.audit.journal import Journal
+from opskit.compose.client import Project
+from opskit.compose.source import read_source
+from opskit.engine.facts import EngineFacts
+from opskit.gpu.model import Inventory
+from opskit.paths import ROOT
+from opskit.preflight.archive import to_json
+from opskit.preflight.facts import Facts
+from opskit.secrets.policy import rules_for
+from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
+from opskit.secrets.value import Secret, make_redact
+from opskit.target.port_overrides import write_overrides
+from opskit.target.project import SECRETS, resolve
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a start is decided on, and what it is done with.
+
+    Attributes:
+        facts: everything a decision looks at.
+        client: the connection; None where the Engine does not answer.
+        secrets: values of the env file.
+    """
+
+    facts: Facts
+    project: Project
+    client: DockerClient | None
+    secrets: Mapping[str, Secret]
+
+    def versions(self) -> dict[str, str]:
+        """Versions for the record, of what answers."""
+        engine = self.facts.engine
+        versions = {"compose": str(self.facts.compose), "engine": "none"}
+        if isinstance(engine, EngineFacts):
+            versions["engine"] = f"{engine.version} (API {engine.api_version})"
+        if isinstance(self.facts.inventory, Inventory) and self.facts.inventory.driver:
+            versions["nvidia driver"] = self.facts.inventory.driver
+        return versions
+
+    def keep_facts(self, journal: Journal) -> None:
+        """Put the facts in the run's record, without any secret."""
+        journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal)
+        journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, self.redact()))
+
+    def redact(self) -> Callable[[str], str]:
+        """What puts `[NAME]` in the place of every value that must never be shown."""
+        return make_redact(read_hidden(self.secrets, read_source(self.project.files).used))
+
+    def with_secrets(self) -> tuple[Target, tuple[str, ...]]:
+        """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
+        environment = self.facts.environment
+        if not environment.secrets:
+            return self, ()
+        path = ROOT / environment.env_file
+        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded))
+        secrets = read_secrets(path)
+        environ = {name: value for name, value in self.project.environ.items() if name not in SECRETS}
+        project = replace(self.project, env_file=path, environ=environ)
+        facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
+        return replace(self, project=project, secrets=secrets, facts=facts), added
+
+    def keep_ports(self) -> None:
+        """Remember the ports that were moved, for the next launch; called while the project is held."""
+        write_overrides(self.project.name, self.facts.moved)
