@@ -132,14 +132,6 @@ class Inventory:
         return next((p for p in self.pairs if (p.a, p.b) == (low, high)), Pair(low, high))
 
 
-@dataclass(frozen=True, slots=True)
-class GpuUnavailable:
-    """The GPUs cannot be read: an answer about this machine, not an error of opskit."""
-
-    reason: str
-    remedy: str
-
-
 def format_cpu_list(cpus: Iterable[int]) -> str | None:
     """CPU numbers as the kernel lists them, `0-7,16-23`; None for none at all."""
     runs: list[list[int]] = []

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 from opskit.errors import UsageError
 from opskit.gpu.interconnect import plan_interconnect
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.model import Gpu, Inventory
 from opskit.llm.budget import CONTEXT_BYTES
+from opskit.unknown import Unknown
 
 Mode = Literal["dual", "single", "cpu", "none"]
 """What was chosen; none where the environment needs no GPU at all."""
@@ -65,7 +66,7 @@ class Placement:
 
 def place(
     mode: str,
-    inventory: Inventory | GpuUnavailable,
+    inventory: Inventory | Unknown,
     overlays: Mapping[str, str],
     *,
     utilization: float = _UTILIZATION,
@@ -138,8 +139,8 @@ def _worker(mode: Mode, workers: Mapping[str, str], visible: Setting | None, rea
     return workers[mode] if taken else None
 
 
-def _usable(inventory: Inventory | GpuUnavailable, reasons: list[str]) -> Sequence[Gpu]:
-    if isinstance(inventory, GpuUnavailable):
+def _usable(inventory: Inventory | Unknown, reasons: list[str]) -> Sequence[Gpu]:
+    if isinstance(inventory, Unknown):
         reasons.append(f"no GPU: {inventory.reason}")
         return ()
     split = [f"GPU {gpu.index}" for gpu in inventory.gpus if gpu.mig]
@@ -182,9 +183,9 @@ def _equal(a: Gpu, b: Gpu) -> bool:
 
 
 def _dual(
-    inventory: Inventory | GpuUnavailable, gpus: Sequence[Gpu], free: Sequence[Gpu], reasons: list[str]
+    inventory: Inventory | Unknown, gpus: Sequence[Gpu], free: Sequence[Gpu], reasons: list[str]
 ) -> tuple[Sequence[Gpu], Mapping[str, str]]:
-    if isinstance(inventory, GpuUnavailable) or len(gpus) < _GPUS["dual"]:
+    if isinstance(inventory, Unknown) or len(gpus) < _GPUS["dual"]:
         reasons.append(f"dual wants 2 GPUs, found {len(gpus)}")
         return gpus, {}
     first, second = max(combinations(gpus, 2), key=lambda two: _worth(inventory, free, *two))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.engine.model import Grant
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import Placement
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 _SPLITS = ("tensor-parallel-size", "pipeline-parallel-size")
 _QUIET_BYTES = 1024**3
@@ -121,7 +122,7 @@ def check_gpu_tensor_parallel(needs: Iterable[Need], grants: Iterable[Grant]) ->
 def check_gpu_process_seen(
     needs: Iterable[Need],
     grants: Iterable[Grant],
-    inventory: Inventory | GpuUnavailable,
+    inventory: Inventory | Unknown,
     homes: Mapping[int, str | None] | str,
 ) -> tuple[Finding, ...]:
     """Whoever computes has a process on its GPUs: a model server on each of them, others on one of them at least.
@@ -140,12 +141,10 @@ def check_gpu_process_seen(
     return tuple(found)
 
 
-def _seen(
-    need: Need, mine: set[str], inventory: Inventory | GpuUnavailable, homes: Mapping[int, str | None] | str
-) -> Finding:
+def _seen(need: Need, mine: set[str], inventory: Inventory | Unknown, homes: Mapping[int, str | None] | str) -> Finding:
     check, wanted = "gpu-process-seen", f"a process of it on {'each' if need.split else 'one'} of {need.wanted}"
     why = _cannot_tell(inventory, homes)
-    if isinstance(inventory, GpuUnavailable) or isinstance(homes, str) or why:
+    if isinstance(inventory, Unknown) or isinstance(homes, str) or why:
         remedy = "look with `nvidia-smi` on the host"
         return Finding(check, Verdict.SKIP, need.service, why, wanted, remedy, required=False)
     gpus = [gpu for gpu in inventory.gpus if need.count or gpu.names & set(need.device_ids)]
@@ -164,8 +163,8 @@ def _seen(
     return Finding(check, verdict, need.service, said or "no GPU here", wanted, remedy)
 
 
-def _cannot_tell(inventory: Inventory | GpuUnavailable, homes: Mapping[int, str | None] | str) -> str:
-    if isinstance(inventory, GpuUnavailable):
+def _cannot_tell(inventory: Inventory | Unknown, homes: Mapping[int, str | None] | str) -> str:
+    if isinstance(inventory, Unknown):
         return inventory.reason
     if inventory.source == "recorded":
         return "REHEARSAL: the GPUs are recorded ones, nothing can run on them"

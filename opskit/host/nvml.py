@@ -9,39 +9,40 @@ from types import ModuleType
 from typing import Any
 
 from opskit.errors import NotReadError
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, format_cpu_list
+from opskit.gpu.model import Gpu, Inventory, format_cpu_list
 from opskit.host.nvlink import read_links, read_pairs, short_bus_id
 from opskit.host.nvml_field import FieldReader
 from opskit.reading import Reading
+from opskit.unknown import Unknown
 
 _CPU_MODE = "or run without, by gpu=cpu"
-_NO_LIBRARY = GpuUnavailable(
+_NO_LIBRARY = Unknown(
     "NVML library not found: libnvidia-ml.so.1 is not on this machine",
     f"install the NVIDIA driver (Debian: apt install nvidia-driver), {_CPU_MODE}",
 )
-_NO_BINDING = GpuUnavailable("nvidia-ml-py is not installed", "make install")
+_NO_BINDING = Unknown("nvidia-ml-py is not installed", "make install")
 # By NVML's return code, since not every nvidia-ml-py has a class for each.
 _FAULTS = {
     12: _NO_LIBRARY,
-    9: GpuUnavailable(
+    9: Unknown(
         "NVIDIA driver not loaded",
         f"sudo modprobe nvidia; where that fails, dkms status and dmesg say why; {_CPU_MODE}",
     ),
-    18: GpuUnavailable(
+    18: Unknown(
         "NVIDIA library and kernel driver are of different versions: the driver was upgraded without a reboot",
         "reboot this machine, or unload and load the nvidia kernel modules",
     ),
-    15: GpuUnavailable(
+    15: Unknown(
         "GPU is lost: it has fallen off the bus", "look for Xid in `sudo dmesg`, check power and riser, then reboot"
     ),
-    4: GpuUnavailable(
+    4: Unknown(
         "no permission to use the NVIDIA devices",
         "ls -l /dev/nvidia*; add this user to the group that owns them, or run where they are passed in",
     ),
 }
 
 
-def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
+def read_inventory(*, timeout_s: float = 5.0) -> Inventory | Unknown:
     """Read all GPUs and their links.
 
     Args:
@@ -50,13 +51,13 @@ def read_inventory(*, timeout_s: float = 5.0) -> Inventory | GpuUnavailable:
     try:
         return Reading("NVML", _read_here, timeout_s=timeout_s, refused=()).result()
     except NotReadError:
-        return GpuUnavailable(
+        return Unknown(
             f"NVML did not answer within {timeout_s:g} s",
             "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg` and reboot",
         )
 
 
-def _read_here() -> Inventory | GpuUnavailable:
+def _read_here() -> Inventory | Unknown:
     nvml = import_nvml()
     if nvml is None:
         return _NO_BINDING
@@ -72,7 +73,7 @@ def import_nvml() -> ModuleType | None:
     return pynvml  # type: ignore[no-any-return]
 
 
-def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUnavailable:  # noqa: ANN401
+def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | Unknown:  # noqa: ANN401
     """Read everything through `nvml`: the module pynvml, or an object that answers like it.
 
     Args:
@@ -92,13 +93,13 @@ def collect_inventory(nvml: Any, *, cpus: int, sysfs: Path) -> Inventory | GpuUn
         FieldReader(nvml).read("NVML", "nvmlShutdown")
 
 
-def unavailable(error: Any) -> GpuUnavailable:  # noqa: ANN401  NVMLError comes from an untyped module
+def unavailable(error: Any) -> Unknown:  # noqa: ANN401  NVMLError comes from an untyped module
     """What an error of NVML as a whole means, and what to do."""
-    other = GpuUnavailable(f"NVML failed: {error}", f"run nvidia-smi and do as it says, {_CPU_MODE}")
+    other = Unknown(f"NVML failed: {error}", f"run nvidia-smi and do as it says, {_CPU_MODE}")
     return _FAULTS.get(error.value, other)
 
 
-def _collect(reader: FieldReader, cpus: int, sysfs: Path) -> Inventory | GpuUnavailable:
+def _collect(reader: FieldReader, cpus: int, sysfs: Path) -> Inventory | Unknown:
     nvml = reader.nvml
     gpus, links, first_error = [], {}, None
     for index in range(nvml.nvmlDeviceGetCount()):

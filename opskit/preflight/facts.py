@@ -10,11 +10,12 @@ from opskit.compose.model import Compose, Stack
 from opskit.engine.facts import EngineFacts
 from opskit.engine.model import Pull
 from opskit.environments import Environment
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.gpu.placement import Placement
 from opskit.host.model import Files, Host
 from opskit.llm.huggingface import Hub
 from opskit.llm.shape import Model
+from opskit.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Facts:
     compose: Compose | str
     engine: EngineFacts | str
     stack: Stack | Failure
-    inventory: Inventory | GpuUnavailable
+    inventory: Inventory | Unknown
     placement: Placement
     model: Model | str
     host: Host

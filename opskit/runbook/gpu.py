@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opskit.compose.model import Stack
 from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.llm.shape import Model
 from opskit.paths import ENVIRONMENTS, ROOT
 from opskit.preflight.checks.gpu_memory import plan_stack_budget
@@ -18,6 +18,7 @@ from opskit.show.tables import Table
 from opskit.target.collect import collect_here
 from opskit.target.placement import GPU_CHOICE
 from opskit.target.target import Target
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from opskit.show.topology import Picture
@@ -58,7 +59,7 @@ class Gpus(Operation):
         from opskit.show.topology import tabulate_topology  # noqa: PLC0415  matplotlib is slow to import
 
         found = self._target.facts.inventory
-        if isinstance(found, GpuUnavailable):
+        if isinstance(found, Unknown):
             return self._none(found)
         frame = tabulate_topology(found).reset_index(names="gpu")
         rows = [tuple("" if value is None else str(value) for value in row) for row in frame.itertuples(index=False)]
@@ -112,5 +113,5 @@ class Gpus(Operation):
         done = f"{GPU_CHOICE}={mode} stands in it" if words[confirm] else f"{GPU_CHOICE} is not in it"
         return Table(f"{name}: written", ("file", "now"), [(file, done)], self.rehearse)
 
-    def _none(self, found: GpuUnavailable) -> Table:
+    def _none(self, found: Unknown) -> Table:
         return Table("No GPU", ("why", "remedy"), [(found.reason, found.remedy)], self.rehearse)

@@ -15,7 +15,6 @@ from opskit.engine.facts import ContainerFact, read_container_facts
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, OpskitError
-from opskit.gpu.model import GpuUnavailable
 from opskit.health.endpoints import endpoints_of, read_answers
 from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged, describe
 from opskit.health.waiting import launch
@@ -31,6 +30,7 @@ from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
 from opskit.target.port_overrides import PORTS
 from opskit.target.target import Target
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -124,7 +124,7 @@ class Start(Operation):
     def topology(self) -> Figure | Table:
         """The GPUs and their links as a picture; the reason in words where there are none to draw."""
         inventory = self.target.facts.inventory
-        if isinstance(inventory, GpuUnavailable):
+        if isinstance(inventory, Unknown):
             return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
         with phase(self.journal, "topology"):
             from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import

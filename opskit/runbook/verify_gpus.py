@@ -10,7 +10,7 @@ from opskit.engine.client import ask_inside
 from opskit.engine.grant import read_grants
 from opskit.engine.model import Grant
 from opskit.gpu.container import LIST_GPUS, read_homes
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.gpu.peer import COPY
 from opskit.gpu.placement import Placement
 from opskit.health.gpu import (
@@ -21,6 +21,7 @@ from opskit.health.gpu import (
 )
 from opskit.health.gpu_inside import check_gpu_device_visible, check_gpu_peer_copy
 from opskit.preflight.finding import Finding
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def verify_gpus(
     stack: Stack,
     *,
     placement: Placement,
-    inventory: Inventory | GpuUnavailable,
+    inventory: Inventory | Unknown,
     measure: bool,
 ) -> list[Finding]:
     """Look once at every container of the project that should hold a GPU, and at what runs on the GPUs.
@@ -74,9 +75,7 @@ def look_inside(client: DockerClient, grants: Sequence[Grant]) -> tuple[Finding,
     return check_gpu_device_visible(asked, answers)
 
 
-def _measure_copies(
-    client: DockerClient, grants: Sequence[Grant], inventory: Inventory | GpuUnavailable
-) -> list[Finding]:
+def _measure_copies(client: DockerClient, grants: Sequence[Grant], inventory: Inventory | Unknown) -> list[Finding]:
     asked = [grant for grant in grants if grant.pid and grant.any]
     known = inventory if isinstance(inventory, Inventory) else Inventory(None, None, None, (), (), (), "nvml")
     found: list[Finding] = []
@@ -86,12 +85,10 @@ def _measure_copies(
     return found
 
 
-def _homes(
-    inventory: Inventory | GpuUnavailable, grants: Sequence[Grant], host: str | None
-) -> Mapping[int, str | None] | str:
+def _homes(inventory: Inventory | Unknown, grants: Sequence[Grant], host: str | None) -> Mapping[int, str | None] | str:
     if host is not None and not host.startswith("unix://"):
         return f"the Engine at {host} is on another machine than the GPUs that are seen here"
-    if isinstance(inventory, GpuUnavailable):
+    if isinstance(inventory, Unknown):
         return inventory.reason
     pids = {pid for gpu in inventory.gpus for pid, _ in gpu.processes or ()}
     return read_homes(pids, {grant.id: grant.pid for grant in grants if grant.pid})

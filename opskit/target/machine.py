@@ -31,7 +31,7 @@ from opskit.engine.pulls import ask_pull, take_pull
 from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
 from opskit.environments import Environment
 from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.host.model import Daemon, Host
 from opskit.host.nvml import read_inventory
 from opskit.host.read import read_daemon, read_holders, read_host, read_memory, read_programs
@@ -41,12 +41,13 @@ from opskit.preflight.facts import Unread
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import no_gpu, recorded_inventory
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 _Fact = TypeVar("_Fact")
-_GPUS: Mapping[str, Callable[[], Inventory | GpuUnavailable]] = {
+_GPUS: Mapping[str, Callable[[], Inventory | Unknown]] = {
     "no": read_inventory,
     "yes": recorded_inventory,
     "full": no_gpu,
@@ -129,12 +130,12 @@ class Machine:
             said = str(error)
             return said if "Remedy:" in said else f"{said}. Remedy: look at `systemctl status docker`"
 
-    def inventory(self) -> Inventory | GpuUnavailable:
+    def inventory(self) -> Inventory | Unknown:
         """The GPUs, or why none can be read."""
         try:
             return self._result("gpus", self._gpus)
         except NotReadError as error:
-            return GpuUnavailable(str(error), "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
+            return Unknown(str(error), "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
 
     def compose(self) -> Compose | str:
         """Compose, or the sentence that says what was found instead."""

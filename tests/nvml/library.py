@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opskit.gpu.model import GpuUnavailable, Inventory, inventory_from_json
+from opskit.gpu.model import Inventory, inventory_from_json
+from opskit.unknown import Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "tests/data/nvml/nvml.c"
 _READ = """
 import json, sys, time
 from dataclasses import asdict
-from opskit.gpu.model import GpuUnavailable, to_json
+from opskit.gpu.model import to_json
+from opskit.unknown import Unknown
 from opskit.host.nvml import read_inventory
 from opskit.gpu.placement import place
 began = time.monotonic()
 found = read_inventory(timeout_s=float(sys.argv[1]))
 taken_s = time.monotonic() - began
-unavailable = isinstance(found, GpuUnavailable)
+unavailable = isinstance(found, Unknown)
 inventory = asdict(found) if unavailable else to_json(found)
 placement = asdict(place("auto", found, {mode: f"{mode}.yml" for mode in ("dual", "single", "cpu")}))
 print(json.dumps([unavailable, inventory, placement, taken_s]))
@@ -34,7 +36,7 @@ print(json.dumps([unavailable, inventory, placement, taken_s]))
 class Seen:
     """What a process with the stand-in found: the inventory or why there is none, the placement, and how long it took."""
 
-    found: Inventory | GpuUnavailable
+    found: Inventory | Unknown
     placement: Mapping[str, Any]
     taken_s: float
 
@@ -45,7 +47,7 @@ class Seen:
 
     @property
     def reason(self) -> str:
-        assert isinstance(self.found, GpuUnavailable), self.found
+        assert isinstance(self.found, Unknown), self.found
         return self.found.reason
 
 
@@ -62,7 +64,7 @@ def compile_library(gcc: str, folder: Path, *flags: str) -> Path:
 
 def read(folder: Path, timeout_s: float = 20.0, **environ: str) -> Seen:
     unavailable, found, placement, taken_s = run_script(folder, _READ, str(timeout_s), **environ)
-    answer = GpuUnavailable(**found) if unavailable else inventory_from_json(found)
+    answer = Unknown(**found) if unavailable else inventory_from_json(found)
     return Seen(answer, placement, taken_s)
 
 

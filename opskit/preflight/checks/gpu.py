@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from opskit.compose.model import Stack
 from opskit.engine.facts import EngineFacts
 from opskit.environments import GpuMode
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import Placement
 from opskit.host.model import Daemon
 from opskit.preflight.finding import Finding, Verdict
 from opskit.quantity import GIB
+from opskit.unknown import Unknown
 
 _PAIR = 2
 
 
 def check_gpu_present(
-    placement: Placement, inventory: Inventory | GpuUnavailable, overlays: Mapping[GpuMode, str]
+    placement: Placement, inventory: Inventory | Unknown, overlays: Mapping[GpuMode, str]
 ) -> tuple[Finding, ...]:
     """The GPUs that the mode takes are there (two for dual, one for single), and so is its Compose file.
 
@@ -30,7 +31,7 @@ def check_gpu_present(
     if not overlays:
         return ()
     wanted = f"{placement.gpus_needed} GPU(s) for mode {placement.mode}"
-    if isinstance(inventory, GpuUnavailable):
+    if isinstance(inventory, Unknown):
         found, remedy = inventory.reason, inventory.remedy
     else:
         names = [gpu.name or f"GPU {gpu.index}" for gpu in inventory.gpus]
@@ -40,7 +41,7 @@ def check_gpu_present(
     if placement.overlay is None:
         wanted = f"a GPU mode this environment has a Compose file for ({', '.join(sorted(overlays))})"
         found = f"mode {placement.mode}; {found}"
-    elif placement.mode == "cpu" and isinstance(inventory, GpuUnavailable):
+    elif placement.mode == "cpu" and isinstance(inventory, Unknown):
         wanted = "GPUs; the model server runs on the CPU instead, slowly"
         return (Finding("gpu-present", Verdict.WARN, "GPUs", found, wanted, remedy),)
     elif len(placement.device_ids) >= placement.gpus_needed:
@@ -48,9 +49,9 @@ def check_gpu_present(
     return (Finding("gpu-present", Verdict.FAIL, "GPUs", found, wanted, remedy),)
 
 
-def check_gpu_link(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_link(placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """Two GPUs that share a model are joined by NVLink; without it they work, slower."""
-    if placement.mode != "dual" or isinstance(inventory, GpuUnavailable):
+    if placement.mode != "dual" or isinstance(inventory, Unknown):
         return ()
     taken = [gpu.index for gpu in inventory.taken(placement.device_ids)]
     if len(taken) != _PAIR:
@@ -124,7 +125,7 @@ _LOUD_BYTES = GIB // 4
 """A desktop's few MiB are not worth a word."""
 
 
-def check_gpu_equal(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_equal(placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """Cards that share a model are alike; the smaller and slower one sets the pace of both."""
     taken = _taken(placement, inventory)
     if len(taken) <= 1:
@@ -136,9 +137,9 @@ def check_gpu_equal(placement: Placement, inventory: Inventory | GpuUnavailable)
     return (Finding("gpu-equal", Verdict.WARN, "GPUs", found, wanted, "launch with gpu=single on the larger one"),)
 
 
-def check_gpu_mig(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_mig(placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """No card is split into instances (MIG), which rules out tensor parallelism over whole ones."""
-    if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed:
+    if isinstance(inventory, Unknown) or not placement.gpus_needed:
         return ()
     split = [gpu for gpu in inventory.gpus if gpu.mig]
     wanted = "whole cards"
@@ -151,7 +152,7 @@ def check_gpu_mig(placement: Placement, inventory: Inventory | GpuUnavailable) -
     )  # fmt: skip
 
 
-def check_gpu_width(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_width(placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """Each card has all the lanes it is made for; half of them double the time to load a model and to talk by PCIe."""
     rows = []
     for gpu in _taken(placement, inventory):
@@ -164,10 +165,10 @@ def check_gpu_width(placement: Placement, inventory: Inventory | GpuUnavailable)
     return tuple(rows)
 
 
-def check_gpu_peer(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_peer(placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """GeForce cards without NVLink that claim peer access are not believed: patched drivers have corrupted data."""
     taken = _taken(placement, inventory)
-    if len(taken) != 2 or isinstance(inventory, GpuUnavailable):  # noqa: PLR2004  a pair
+    if len(taken) != 2 or isinstance(inventory, Unknown):  # noqa: PLR2004  a pair
         return ()
     pair = inventory.pair(taken[0].index, taken[1].index)
     if pair.nvlinks or pair.p2p_read != "OK" or "GeForce" not in (taken[0].name or ""):
@@ -179,7 +180,7 @@ def check_gpu_peer(placement: Placement, inventory: Inventory | GpuUnavailable) 
 
 
 def check_gpu_process(
-    placement: Placement, inventory: Inventory | GpuUnavailable, programs: Mapping[int, str], running: bool
+    placement: Placement, inventory: Inventory | Unknown, programs: Mapping[int, str], running: bool
 ) -> tuple[Finding, ...]:
     """Nobody else holds memory on the cards that are taken; who does is named.
 
@@ -206,9 +207,9 @@ def check_gpu_process(
     return tuple(rows)
 
 
-def check_gpu_device(stack: Stack, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_device(stack: Stack, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """Every device id the files ask for is a card of this machine, by UUID or by index."""
-    if isinstance(inventory, GpuUnavailable):
+    if isinstance(inventory, Unknown):
         return ()
     there = {name for gpu in inventory.gpus for name in gpu.names}
     rows = []
@@ -222,10 +223,10 @@ def check_gpu_device(stack: Stack, inventory: Inventory | GpuUnavailable) -> tup
     return tuple(rows)
 
 
-def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Finding, ...]:
+def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | Unknown) -> tuple[Finding, ...]:
     """The driver is new enough for the CUDA in vLLM's image: `-cu129` means 12.9, no such word 13."""
     server = stack.server
-    if isinstance(inventory, GpuUnavailable) or not placement.gpus_needed or not server or not inventory.driver:
+    if isinstance(inventory, Unknown) or not placement.gpus_needed or not server or not inventory.driver:
         return ()
     match = re.search(r"-cu(\d\d)(\d)", server.image or "")
     cuda = f"{match[1]}.{match[2]}" if match else str(max(_CUDA_DRIVERS))
@@ -244,7 +245,7 @@ def check_gpu_driver(stack: Stack, placement: Placement, inventory: Inventory | 
     return (Finding("gpu-driver", Verdict.FAIL, "NVIDIA driver", found, wanted, remedy),)
 
 
-def _taken(placement: Placement, inventory: Inventory | GpuUnavailable) -> tuple[Gpu, ...]:
-    if isinstance(inventory, GpuUnavailable):
+def _taken(placement: Placement, inventory: Inventory | Unknown) -> tuple[Gpu, ...]:
+    if isinstance(inventory, Unknown):
         return ()
     return inventory.taken(placement.device_ids)

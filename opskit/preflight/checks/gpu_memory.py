@@ -7,19 +7,20 @@ from dataclasses import replace
 
 from opskit.compose.labels import GPU_GIB
 from opskit.compose.model import MODEL_SERVER, Service, Stack
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.gpu.placement import Placement
 from opskit.llm.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.llm.shape import Model
 from opskit.preflight.finding import Finding, Verdict
 from opskit.quantity import GIB
+from opskit.unknown import Unknown
 
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
 
 
 def plan_stack_budget(
-    stack: Stack, placement: Placement, inventory: Inventory | GpuUnavailable, model: Model, *, running: bool
+    stack: Stack, placement: Placement, inventory: Inventory | Unknown, model: Model, *, running: bool
 ) -> Budget | str | None:
     """Lay out what vLLM and the services that share its GPUs will take.
 
@@ -34,7 +35,7 @@ def plan_stack_budget(
         A sentence where there is no budget; None where there is no vLLM, or no GPU for each of its parts.
     """
     server = stack.server
-    if server is None or isinstance(inventory, GpuUnavailable):
+    if server is None or isinstance(inventory, Unknown):
         return None
     flags = server.options
     parts = int(_number(flags, "tensor-parallel-size") or 1)
@@ -76,7 +77,7 @@ def _worker(service: Service) -> Worker:
 
 
 def check_gpu_budget(
-    stack: Stack, placement: Placement, inventory: Inventory | GpuUnavailable, model: Model | str, *, running: bool
+    stack: Stack, placement: Placement, inventory: Inventory | Unknown, model: Model | str, *, running: bool
 ) -> tuple[Finding, ...]:
     """All that the stack puts on its GPUs has room there; vLLM refuses to start otherwise, and a worker dies later.
 

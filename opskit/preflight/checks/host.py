@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from opskit.compose.model import Stack
 from opskit.engine.facts import EngineFacts
 from opskit.engine.usage import SHARE_LIMIT_PERCENT, DiskUse
-from opskit.gpu.model import GpuUnavailable, Inventory
+from opskit.gpu.model import Inventory
 from opskit.gpu.placement import Placement
 from opskit.host.model import Disk, Kernel, Memory
 from opskit.preflight.finding import Finding, Verdict
 from opskit.quantity import GIB, decimal, gib, percent
+from opskit.unknown import Unknown
 
 
 def check_disk_free(
@@ -186,7 +187,7 @@ _CUDA_MODULES = frozenset({"nvidia", "nvidia_uvm"})
 
 
 def check_kernel_module(
-    placement: Placement, engine: EngineFacts, kernel: Kernel, inventory: Inventory | GpuUnavailable
+    placement: Placement, engine: EngineFacts, kernel: Kernel, inventory: Inventory | Unknown
 ) -> tuple[Finding, ...]:
     """The modules that CUDA works through are loaded; nvidia_uvm comes late after a boot without a desktop.
 

@@ -9,8 +9,9 @@ from typing import Any
 import pynvml
 import pytest
 
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
+from opskit.gpu.model import Gpu, Inventory, NvLink, Pair
 from opskit.host import nvml
+from opskit.unknown import Unknown
 
 _GIB = 1024**3
 _BUS = ("00000000:21:00.0", "00000000:4A:00.0", "00000000:81:00.0", "00000000:C1:00.0")
@@ -224,7 +225,7 @@ def test_nvml_is_shut_down_after_reading_and_after_a_fault() -> None:
 @pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount"])
 def test_no_nvml_is_an_answer_with_a_remedy(function: str, code: int, reason: str) -> None:
     answer = nvml.collect_inventory(Nvml(faults={function: code}), cpus=72, sysfs=Path("/nowhere"))
-    assert isinstance(answer, GpuUnavailable)
+    assert isinstance(answer, Unknown)
     assert reason in answer.reason
     assert answer.remedy
 
@@ -241,7 +242,7 @@ def test_a_lost_gpu_is_left_out_and_said(function: str) -> None:
 def test_when_every_gpu_is_lost_nothing_is_available(function: str) -> None:
     stand_in = Nvml(faults={function: pynvml.NVML_ERROR_GPU_IS_LOST})
     answer = nvml.collect_inventory(stand_in, cpus=72, sysfs=Path("/nowhere"))
-    assert isinstance(answer, GpuUnavailable)
+    assert isinstance(answer, Unknown)
     assert "GPU is lost" in answer.reason
 
 

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import pytest
 
 from opskit.errors import UsageError
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
+from opskit.gpu.model import Gpu, Inventory, Pair
 from opskit.gpu.placement import Setting, place
+from opskit.unknown import Unknown
 
 _GIB = 1024**3
 _OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
-_NO_DRIVER = GpuUnavailable("NVIDIA driver not loaded", "sudo modprobe nvidia")
+_NO_DRIVER = Unknown("NVIDIA driver not loaded", "sudo modprobe nvidia")
 
 
 def _gpu(index: int, name: str | None = "RTX 3090", gib: int = 24, free_gib: int | None = None, **more: bool) -> Gpu:
@@ -65,7 +66,7 @@ _LINKED, _UNLINKED = _of(*_TWO, pairs=(_nv4(0, 1),)), _of(*_TWO, pairs=(_apart(0
 )
 def test_the_mode_follows_from_the_gpus(  # noqa: PLR0917  pytest passes them by name
     mode: str,
-    inventory: Inventory | GpuUnavailable,
+    inventory: Inventory | Unknown,
     chosen: str,
     overlay: str | None,
     ids: tuple[str, ...],
@@ -125,7 +126,7 @@ def test_nccl_uses_peer_to_peer_over_nvlink_only(inventory: Inventory, nccl: Map
         ("auto", _of(_gpu(0), notes=("GPU 1 is left out: it is lost",)), "GPU 1 is left out: it is lost"),
     ],
 )  # fmt: skip
-def test_each_value_has_its_reason(mode: str, inventory: Inventory | GpuUnavailable, reason: str) -> None:
+def test_each_value_has_its_reason(mode: str, inventory: Inventory | Unknown, reason: str) -> None:
     assert reason in place(mode, inventory, _OVERLAYS).reasons
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.model import Grant
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import Placement, place
 from opskit.health.gpu import (
     Need,
@@ -17,6 +17,7 @@ from opskit.health.gpu import (
     needs_of,
 )
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 GIB = 1024**3
 IDS = ("GPU-a", "GPU-b")
@@ -182,14 +183,14 @@ def test_a_busy_gpu_is_unnamed_only_above_what_a_desktop_takes() -> None:
 
 
 def test_recorded_absent_and_distant_gpus_say_why_nothing_is_seen() -> None:
-    def why(there: Inventory | GpuUnavailable, homes: dict[int, str | None] | str) -> str:
+    def why(there: Inventory | Unknown, homes: dict[int, str | None] | str) -> str:
         (finding,) = check_gpu_process_seen([VLLM], [GRANT], there, homes)
         assert (finding.verdict, finding.required) == (Verdict.SKIP, False)
         return finding.found
 
     here = inventory(gpu(0), gpu(1))
     assert why(replace(here, source="recorded"), {}).startswith("REHEARSAL")
-    assert why(GpuUnavailable("NVML did not answer within 5 s", "reboot"), {}) == "NVML did not answer within 5 s"
+    assert why(Unknown("NVML did not answer within 5 s", "reboot"), {}) == "NVML did not answer within 5 s"
     assert why(here, "the Engine is on another machine") == "the Engine is on another machine"
 
 

@@ -6,19 +6,19 @@ import pytest
 
 from opskit.compose.faults import Failure
 from opskit.errors import ConfigError
-from opskit.gpu.model import GpuUnavailable
 from opskit.host.model import Disk, Files, ListeningSocket
 from opskit.preflight.archive import facts_from_json, to_json
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.report import Report
 from opskit.secrets.value import make_redact
+from opskit.unknown import Unknown
 from tests.facts import engine, facts, stack
 
 WORLDS = {
     "sound": facts(),
     "no engine": facts(engine="Docker Engine at x: gone. Remedy: start it."),
     "no compose": facts(compose="none", stack=Failure("compose_missing", None, "none", ("a",), "install it")),
-    "no gpu": facts(inventory=GpuUnavailable("no driver", "install it")),
+    "no gpu": facts(inventory=Unknown("no driver", "install it")),
     "unread": facts(engine=engine(containers=None), unread={"containers": Unread("too slow", "look", required=True)}),
     "rehearsal": facts(rehearsal=True, files=Files({"/a": Disk(1, 0.5), "/b": None}, {"/x": "file"}, 0o600, {"pg": "18"})),
 }  # fmt: skip

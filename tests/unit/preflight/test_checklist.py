@@ -7,12 +7,12 @@ import pytest
 
 from opskit.compose.faults import Failure
 from opskit.engine.facts import ContainerFact, PublishedPort
-from opskit.gpu.model import GpuUnavailable
 from opskit.preflight.checklist import _by_name, checks_of
 from opskit.preflight.facts import Facts, Unread
 from opskit.preflight.finding import CRASHED, Verdict, id_of
 from opskit.preflight.registry import CHECKS
 from opskit.preflight.report import Report
+from opskit.unknown import Unknown
 from tests.facts import engine, facts, stack
 
 
@@ -93,7 +93,7 @@ def test_whatever_is_missing_no_check_crashes() -> None:
     unread = {name: Unread("no", "") for name in ("memory", "holders", "disks", "kinds", "mode", "majors")}
     worlds = [
         facts(host=bare, unread=unread),
-        facts(inventory=GpuUnavailable("no driver", "install it")),
+        facts(inventory=Unknown("no driver", "install it")),
         facts(engine=engine(containers=None, images=None, networks=None, volumes=None),
               unread={name: Unread("no", "") for name in ("containers", "images", "networks", "volumes")}),
     ]  # fmt: skip

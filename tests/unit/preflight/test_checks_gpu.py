@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
+from opskit.gpu.model import Gpu, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
 from opskit.host.model import Daemon
 from opskit.preflight.checks.gpu import check_gpu_cgroup, check_gpu_link, check_gpu_present, check_gpu_toolkit
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 from tests.facts import engine
 
 OVERLAYS = {"dual": "multi.yml", "single": "single.yml"}
-NONE = GpuUnavailable("no NVIDIA driver answers", "install the driver")
+NONE = Unknown("no NVIDIA driver answers", "install the driver")
 
 
 def inventory(count: int, nvlinks: int | None = 4) -> Inventory:
@@ -21,7 +22,7 @@ def inventory(count: int, nvlinks: int | None = 4) -> Inventory:
     return Inventory("550.1", None, None, gpus, (), pairs, "recorded")
 
 
-def present(mode: str, there: Inventory | GpuUnavailable) -> Finding:
+def present(mode: str, there: Inventory | Unknown) -> Finding:
     (finding,) = check_gpu_present(place(mode, there, OVERLAYS), there, OVERLAYS)  # type: ignore[arg-type]
     return finding
 
@@ -75,7 +76,7 @@ def test_two_gpus_without_nvlink_are_a_warning(nvlinks: int | None, verdict: Ver
 
 
 @pytest.mark.parametrize(("mode", "there"), [("single", inventory(2)), ("dual", inventory(1)), ("dual", NONE)])
-def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | GpuUnavailable) -> None:
+def test_a_link_is_judged_between_two_gpus_only(mode: str, there: Inventory | Unknown) -> None:
     assert check_gpu_link(place(mode, there, OVERLAYS), there) == ()
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory
+from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import place
 from opskit.llm.budget import Budget
 from opskit.llm.shape import Model, ModelShape
 from opskit.preflight.checks.gpu_memory import check_gpu_budget, plan_stack_budget
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 GIB = 1024**3
 OVERLAYS = {"dual": "multi.yml", "single": "single.yml", "cpu": "cpu.yml"}
@@ -63,7 +64,7 @@ def command(utilization: str = "0.80", length: str = "4096", parts: str = "2") -
 
 def judged(
     found: Stack,
-    there: Inventory | GpuUnavailable = DUAL,
+    there: Inventory | Unknown = DUAL,
     model: Model | str = LLAMA,
     *,
     mode: str = "dual",
@@ -237,11 +238,11 @@ def test_a_gpu_without_memory_figures_is_a_skip() -> None:
     [
         (stack(*command()), "cpu", DUAL),
         (stack(*command()), "dual", inventory(0)),  # gpu-present says it
-        (stack(*command()), "dual", GpuUnavailable("no driver", "install it")),
+        (stack(*command()), "dual", Unknown("no driver", "install it")),
         (parse_stack({"name": "p", "services": {"web": {}}}), "dual", DUAL),
     ],
 )
-def test_nothing_is_said_where_no_vllm_has_its_gpus(found: Stack, mode: str, there: Inventory | GpuUnavailable) -> None:
+def test_nothing_is_said_where_no_vllm_has_its_gpus(found: Stack, mode: str, there: Inventory | Unknown) -> None:
     assert check_gpu_budget(found, place(mode, there, OVERLAYS), there, LLAMA, running=False) == ()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, Pair
+from opskit.gpu.model import Gpu, Inventory, Pair
 from opskit.gpu.placement import Placement
 from opskit.preflight.checks.gpu import (
     check_gpu_device,
@@ -17,9 +17,10 @@ from opskit.preflight.checks.gpu import (
     check_gpu_width,
 )
 from opskit.preflight.finding import Verdict
+from opskit.unknown import Unknown
 from tests.facts import GIB, stack
 
-NONE = GpuUnavailable("no driver", "install it")
+NONE = Unknown("no driver", "install it")
 DUAL = Placement("dual", "m.yml", ("GPU-0", "GPU-1"), 2, {}, ())
 SINGLE = Placement("single", "s.yml", ("GPU-0",), 1, {}, ())
 CPU = Placement("cpu", "c.yml", (), 1, {}, ())

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.gpu.model import GpuUnavailable
 from opskit.host.kernel import parse_routes
 from opskit.host.model import Kernel
 from opskit.preflight.checks.host import (
@@ -15,6 +14,7 @@ from opskit.preflight.checks.host import (
     check_kernel_overcommit,
 )
 from opskit.preflight.finding import Verdict
+from opskit.unknown import Unknown
 from tests.facts import engine, facts
 
 
@@ -82,7 +82,7 @@ def test_cuda_wants_both_its_modules(modules: set[str], verdict: Verdict) -> Non
 
 def test_modules_are_not_judged_elsewhere_or_unread() -> None:
     placement = facts().placement
-    silent, none = GpuUnavailable("no driver", "install it"), Kernel(modules=frozenset())
+    silent, none = Unknown("no driver", "install it"), Kernel(modules=frozenset())
     assert check_kernel_module(placement, engine(host="tcp://h:2375"), none, silent) == ()
     assert check_kernel_module(placement, engine(), Kernel(), silent) == ()
 
@@ -90,5 +90,5 @@ def test_modules_are_not_judged_elsewhere_or_unread() -> None:
 def test_modules_that_gpus_answer_without_are_not_wanted() -> None:
     placement, wsl = facts().placement, Kernel(modules=frozenset({"dxgkrnl"}))
     assert check_kernel_module(placement, engine(), wsl, facts().inventory) == ()
-    (finding,) = check_kernel_module(placement, engine(), wsl, GpuUnavailable("no driver", "install it"))
+    (finding,) = check_kernel_module(placement, engine(), wsl, Unknown("no driver", "install it"))
     assert finding.verdict is Verdict.FAIL

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opskit.compose.model import parse_stack
 from opskit.engine.facts import ContainerFact, EngineFacts, NetworkFact, PublishedPort, VolumeFact
 from opskit.engine.model import Pull
-from opskit.gpu.model import Gpu, GpuUnavailable, Inventory, NvLink, Pair
+from opskit.gpu.model import Gpu, Inventory, NvLink, Pair
 from opskit.gpu.placement import place
 from opskit.host.model import Files, Host
 from opskit.llm.shape import Model
@@ -20,6 +20,7 @@ from opskit.preflight.archive import facts_from_json, to_json
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED
 from opskit.preflight.report import Report, Terms
+from opskit.unknown import Unknown
 from tests.facts import facts
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8)
@@ -70,7 +71,7 @@ ENGINES = st.builds(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Facts:
-    inventory = draw(INVENTORIES | st.builds(GpuUnavailable, WORDS, st.just("install the driver")))
+    inventory = draw(INVENTORIES | st.builds(Unknown, WORDS, st.just("install the driver")))
     mode = draw(st.sampled_from(["auto", "dual", "single", "cpu"]))
     return facts(
         stack=draw(STACKS),
