@@ -13,7 +13,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class OpskitError(Exception):
-    """Says what was being done, what was found, what was wanted and what to do; shown without a traceback."""
+    """Says what was being done, what was found, what was wanted and what to do; shown without a traceback.
+
+    Attributes:
+        reason: the message without its remedy, where one is given.
+        remedy: what to do.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}. Remedy: {remedy}." if remedy else reason)
+        self.reason, self.remedy = reason, remedy
 
     def _render_traceback_(self) -> list[str]:
         """Let IPython show the message alone: the message is the answer, the stack is not."""

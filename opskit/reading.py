@@ -67,8 +67,9 @@ class Reading(Generic[_Fact]):
         if self._thread.is_alive():
             raise NotReadError(f"{self.name}: no answer within {self.timeout_s:g} s")
         if isinstance(self._error, self._refused):
-            place = "" if isinstance(self._error, OpskitError) else f"{self.name}: "  # ours are sentences already
-            raise NotReadError(f"{place}{self._error}")
+            if isinstance(self._error, OpskitError):  # a sentence already
+                raise NotReadError(self._error.reason, self._error.remedy)
+            raise NotReadError(f"{self.name}: {self._error}")
         if self._error is not None:
             raise self._error
         return self._fact[0]

@@ -14,6 +14,7 @@ from opskit.gpu.placement import place
 from opskit.host.model import Files, Host, Kernel, Memory
 from opskit.llm.huggingface import Hub
 from opskit.preflight.facts import Facts
+from opskit.unknown import Unknown
 
 GIB = 1024**3
 ENVIRONMENT = Environment(
@@ -68,8 +69,8 @@ def facts(**changed: Any) -> Facts:
         stack=stack(),
         inventory=inventory,
         placement=place("auto", inventory, {"single": "s.yml", "cpu": "c.yml"}),
-        model="no model server",
-        host=Host("h", "ada", 1795465790.0, Kernel(settings, ()), None, memory(64 * GIB), (), disk_use=DiskUse(())),
+        model=Unknown("no model server", ""),
+        host=Host("h", "ada", 1795465790.0, Kernel(settings, ()), memory(64 * GIB), (), disk_use=DiskUse(())),
         files=Files({}, {}),
         demanded={},
         unmade=(),

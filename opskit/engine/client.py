@@ -50,8 +50,8 @@ def resolve_host(host: str | None) -> str:
     context = ContextAPI.get_context(name)
     if context is None:
         raise EngineUnavailableError(
-            f"Docker Engine of context {name!r}: there is no such context. Remedy: choose one of `docker context ls` "
-            "with `docker context use NAME`, or unset DOCKER_CONTEXT."
+            f"Docker Engine of context {name!r}: there is no such context",
+            "choose one of `docker context ls` with `docker context use NAME`, or unset DOCKER_CONTEXT",
         )
     return str(context.Host)
 
@@ -69,7 +69,7 @@ def connect(host: str) -> DockerClient:
 
     Raises:
         EngineUnavailableError: it does not; the message tells apart no socket, no permission, refused, out of reach and
-            no Engine there, each with its remedy after the word "Remedy:".
+            no Engine there, each with its remedy.
     """
     import docker  # noqa: PLC0415  docker is imported where it is used
     from docker.errors import DockerException  # noqa: PLC0415
@@ -79,7 +79,8 @@ def connect(host: str) -> DockerClient:
         _knock(host)
         return docker.DockerClient(base_url=host, version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
     except (DockerException, RequestException, OSError, ValueError) as error:
-        raise EngineUnavailableError(f"Docker Engine at {host}: {_explain(error)}") from None
+        reason, remedy = _explain(error)
+        raise EngineUnavailableError(f"Docker Engine at {host}: {reason}", remedy) from None
 
 
 def _knock(host: str) -> None:
@@ -102,25 +103,25 @@ def answers(host: str) -> bool:
     return True
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception) -> tuple[str, str]:
+    """Why there is no connection, and the remedy."""
     reason = error.errno if isinstance(error, OSError) else None
     if reason in {errno.EACCES, errno.EPERM}:
         return (
-            "permission denied. Remedy: `sudo usermod -aG docker $USER`, then log in again; a new shell alone does not "
-            "take the group."
+            "permission denied",
+            "`sudo usermod -aG docker $USER`, then log in again; a new shell alone does not take the group",
         )
     if reason in {errno.ENOENT, errno.ENOTDIR}:
         return (
-            "there is no socket; it is not installed or not running. Remedy: `sudo systemctl start docker`, or install "
-            "docker-ce or docker.io first; where DOCKER_HOST is set, correct it."
+            "there is no socket; it is not installed or not running",
+            "`sudo systemctl start docker`, or install docker-ce or docker.io first; correct DOCKER_HOST where it is set",
         )
     if reason == errno.ECONNREFUSED:
-        return "connection refused; it is not running. Remedy: `sudo systemctl start docker` on that host."
+        return "connection refused; it is not running", "`sudo systemctl start docker` on that host"
     if isinstance(error, OSError):
-        return (
-            f"out of reach ({error.strerror or error}). Remedy: check DOCKER_HOST, `docker context ls` and the network."
-        )
-    return f"no Engine that can be spoken to ({error}). Remedy: check DOCKER_HOST and `docker context ls`."
+        found = f"out of reach ({error.strerror or error})"
+        return found, "check DOCKER_HOST, `docker context ls` and the network"
+    return f"no Engine that can be spoken to ({error})", "check DOCKER_HOST and `docker context ls`"
 
 
 _SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")

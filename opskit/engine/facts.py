@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
-
-if TYPE_CHECKING:
-    from docker import DockerClient
+from opskit.unknown import Unknown, or_else
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
 HASH_LABEL = "com.docker.compose.config-hash"
 VOLUME_LABEL = "com.docker.compose.volume"
+_UNREAD = Unknown("what is on the Engine was not read", "look with `docker info`", required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class VolumeFact:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The Engine: versions, drivers, and everything on it. Bytes in names; None means that it could not be read.
+    """The Engine: versions, drivers, and everything on it. None is what it does not say.
 
     Attributes:
         images: references by tag and by digest.
@@ -92,10 +91,10 @@ class EngineFacts:
     asked_s: float | None = None
     bridge_filtered: bool | None = None
     cdi_devices: tuple[str, ...] | None = None
-    containers: tuple[ContainerFact, ...] | None = None
-    images: frozenset[str] | None = None
-    networks: tuple[NetworkFact, ...] | None = None
-    volumes: tuple[VolumeFact, ...] | None = None
+    containers: tuple[ContainerFact, ...] | Unknown = _UNREAD
+    images: frozenset[str] | Unknown = _UNREAD
+    networks: tuple[NetworkFact, ...] | Unknown = _UNREAD
+    volumes: tuple[VolumeFact, ...] | Unknown = _UNREAD
 
     @property
     def rootless(self) -> bool:
@@ -104,7 +103,7 @@ class EngineFacts:
 
     def runs(self, project: str) -> bool:
         """Whether something of that Compose project runs."""
-        return any(c.project == project and c.state == "running" for c in self.containers or ())
+        return any(c.project == project and c.state == "running" for c in or_else(self.containers, ()))
 
     @property
     def local(self) -> bool:

@@ -123,7 +123,7 @@ def check_gpu_process_seen(
     needs: Iterable[Need],
     grants: Iterable[Grant],
     inventory: Inventory | Unknown,
-    homes: Mapping[int, str | None] | str,
+    homes: Mapping[int, str | None] | Unknown,
 ) -> tuple[Finding, ...]:
     """Whoever computes has a process on its GPUs: a model server on each of them, others on one of them at least.
 
@@ -141,10 +141,12 @@ def check_gpu_process_seen(
     return tuple(found)
 
 
-def _seen(need: Need, mine: set[str], inventory: Inventory | Unknown, homes: Mapping[int, str | None] | str) -> Finding:
+def _seen(
+    need: Need, mine: set[str], inventory: Inventory | Unknown, homes: Mapping[int, str | None] | Unknown
+) -> Finding:
     check, wanted = "gpu-process-seen", f"a process of it on {'each' if need.split else 'one'} of {need.wanted}"
     why = _cannot_tell(inventory, homes)
-    if isinstance(inventory, Unknown) or isinstance(homes, str) or why:
+    if isinstance(inventory, Unknown) or isinstance(homes, Unknown) or why:
         remedy = "look with `nvidia-smi` on the host"
         return Finding(check, Verdict.SKIP, need.service, why, wanted, remedy, required=False)
     gpus = [gpu for gpu in inventory.gpus if need.count or gpu.names & set(need.device_ids)]
@@ -163,12 +165,12 @@ def _seen(need: Need, mine: set[str], inventory: Inventory | Unknown, homes: Map
     return Finding(check, verdict, need.service, said or "no GPU here", wanted, remedy)
 
 
-def _cannot_tell(inventory: Inventory | Unknown, homes: Mapping[int, str | None] | str) -> str:
+def _cannot_tell(inventory: Inventory | Unknown, homes: Mapping[int, str | None] | Unknown) -> str:
     if isinstance(inventory, Unknown):
         return inventory.reason
     if inventory.source == "recorded":
         return "REHEARSAL: the GPUs are recorded ones, nothing can run on them"
-    return homes if isinstance(homes, str) else ""
+    return homes.reason if isinstance(homes, Unknown) else ""
 
 
 def _count(gpu: Gpu, mine: set[str], homes: Mapping[int, str | None]) -> int | None:

@@ -1,4 +1,4 @@
-"""What the machine says of itself; None means that it could not be read."""
+"""What the machine says of itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opskit.engine.usage import DiskUse
+from opskit.unknown import Unknown
+
+UNREAD = Unknown("the facts do not hold it", "look at the machine itself: `opskit run preflight`", required=True)
+"""Stands where a record of an older opskit, or a test, holds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Host:
         time_s: seconds since the epoch when it was read.
         gpu_hook: the program by which the Engine gives GPUs to containers; None where none is on PATH.
         gpu_hook_s: when it was installed.
-        holders: listening sockets.
+        sockets: that listen.
         disk_use: what the Engine's images, containers, volumes and caches take; None where it was still counting.
         daemon: None where it is not here, or not known.
         programs: name by pid of what uses the GPUs, where this user may know.
@@ -83,12 +87,12 @@ class Host:
     user: str
     time_s: float
     kernel: Kernel
+    memory: Memory | Unknown = UNREAD
+    sockets: tuple[ListeningSocket, ...] | Unknown = UNREAD
     gpu_hook: str | None = None
-    memory: Memory | None = None
-    holders: tuple[ListeningSocket, ...] | None = None
     gpu_hook_s: float | None = None
-    daemon: Daemon | None = None
-    disk_use: DiskUse | None = None
+    daemon: Daemon | Unknown | None = None
+    disk_use: DiskUse | Unknown | None = None
     programs: Mapping[int, str] = field(default_factory=dict)
 
 

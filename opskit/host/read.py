@@ -45,7 +45,7 @@ def read_memory() -> Memory:
     return Memory(memory.total, memory.available, swap.total, swap.free)
 
 
-def read_holders() -> tuple[ListeningSocket, ...]:
+def read_sockets() -> tuple[ListeningSocket, ...]:
     """Every listening socket, with its owner where this user may know.
 
     Raises:

@@ -10,9 +10,10 @@ from opskit.compose.model import Stack
 from opskit.errors import ConfigError
 from opskit.llm.shape import Model
 from opskit.llm.weights import CACHE, read_model, read_snapshot
+from opskit.unknown import Unknown
 
 
-def read_served(stack: Stack | Failure) -> Model | str:
+def read_served(stack: Stack | Failure) -> Model | Unknown:
     """What is known of the model vLLM will serve; the reason where nothing is: its files are not in a folder here."""
     server, name = (stack.server, stack.served_model) if isinstance(stack, Stack) else (None, "")
     for mount in server.mounts if server else ():
@@ -20,8 +21,8 @@ def read_served(stack: Stack | Failure) -> Model | str:
             try:
                 return read_model(Path(mount.source) / PurePosixPath(name).relative_to(mount.target))
             except ConfigError as error:
-                return str(error)
-    return f"{name or 'the model'} is no folder under the models directory"
+                return Unknown(str(error), "")
+    return Unknown(f"{name or 'the model'} is no folder under the models directory", "")
 
 
 def read_cached(stack: Stack | Failure, folders: Mapping[str, str]) -> bool | None:

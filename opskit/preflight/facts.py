@@ -1,4 +1,4 @@
-"""Everything a preflight is judged by, as one frozen value; pure. None means that it could not be read."""
+"""Everything a preflight is judged by, as one frozen value; pure."""
 
 from __future__ import annotations
 
@@ -19,29 +19,19 @@ from opskit.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """Why a fact could not be read, and how to look oneself; a start is refused for want of a required one."""
-
-    reason: str
-    remedy: str
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known before a decision. Where the world does not answer, a field holds the sentence that says why.
+    """What is known before a decision; where the world does not answer, a field is Unknown with the reason.
 
     Attributes:
         need_bytes: memory the host must have; little for a rehearsal.
         demanded: variables the Compose files demand beside secrets, and whether each has a value.
         unmade: names of secrets that are not in the env file yet.
         lock: who launches this project just now; empty where nobody does.
-        hub: what the hub that the model comes from said; why it could not be asked, None where nobody tried.
+        hub: what the hub that the model comes from answered; None where it was not asked.
         moved: the port by the variable whose published port was moved, now or earlier.
         reserved: ports that the files of all environments publish, unless a variable says otherwise.
         pulls: images that are missing, and what their registries say; None where they were not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
-        unread: by name of a fact, why it is None.
         seconds: how long each took to read.
     """
 
@@ -49,23 +39,22 @@ class Facts:
     project: str
     rehearsal: bool
     need_bytes: int
-    compose: Compose | str
-    engine: EngineFacts | str
+    compose: Compose | Unknown
+    engine: EngineFacts | Unknown
     stack: Stack | Failure
     inventory: Inventory | Unknown
     placement: Placement
-    model: Model | str
+    model: Model | Unknown
     host: Host
-    files: Files
+    files: Files | Unknown
     demanded: Mapping[str, bool]
     unmade: tuple[str, ...]
     env_fault: str = ""
     lock: str = ""
-    hub: Hub | str | None = None
+    hub: Hub | Unknown | None = None
     reserved: tuple[int, ...] = ()
     moved: Mapping[str, str] = field(default_factory=dict)
     pulls: tuple[Pull, ...] | None = None
-    unread: Mapping[str, Unread] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property

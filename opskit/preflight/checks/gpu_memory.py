@@ -13,7 +13,7 @@ from opskit.llm.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.llm.shape import Model
 from opskit.preflight.finding import Finding, Verdict
 from opskit.quantity import GIB
-from opskit.unknown import Unknown
+from opskit.unknown import Unknown, or_else
 
 _UTILIZATION = "gpu-memory-utilization"
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
@@ -21,7 +21,7 @@ _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FA
 
 def plan_stack_budget(
     stack: Stack, placement: Placement, inventory: Inventory | Unknown, model: Model, *, running: bool
-) -> Budget | str | None:
+) -> Budget | Unknown | None:
     """Lay out what vLLM and the services that share its GPUs will take.
 
     Args:
@@ -32,7 +32,7 @@ def plan_stack_budget(
         running: what is on the GPUs now is this stack's own and is not counted a second time.
 
     Returns:
-        A sentence where there is no budget; None where there is no vLLM, or no GPU for each of its parts.
+        Unknown where it cannot be laid out; None where there is no vLLM, or no GPU for each of its parts.
     """
     server = stack.server
     if server is None or isinstance(inventory, Unknown):
@@ -43,12 +43,13 @@ def plan_stack_budget(
     if not gpus or len(gpus) < parts:
         return None
     if "kv-cache-memory-bytes" in flags:
-        return "vLLM's --kv-cache-memory-bytes puts its utilisation out of force"
+        return _not_laid_out("vLLM's --kv-cache-memory-bytes puts its utilisation out of force")
     utilization, length = _number(flags, _UTILIZATION), _number(flags, "max-model-len")
     if utilization is None or not 0 < utilization <= 1:
-        return f"vLLM's --{_UTILIZATION} is {flags.get(_UTILIZATION, 'absent, and its default differs by version')}"
+        told = flags.get(_UTILIZATION, "absent, and its default differs by version")
+        return _not_laid_out(f"vLLM's --{_UTILIZATION} is {told}")
     if length is None and "max-model-len" in flags:
-        return f"vLLM's --max-model-len is {flags['max-model-len']}"
+        return _not_laid_out(f"vLLM's --max-model-len is {flags['max-model-len']}")
     if model.shape and flags.get("kv-cache-dtype", "").startswith("fp8"):
         model = replace(model, shape=replace(model.shape, element_bytes=1))
     workers = [_worker(service) for service in stack.services if service.uses_gpus and service is not server]
@@ -56,7 +57,12 @@ def plan_stack_budget(
         gpus = [replace(gpu, memory_free_bytes=gpu.usable_bytes) for gpu in gpus]
     longest = None if length is None else int(length)
     budget = plan_budget(gpus, model, workers, utilization=utilization, max_model_len=longest)
-    return budget or "the memory of its GPUs cannot be read"
+    return budget or _not_laid_out("the memory of its GPUs cannot be read")
+
+
+def _not_laid_out(reason: str) -> Unknown:
+    remedy = f"state --{_UTILIZATION} and --max-model-len in numbers; see `docker compose config`"
+    return Unknown(reason, remedy)
 
 
 def _number(texts: Mapping[str, str], name: str) -> float | None:
@@ -77,7 +83,7 @@ def _worker(service: Service) -> Worker:
 
 
 def check_gpu_budget(
-    stack: Stack, placement: Placement, inventory: Inventory | Unknown, model: Model | str, *, running: bool
+    stack: Stack, placement: Placement, inventory: Inventory | Unknown, model: Model | Unknown, *, running: bool
 ) -> tuple[Finding, ...]:
     """All that the stack puts on its GPUs has room there; vLLM refuses to start otherwise, and a worker dies later.
 
@@ -85,20 +91,21 @@ def check_gpu_budget(
         stack: see plan_stack_budget, as for the others.
         placement: likewise.
         inventory: likewise.
-        model: or the sentence that says why nothing is known of it.
+        model: Unknown says why nothing is known of it.
         running: likewise.
     """
-    known = Model() if isinstance(model, str) else model
+    known = or_else(model, Model())
     budget = plan_stack_budget(stack, placement, inventory, known, running=running)
     if budget is None:
         return ()
     wanted = "room for all on each GPU, and a KV cache for one request of the longest length"
-    if isinstance(budget, str):
-        remedy = f"state --{_UTILIZATION} and --max-model-len in numbers; see `docker compose config`"
-        return (Finding("gpu-budget", Verdict.SKIP, MODEL_SERVER, budget, wanted, remedy, required=False),)
+    if isinstance(budget, Unknown):
+        return (
+            Finding("gpu-budget", Verdict.SKIP, MODEL_SERVER, budget.reason, wanted, budget.remedy, required=False),
+        )
     found = f"{budget.verdict or 'not known'} at {budget.utilization:.2f}: {_cards(budget)}{_cache(budget)}"
     if budget.verdict is None:
-        why = f" ({model})" if isinstance(model, str) else ""
+        why = f" ({model.reason})" if isinstance(model, Unknown) else ""
         found = f"{found}; not known: {', '.join(budget.unknown)}{why}"
         remedy = _what_to_tell(stack, budget)
         return (Finding("gpu-budget", Verdict.SKIP, MODEL_SERVER, found, wanted, remedy, required=False),)

@@ -84,16 +84,16 @@ def check_disk_writable(disks: Mapping[str, Disk | None], writable: Mapping[str,
     )
 
 
-def check_disk_reclaimable(disk_use: DiskUse | None) -> tuple[Finding, ...]:
+def check_disk_reclaimable(disk_use: DiskUse | Unknown | None) -> tuple[Finding, ...]:
     """At most 30 % of what the Engine keeps could go; it is an upper bound, as `docker system df` counts.
 
     Args:
         disk_use: None where the Engine was still counting when all else was known.
     """
     wanted = f"{SHARE_LIMIT_PERCENT} % at most"
-    if disk_use is None or disk_use.all.exceeds is None:
+    if isinstance(disk_use, Unknown) or disk_use is None or disk_use.all.exceeds is None:
         remedy = "`opskit run clean` waits for its answer"
-        found = "the Engine was still counting"
+        found = disk_use.reason if isinstance(disk_use, Unknown) else "the Engine was still counting"
         return (Finding("disk-reclaimable", Verdict.SKIP, "Docker", found, wanted, remedy, required=False),)
     found = f"{percent(disk_use.all.share)}, {decimal(disk_use.all.reclaimable_bytes)} at most"
     if not disk_use.all.exceeds:
@@ -172,12 +172,12 @@ def check_kernel_overcommit(stack: Stack, kernel: Kernel) -> tuple[Finding, ...]
     return tuple(_at_least("kernel-overcommit", name, "vm.overcommit_memory", found, 1, soft=True) for name in names)
 
 
-def check_kernel_forward(kernel: Kernel, reached: EngineFacts | str) -> tuple[Finding, ...]:
+def check_kernel_forward(kernel: Kernel, engine: EngineFacts | Unknown) -> tuple[Finding, ...]:
     """The kernel forwards packets; without it no container reaches another network.
 
     A rootless Engine forwards in a network namespace of its own, whatever this one's setting is.
     """
-    if isinstance(reached, EngineFacts) and reached.rootless:
+    if isinstance(engine, EngineFacts) and engine.rootless:
         return ()
     found = kernel.settings.get("net.ipv4.ip_forward")
     return (_at_least("kernel-forward", "kernel", "net.ipv4.ip_forward", found, 1, soft=False),)

@@ -10,20 +10,21 @@ from opskit.llm.huggingface import Hub
 from opskit.llm.shape import Model, ModelShape
 from opskit.preflight.finding import Finding, Verdict
 from opskit.quantity import GIB
+from opskit.unknown import Unknown
 
 _KV_SPACE = "VLLM_CPU_KVCACHE_SPACE"
 _OWN_TOKENIZER = {"tokenizer", "skip-tokenizer-init"}
 
 
 def check_model_present(  # noqa: PLR0917  given by name
-    stack: Stack, model: Model | str, hub: Hub | str | None, cached: bool | None, env_file: str, offline: bool
+    stack: Stack, model: Model | Unknown, hub: Hub | Unknown | None, cached: bool | None, env_file: str, offline: bool
 ) -> tuple[Finding, ...]:
     """The model's files are in its folder, or the hub they come from can be reached and gives it.
 
     Args:
         stack: vLLM's command names the model: a folder in the container, or a name on the hub.
-        model: what was read of the folder; the reason where nothing could be.
-        hub: what it said of the model; why it could not be asked, None where nobody tried.
+        model: what was read of the folder.
+        hub: what it answered of the model; None where it was not asked.
         cached: whether vLLM's volume holds the model already; None where that is not known.
         env_file: where HF_TOKEN can be written down.
         offline: a rehearsal serves no model, so that none of a hub is wanted.
@@ -44,11 +45,11 @@ def _environment(server: Service) -> Mapping[str, str]:
     return {name: str(value) for name, value in (server.raw.get("environment") or {}).items() if value is not None}
 
 
-def _judge_folder(server: Service, name: str, model: Model | str) -> Finding:
+def _judge_folder(server: Service, name: str, model: Model | Unknown) -> Finding:
     wanted = "its config.json, weights and tokenizer in a folder that is mounted"
     remedy = "download it there (`hf download NAME --local-dir models/NAME`), or correct VLLM_MODEL and MODELS_DIR"
-    if isinstance(model, str):
-        return Finding("model-present", Verdict.FAIL, name, model, wanted, remedy)
+    if isinstance(model, Unknown):
+        return Finding("model-present", Verdict.FAIL, name, model.reason, wanted, remedy)
     if model.tokenizer is False and not _OWN_TOKENIZER & server.options.keys():
         found = f"{name} has no tokenizer.json, no tokenizer.model and no vocab.json with merges.txt"
         return Finding("model-present", Verdict.FAIL, name, found, wanted, remedy)
@@ -66,10 +67,10 @@ def _judge_cache(name: str, cached: bool | None) -> Finding:
     return Finding("model-present", Verdict.FAIL, name, "not in volume vllm_cache", wanted, remedy)
 
 
-def _judge_hub(name: str, hub: Hub | str, env_file: str, *, cached: bool | None) -> Finding:
+def _judge_hub(name: str, hub: Hub | Unknown, env_file: str, *, cached: bool | None) -> Finding:
     wanted = "a hub that gives the model, or the model in vLLM's cache already"
-    if isinstance(hub, str):  # it was late, or an older opskit recorded it
-        hub = Hub("the hub", silent=hub)
+    if isinstance(hub, Unknown):
+        hub = Hub("the hub", silent=hub.reason)
     if cached and hub.refusal in {"", "gated"}:
         return Finding("model-present", Verdict.PASS, name, "in vLLM's cache", wanted)
     if hub.silent:
@@ -99,7 +100,7 @@ def _refused(name: str, hub: Hub, env_file: str) -> tuple[str, str]:
     return unknown, f"correct VLLM_MODEL (look at {page}); for a private model put {line}"
 
 
-def check_model_context(stack: Stack, model: Model | str) -> tuple[Finding, ...]:
+def check_model_context(stack: Stack, model: Model | Unknown) -> tuple[Finding, ...]:
     """One request may be no longer than the model was made for, and than the KV cache in main memory holds.
 
     Args:
@@ -110,7 +111,7 @@ def check_model_context(stack: Stack, model: Model | str) -> tuple[Finding, ...]
     """
     server = stack.server
     text = server.options.get("max-model-len", "") if server else ""
-    if server is None or isinstance(model, str) or model.shape is None or not text.isdecimal():
+    if server is None or isinstance(model, Unknown) or model.shape is None or not text.isdecimal():
         return ()
     return tuple(_judge_context(server, model.shape, int(text), stack.served_model))
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from opskit.compose.model import Port, Stack
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from opskit.engine.facts import ContainerFact
     from opskit.host.model import ListeningSocket
 
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
-_UNREAD, _LOOK = "the listening sockets cannot be read", "run as root, or look with `sudo ss -ltnp`"
 
 
 def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
@@ -45,26 +45,26 @@ def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
 
 
 def check_port_free(
-    stack: Stack, sockets: Iterable[ListeningSocket] | None, publishers: Iterable[ContainerFact]
+    stack: Stack, sockets: Iterable[ListeningSocket] | Unknown, publishers: Iterable[ContainerFact]
 ) -> tuple[Finding, ...]:
     """Every published port is free, or held by this very service already; a foreign owner is named.
 
     Args:
         stack: its published ports are looked at, the published side of each.
-        sockets: listening sockets of the host; None where they cannot be read.
+        sockets: listening sockets of the host.
         publishers: containers on the Engine; a port they publish may hold no socket (userland-proxy off).
     """
     there = tuple(publishers)
-    if sockets is not None:
+    if not isinstance(sockets, Unknown):
         held = tuple(sockets)
         return tuple(_port(port, stack, held, there) for port in stack.ports)
-    unread = Finding("port-free", Verdict.SKIP, "ports", _UNREAD, "the owner of each", _LOOK, required=False)
+    unread = _unread("port-free", "ports", sockets, "the owner of each")
     return (*(_port(port, stack, (), there) for port in stack.ports), unread)
 
 
 def check_port_reserved(
     stack: Stack,
-    sockets: Iterable[ListeningSocket] | None,
+    sockets: Iterable[ListeningSocket] | Unknown,
     publishers: Iterable[ContainerFact],
     prefix: str,
     reserved: Collection[int],
@@ -73,14 +73,14 @@ def check_port_reserved(
 
     Args:
         stack: the ports it publishes are left to port-free.
-        sockets: listening sockets of the host; None where they cannot be read.
+        sockets: listening sockets of the host.
         publishers: containers on the Engine; those of the environments' projects are no strangers.
         prefix: what the names of these projects begin with.
         reserved: what all environments' files publish, unless a variable says otherwise.
     """
     wanted = "free, for the stack's other environments"
-    if sockets is None:
-        return (Finding("port-reserved", Verdict.SKIP, "ports of the stack", _UNREAD, wanted, _LOOK, required=False),)
+    if isinstance(sockets, Unknown):
+        return (_unread("port-reserved", "ports of the stack", sockets, wanted),)
     ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
     ours |= {port.published for port in stack.ports if port.published}
     strange = (held for held in sockets if held.port not in ours and held.protocol == "tcp")
@@ -92,6 +92,10 @@ def check_port_reserved(
         Finding("port-reserved", Verdict.WARN, f"port {port}", f"held by {_owner(holder)}", wanted, remedy)
         for port, holder in sorted(taken.items())
     )
+
+
+def _unread(check: str, subject: str, why: Unknown, wanted: str) -> Finding:
+    return Finding(check, Verdict.SKIP, subject, why.reason, wanted, why.remedy, required=False)
 
 
 def _owner(holder: ListeningSocket) -> str:

@@ -183,7 +183,7 @@ def test_a_busy_gpu_is_unnamed_only_above_what_a_desktop_takes() -> None:
 
 
 def test_recorded_absent_and_distant_gpus_say_why_nothing_is_seen() -> None:
-    def why(there: Inventory | Unknown, homes: dict[int, str | None] | str) -> str:
+    def why(there: Inventory | Unknown, homes: dict[int, str | None] | Unknown) -> str:
         (finding,) = check_gpu_process_seen([VLLM], [GRANT], there, homes)
         assert (finding.verdict, finding.required) == (Verdict.SKIP, False)
         return finding.found
@@ -191,7 +191,7 @@ def test_recorded_absent_and_distant_gpus_say_why_nothing_is_seen() -> None:
     here = inventory(gpu(0), gpu(1))
     assert why(replace(here, source="recorded"), {}).startswith("REHEARSAL")
     assert why(Unknown("NVML did not answer within 5 s", "reboot"), {}) == "NVML did not answer within 5 s"
-    assert why(here, "the Engine is on another machine") == "the Engine is on another machine"
+    assert why(here, Unknown("the Engine is on another machine", "")) == "the Engine is on another machine"
 
 
 def test_a_service_without_a_grant_or_without_work_is_not_looked_for() -> None:

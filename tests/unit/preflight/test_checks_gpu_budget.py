@@ -65,7 +65,7 @@ def command(utilization: str = "0.80", length: str = "4096", parts: str = "2") -
 def judged(
     found: Stack,
     there: Inventory | Unknown = DUAL,
-    model: Model | str = LLAMA,
+    model: Model | Unknown = LLAMA,
     *,
     mode: str = "dual",
     running: bool = False,
@@ -157,7 +157,7 @@ def test_a_full_gpu_is_to_be_freed() -> None:
 
 
 def test_a_model_that_is_not_known_is_a_skip_with_its_reason_and_what_is_left_for_it() -> None:
-    finding = judged(stack(*command()), model="no folder of that name")
+    finding = judged(stack(*command()), model=Unknown("no folder of that name", ""))
     assert (finding.verdict, finding.stops) == (Verdict.SKIP, False)
     assert finding.found == (
         "not known at 0.80: each GPU workers 2.0, context 0.6, vLLM 18.8 of 23.6 GiB, 2.1 GiB to spare; "
@@ -167,7 +167,7 @@ def test_a_model_that_is_not_known_is_a_skip_with_its_reason_and_what_is_left_fo
 
 
 def test_a_model_that_is_not_known_fails_all_the_same_where_too_little_is_free() -> None:
-    assert judged(stack(*command("0.90"), replicas=3), model="unknown").verdict is Verdict.FAIL
+    assert judged(stack(*command("0.90"), replicas=3), model=Unknown("no folder", "")).verdict is Verdict.FAIL
 
 
 def test_a_length_that_nobody_states_is_a_skip() -> None:

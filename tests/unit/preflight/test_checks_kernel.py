@@ -57,7 +57,7 @@ def test_containers_need_forwarding(found: int, verdict: Verdict) -> None:
 
 def test_a_rootless_engine_forwards_by_itself() -> None:
     assert check_kernel_forward(Kernel({"net.ipv4.ip_forward": 0}), engine(security=("name=rootless",))) == ()
-    assert check_kernel_forward(Kernel({"net.ipv4.ip_forward": 0}), "no Engine")[0].verdict is Verdict.FAIL
+    assert check_kernel_forward(Kernel({"net.ipv4.ip_forward": 0}), Unknown("no Engine", ""))[0].verdict is Verdict.FAIL
 
 
 def test_routes_are_read_without_the_default_one() -> None:

@@ -9,6 +9,7 @@ from opskit.llm.huggingface import Hub, Refusal
 from opskit.llm.shape import Model, ModelShape
 from opskit.preflight.checks.model import check_model_context, check_model_present
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 ADDRESS = "https://hub.test"
 SHAPE = ModelShape(layers=2, kv_heads=1, head_dim=64, context_tokens=4096)
@@ -26,7 +27,12 @@ def serving(name: str, *more: str, gpu: bool = False, **environment: str) -> Sta
     return parse_stack({"name": "p", "services": {"vllm": server}})
 
 
-def present(stack: Stack, model: Model | str = "no folder", hub: Hub | str | None = None, **changed: Any) -> Finding:
+NO_FOLDER = Unknown("no folder", "")
+
+
+def present(
+    stack: Stack, model: Model | Unknown = NO_FOLDER, hub: Hub | Unknown | None = None, **changed: Any
+) -> Finding:
     facts: dict[str, Any] = {"cached": None, "env_file": ".env.dev", "offline": False, **changed}
     (finding,) = check_model_present(stack, model, hub, **facts)
     return finding
@@ -38,14 +44,14 @@ def present(stack: Stack, model: Model | str = "no folder", hub: Hub | str | Non
         (Model(5, tokenizer=True), Verdict.PASS),
         (Model(5), Verdict.PASS),
         (Model(5, tokenizer=False), Verdict.FAIL),
-        ("/models/x: no config.json", Verdict.FAIL),
+        (Unknown("/models/x: no config.json", ""), Verdict.FAIL),
     ],
 )
-def test_a_folder_must_hold_the_model_and_its_tokenizer(model: Model | str, verdict: Verdict) -> None:
+def test_a_folder_must_hold_the_model_and_its_tokenizer(model: Model | Unknown, verdict: Verdict) -> None:
     finding = present(serving("/models/x"), model)
     assert (finding.verdict, finding.subject) == (verdict, "/models/x")
     if verdict is Verdict.FAIL:
-        assert finding.found == (model if isinstance(model, str) else finding.found)
+        assert finding.found == (model.reason if isinstance(model, Unknown) else finding.found)
         assert "/models/x" in finding.found
 
 
@@ -59,11 +65,10 @@ def test_a_tokenizer_from_elsewhere_is_none_of_the_folder_s(option: tuple[str, .
     [
         (Hub(ADDRESS), Verdict.PASS),
         (Hub(ADDRESS, silent="https://hub.test: Timeout"), Verdict.WARN),
-        ("", Verdict.PASS),
-        ("https://h: Timeout", Verdict.WARN),
+        (Unknown("https://h: Timeout", ""), Verdict.WARN),
     ],
 )
-def test_a_name_on_a_hub_wants_a_hub_that_answers(hub: Hub | str, verdict: Verdict) -> None:
+def test_a_name_on_a_hub_wants_a_hub_that_answers(hub: Hub | Unknown, verdict: Verdict) -> None:
     assert present(serving("Qwen/x"), hub=hub).verdict is verdict
 
 
@@ -104,9 +109,9 @@ def test_kept_from_the_hub_vllm_needs_the_model_in_its_cache(*, cached: bool | N
 def test_a_hub_that_was_not_asked_a_rehearsal_and_a_stack_without_a_server_say_nothing() -> None:
     facts: dict[str, Any] = {"cached": None, "env_file": ".env.dev"}
     empty = parse_stack({"name": "p", "services": {}})
-    assert check_model_present(serving("Qwen/x"), "no folder", None, offline=False, **facts) == ()
-    assert check_model_present(serving("Qwen/x", HF_HUB_OFFLINE="1"), "no folder", None, offline=True, **facts) == ()
-    assert check_model_present(empty, "none", "", offline=False, **facts) == ()
+    assert check_model_present(serving("Qwen/x"), NO_FOLDER, None, offline=False, **facts) == ()
+    assert check_model_present(serving("Qwen/x", HF_HUB_OFFLINE="1"), NO_FOLDER, None, offline=True, **facts) == ()
+    assert check_model_present(empty, NO_FOLDER, None, offline=False, **facts) == ()
 
 
 def context(tokens: str, shape: ModelShape = SHAPE, *, gpu: bool = False, **environment: str) -> list[Verdict]:
@@ -143,4 +148,4 @@ def test_a_cache_of_half_a_gib_is_refused_as_vllm_does() -> None:
 @pytest.mark.parametrize("tokens", ["auto", "4k", "-1"])
 def test_of_a_length_or_a_model_that_is_not_known_nothing_is_said(tokens: str) -> None:
     assert context(tokens) == []
-    assert check_model_context(serving("Qwen/x", "--max-model-len", "9"), "no folder") == ()
+    assert check_model_context(serving("Qwen/x", "--max-model-len", "9"), NO_FOLDER) == ()

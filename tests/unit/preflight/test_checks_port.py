@@ -10,6 +10,7 @@ from opskit.engine.facts import ContainerFact, PublishedPort
 from opskit.host.model import ListeningSocket
 from opskit.preflight.checks.port import check_port_free, check_port_reserved, check_port_unique
 from opskit.preflight.finding import Finding, Verdict
+from opskit.unknown import Unknown
 
 
 def port(published: int, ip: str = "127.0.0.1", protocol: str = "tcp") -> dict[str, Any]:
@@ -126,7 +127,7 @@ def test_udp_and_tcp_do_not_meet() -> None:
 
 
 def test_sockets_that_cannot_be_read_leave_the_containers_and_stop_nothing() -> None:
-    taken, unread = check_port_free(REDIS, None, [container("cache", "theirs")])
+    taken, unread = check_port_free(REDIS, Unknown("no right", "be root"), [container("cache", "theirs")])
     assert (taken.verdict, unread.verdict, unread.stops) == (Verdict.FAIL, Verdict.SKIP, False)
 
 
@@ -169,7 +170,7 @@ def test_a_stranger_on_a_port_of_the_stack_is_a_warning_though_this_environment_
 
 
 def test_sockets_that_cannot_be_read_are_not_taken_for_none() -> None:
-    (finding,) = check_port_reserved(REDIS, None, [], "multimodal", (5432,))
+    (finding,) = check_port_reserved(REDIS, Unknown("no right", "be root"), [], "multimodal", (5432,))
     assert (finding.verdict, finding.stops) == (Verdict.SKIP, False)
 
 

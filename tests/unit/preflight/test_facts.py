@@ -27,6 +27,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_siz
 SUBNETS = st.ip_addresses().map(lambda address: f"{address}/{24 if address.version == 4 else 64}") | WORDS
 PORTS = st.integers(1, 65535)
 st.register_type_strategy(str, WORDS)
+st.register_type_strategy(Unknown, st.builds(Unknown, st.just("no"), st.just("look"), st.booleans()))
 st.register_type_strategy(float, st.floats(0, 1e10))
 st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, get_args(kind)), max_size=2))
 FEW = settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -69,18 +70,21 @@ ENGINES = st.builds(
 )  # fmt: skip
 
 
+UNKNOWN = st.builds(Unknown, WORDS, st.just("install it"), st.booleans())
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> Facts:
-    inventory = draw(INVENTORIES | st.builds(Unknown, WORDS, st.just("install the driver")))
+    inventory = draw(INVENTORIES | UNKNOWN)
     mode = draw(st.sampled_from(["auto", "dual", "single", "cpu"]))
     return facts(
         stack=draw(STACKS),
-        engine=draw(ENGINES | WORDS),
+        engine=draw(ENGINES | UNKNOWN),
         inventory=inventory,
         placement=place(mode, inventory, {"dual": "d.yml", "single": "s.yml", "cpu": "c.yml"}),
-        model=draw(WORDS | st.from_type(Model)),
+        model=draw(UNKNOWN | st.from_type(Model)),
         host=replace(draw(st.from_type(Host)), kernel=draw(st.from_type(Host)).kernel),
-        files=draw(st.from_type(Files)),
+        files=draw(st.from_type(Files) | UNKNOWN),
         pulls=draw(st.none() | st.lists(st.from_type(Pull), max_size=2).map(tuple)),
         rehearsal=draw(st.booleans()),
     )
