@@ -114,7 +114,7 @@ def _explain(error: Exception) -> tuple[str, str]:
     if reason in {errno.ENOENT, errno.ENOTDIR}:
         return (
             "there is no socket; it is not installed or not running",
-            "`sudo systemctl start docker`, or install docker-ce or docker.io first; correct DOCKER_HOST where it is set",
+            "`sudo systemctl start docker`, or install docker-ce or docker.io first; correct DOCKER_HOST if it is set",
         )
     if reason == errno.ECONNREFUSED:
         return "connection refused; it is not running", "`sudo systemctl start docker` on that host"

@@ -55,7 +55,7 @@ def test_a_parameter_that_does_not_fit_is_refused_before_anything_starts(
         ([], "No environment was given; wanted one of"),
         (["-p", "env", "prodction"], "Did you mean production?"),
         (["-p", "env", "dev", "-p", "gpu", "triple"], "gpu: found 'triple'"),
-        (["-p", "env", "first-run"], "is an act on development"),
+        (["-p", "env", "first-run"], "is an operation on development"),
         (["-p", "env", "dev", "-p", "accept", "gpu-presnt"], "Did you mean gpu-present?"),
         (["-p", "env", "dev"], "[engine-reachable]"),
     ],

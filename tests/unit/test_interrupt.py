@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from opskit.audit.interrupt import ENDING, held, let_in
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_raise() -> Iterator[None]:
+    """The process that started the tests may ignore interrupts, and then so do they: `nohup`, some CI runners."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_waits_until_it_is_let_in() -> None:
