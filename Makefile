@@ -54,10 +54,10 @@ test: install ## All tests, on a real Docker Engine: the one that answers, else 
 	@pytest
 
 .PHONY: pictures
-pictures: install ## Draw docs/pictures anew from recorded machines
+pictures: install ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py
 
 .PHONY: lock
-lock: install ## Resolve the locked packages anew
+lock: install ## Resolve the locked packages again
 	@uv pip compile pyproject.toml --extra dev --extra rehearsal --generate-hashes --universal \
 	  --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock

@@ -46,7 +46,7 @@ class ComposeMissingError(OpskitError):
 
 
 class GateClosedError(OpskitError):
-    """Preflight found something that must be mended before a start."""
+    """Preflight found something that must be fixed before a start."""
 
 
 class LaunchFailedError(OpskitError):

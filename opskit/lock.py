@@ -1,4 +1,4 @@
-"""One launch of a project at a time on a host, whoever starts it and from wherever."""
+"""One launch of a project at a time on a host, whatever starts it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hold_project(project: str) -> Iterator[None]:
     with the process that holds it, so there is no stale one.
 
     Raises:
-        LockHeldError: somebody holds it; the message says who, since when, and with which process.
+        LockHeldError: another process holds it; the message says who, since when, and with which process.
     """
     path = _folder() / f"opskit-{project}.lock"
     holder = path.with_suffix(".holder")

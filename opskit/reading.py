@@ -18,7 +18,7 @@ class Reading(Generic[_Fact]):
     Args:
         name: what is read, in words: it begins the reason where it cannot be.
         read: asks the world; called once, in a thread of its own.
-        timeout_s: from now; whoever wants the fact waits no longer.
+        timeout_s: from now; a caller waits no longer.
         refused: what `read` raises where the world does not answer; anything else is raised as it is.
     """
 
@@ -43,7 +43,7 @@ class Reading(Generic[_Fact]):
     def _read(self, read: Callable[[], _Fact]) -> None:
         try:
             self._fact.append(read())
-        except BaseException as error:  # noqa: BLE001  it is raised again where somebody waits for it
+        except BaseException as error:  # noqa: BLE001  it is raised again where it is waited for
             self._error = error
         self._seconds = time.monotonic() - self._began
 

@@ -1,4 +1,4 @@
-"""A fact that is not known, because: one value for it, whoever reads, judges or keeps it."""
+"""A fact that is not known, because: one value for it, from the reader to the record."""
 
 from __future__ import annotations
 

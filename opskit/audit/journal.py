@@ -1,4 +1,4 @@
-"""A run's folder and its journal: one JSON line per event, written as it happens, read by whoever watches."""
+"""A run's folder and its journal: one JSON line per event, written as it happens, read by those who watch."""
 
 from __future__ import annotations
 

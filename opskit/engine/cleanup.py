@@ -1,4 +1,4 @@
-"""Asks the Engine what takes disk, and removes what a plan names, one by one: a prune takes what is somebody else's."""
+"""Asks the Engine what takes disk, and removes what a plan names, one by one: a prune takes what is another's."""
 
 from __future__ import annotations
 

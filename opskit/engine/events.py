@@ -90,7 +90,7 @@ class EventPump:
     """A thread that only puts the project's events into a queue; a stream's end is put as None.
 
     The Engine drops events for a slow reader, and docker-py ends the iterator without a word when the daemon goes:
-    the reader of the queue takes None for "look at everything again", and the pump subscribes anew.
+    the reader of the queue takes None for "look at everything again", and the pump subscribes again.
     """
 
     def __init__(self, client: DockerClient, project: str) -> None:

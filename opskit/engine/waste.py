@@ -11,7 +11,7 @@ ended well once more if it were gone. A `<id12>_name` that is alone is the curre
 holds the anonymous volumes of the container it replaces.
 
 An image is waste a week after it was made, if neither tag nor digest names it and no container is made of it: one that
-only a digest names may be what somebody's Compose file pins. Volumes and networks never are waste.
+only a digest names may be what another Compose file pins. Volumes and networks never are waste.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def plan_cleanup(
         containers: all there are, of everybody: one that is there tells that another was left over.
         images: without those that others are made of, as /system/df and /images/json list them.
         cache: the records of the build cache.
-        ours: as above; every other project is somebody else's.
+        ours: as above; every other project is another's.
         now: Unix seconds.
     """
     there = {(*_compose(entry), _name(entry)) for entry in containers if entry.get("State") not in {"dead", "removing"}}

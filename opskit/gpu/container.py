@@ -59,15 +59,15 @@ def parse_container_id(cgroup: str) -> str:
 LIST_GPUS = ("nvidia-smi", "-L")
 _LINE = re.compile(r"^GPU \d+: .+ \(UUID: (GPU-[0-9A-Za-z-]+)\)$", re.MULTILINE)
 
-_ANEW = "`docker restart {container}`"
+_RESTART = "`docker restart {container}`"
 _FOR_GOOD = '`"exec-opts": ["native.cgroupdriver=cgroupfs"]` in /etc/docker/daemon.json, or CDI device names'
 # The first phrase that is in the text says what became of the GPUs, and what brings them back.
 _REMEDIES = {
-    "initialize NVML: Unknown Error": f"{_ANEW}, until the next `systemctl daemon-reload`; for good: {_FOR_GOOD}",
+    "initialize NVML: Unknown Error": f"{_RESTART}, until the next `systemctl daemon-reload`; for good: {_FOR_GOOD}",
     "Driver/library version mismatch": "the driver was upgraded under it: reboot this machine",
-    "couldn't communicate with the NVIDIA driver": f"`sudo modprobe nvidia`, then {_ANEW}",
+    "couldn't communicate with the NVIDIA driver": f"`sudo modprobe nvidia`, then {_RESTART}",
     "GPU is lost": "look for Xid in `sudo dmesg`, check power and riser, then reboot",
-    "": f"{_ANEW} gives it its devices anew; where that changes nothing, look for Xid in `sudo dmesg`",
+    "": f"{_RESTART} gives it its devices again; where that changes nothing, look for Xid in `sudo dmesg`",
 }
 
 
@@ -83,7 +83,7 @@ def remedy_for(text: str, container: str) -> str:
     """What brings the GPUs of a container back, by what nvidia-smi said in it.
 
     Source: NVIDIA/nvidia-container-toolkit#48 for the unknown error: a `systemctl daemon-reload` writes the device
-    rules of the container's cgroup anew, without those that the toolkit added.
+    rules of the container's cgroup again, without those that the toolkit added.
     """
     found = next(remedy for phrase, remedy in _REMEDIES.items() if phrase in text)
     return found.replace("{container}", container)

@@ -162,7 +162,7 @@ def inventory_from_json(text: str) -> Inventory:
         raise ConfigError(f"inventory: found no JSON: {error}; wanted what opskit.gpu.model.to_json wrote") from None
     found = data.pop("schema", None) if isinstance(data, dict) else None
     if found != SCHEMA:
-        raise ConfigError(f"inventory: found schema {found}; wanted {SCHEMA}; record it anew with this opskit")
+        raise ConfigError(f"inventory: found schema {found}; wanted {SCHEMA}; record it again with this opskit")
     try:
         return TypeAdapter(Inventory).validate_json(json.dumps(data), strict=True, extra="forbid")
     except ValidationError as error:

@@ -19,10 +19,10 @@ _EXIT_CODES = {
 }
 
 _REMEDIES = {
-    "crash_loop": "mend what the log says, then launch again; `{logs}` shows all of it",
-    "exited": "mend what the log says; a service that is meant to end needs the label `opskit.role: oneshot`, or a "
+    "crash_loop": "fix what the log says, then launch again; `{logs}` shows all of it",
+    "exited": "fix what the log says; a service that is meant to end needs the label `opskit.role: oneshot`, or a "
     "dependent with `condition: service_completed_successfully`",
-    "oneshot_failed": "mend what the log says, then launch again: one-shots run again at each launch",
+    "oneshot_failed": "fix what the log says, then launch again: one-shots run again at each launch",
     "oom_killed": "raise the service's memory limit, or make it need less; `docker stats` shows what it takes",
     "unhealthy": "see the probe's output; `{logs}` shows the service's own words",
     "timeout": "see its log (`{logs}`); if it only needs longer, launch again with a longer deadline_s: what is up "

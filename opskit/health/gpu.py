@@ -15,7 +15,7 @@ from opskit.unknown import Unknown
 
 _SPLITS = ("tensor-parallel-size", "pipeline-parallel-size")
 _QUIET_BYTES = 1024**3
-"""What the driver and a desktop may take of a GPU: more than that is somebody's work."""
+"""What the driver and a desktop may take of a GPU: more than that is real work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def check_gpu_device_given(
     Args:
         needs: of the services.
         grants: of the project's containers.
-        rehearsal: one on somebody's own Engine drops the reservations; then that is said, and it is no fault.
+        rehearsal: one on the operator's own Engine drops the reservations; then that is said, and it is no fault.
     """
     return tuple(_given(need, [g for g in grants if g.service == need.service], rehearsal=rehearsal) for need in needs)
 
@@ -125,7 +125,7 @@ def check_gpu_process_seen(
     inventory: Inventory | Unknown,
     homes: Mapping[int, str | None] | Unknown,
 ) -> tuple[Finding, ...]:
-    """Whoever computes has a process on its GPUs: a model server on each of them, others on one of them at least.
+    """What computes has a process on its GPUs: a model server on each of them, others on one of them at least.
 
     Args:
         needs: of the services.

@@ -70,7 +70,7 @@ def _find_shards(folder: Path) -> Sequence[Path]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         files = []
     if not files:
-        raise ConfigError(f"{index}: found no weight_map; wanted one that names the weight files; download it anew")
+        raise ConfigError(f"{index}: found no weight_map; wanted one that names the weight files; download it again")
     return files
 
 
@@ -78,7 +78,7 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}; wanted a file of the model; download it anew") from None
+        raise ConfigError(f"{path}: cannot be read: {error}; wanted a file of the model; download it again") from None
 
 
 def _read_weights(path: Path) -> int:
@@ -88,7 +88,7 @@ def _read_weights(path: Path) -> int:
             length = header_length(file.read(_PREFIX_BYTES), size, str(path))
             return parse_header(file.read(length), size, str(path))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error}; wanted a file of the model; download it anew") from None
+        raise ConfigError(f"{path}: cannot be read: {error}; wanted a file of the model; download it again") from None
 
 
 def header_length(prefix: bytes, size_bytes: int, where: str) -> int:
@@ -102,7 +102,7 @@ def header_length(prefix: bytes, size_bytes: int, where: str) -> int:
     if len(prefix) < _PREFIX_BYTES or not 2 <= length <= most:  # noqa: PLR2004  an empty object
         raise ConfigError(
             f"{where}: found a header of {length} bytes in a file of {size_bytes}; wanted 2 to {max(2, most)}; "
-            "it is cut off or no safetensors file; download it anew"
+            "it is cut off or no safetensors file; download it again"
         )
     return length
 
@@ -130,11 +130,13 @@ def parse_header(header: bytes, size_bytes: int, where: str) -> int:
     at = 0
     for begin, end, _ in spans:
         if begin != at or end < begin:
-            raise ConfigError(f"{where}: found a tensor at {begin} to {end}; wanted one from {at} on; download it anew")
+            raise ConfigError(
+                f"{where}: found a tensor at {begin} to {end}; wanted one from {at} on; download it again"
+            )
         at = end
     wanted = _PREFIX_BYTES + len(header) + at
     if size_bytes != wanted:
-        raise ConfigError(f"{where}: found {size_bytes} bytes; wanted {wanted} by its header; download it anew")
+        raise ConfigError(f"{where}: found {size_bytes} bytes; wanted {wanted} by its header; download it again")
     return sum((end - begin) // (2 if dtype == "F32" else 1) for begin, end, dtype in spans)
 
 

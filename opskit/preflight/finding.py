@@ -26,7 +26,7 @@ class Finding:
         subject: what was looked at: a service, a port, a file, a GPU.
         remedy: what to do, with a command where there is one; empty on PASS.
         evidence: what was seen, line by line, for who wants to know more.
-        required: a SKIP of a required check stops the gate like a FAIL.
+        required: a SKIP of a required check blocks the launch like a FAIL.
     """
 
     check: str
@@ -41,7 +41,7 @@ class Finding:
 
     @property
     def stops(self) -> bool:
-        """Whether this finding closes the gate."""
+        """Whether this finding blocks the launch."""
         return self.verdict is Verdict.FAIL or (self.verdict is Verdict.SKIP and self.required)
 
 

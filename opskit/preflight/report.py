@@ -48,7 +48,7 @@ class Report:
 
     @property
     def stopping(self) -> tuple[Finding, ...]:
-        """The findings that close the gate."""
+        """The findings that block the launch."""
         return tuple(finding for finding in self.findings if finding.stops)
 
     def gate(self) -> None:
@@ -59,7 +59,7 @@ class Report:
         """
         if not self.stopping:
             return
-        lines = [f"preflight: {len(self.stopping)} finding(s) must be mended before a start; nothing was started."]
+        lines = [f"preflight: {len(self.stopping)} finding(s) must be fixed before a start; nothing was started."]
         for f in self.stopping:
             lines.append(f"  [{f.check}] {f.subject}: found {f.found}; wanted {f.wanted}. Remedy: {f.remedy}")
             lines += [f"    {line}" for line in f.evidence[:_EVIDENCE_LINES]]

@@ -91,7 +91,7 @@ def start_daemon(place: Place, say: Callable[[str], None]) -> None:
             last = "\n  ".join(place.log.read_text(errors="replace").splitlines()[-8:])
             raise EngineUnavailableError(
                 f"rehearsal: the private Docker Engine did not come up. Its log, {place.log}, ends:\n  {last}\n"
-                "Remedy: mend what it says, or start an Engine of your own (`systemctl start docker`)."
+                "Remedy: fix what it says, or start an Engine of your own (`systemctl start docker`)."
             )
         time.sleep(0.1)
 
@@ -110,7 +110,7 @@ def stop_daemon(place: Place, *, grace_s: float) -> bool:
             for child in [*one.children(recursive=True), one]:
                 child.kill()
     psutil.wait_procs(left, timeout=5)
-    # What was killed unmounts nothing, and a folder with a mount in it cannot be deleted. Somebody's disk there stays.
+    # What was killed unmounts nothing, and a folder with a mount in it cannot be deleted. A disk mounted there stays.
     for part in sorted(psutil.disk_partitions(all=True), key=lambda part: part.mountpoint, reverse=True):
         if part.mountpoint.startswith((f"{place.root}/", f"{place.run}/")) and not _is_disk(part.mountpoint, place):
             process.run(("umount", part.mountpoint), timeout_s=10)

@@ -29,7 +29,7 @@ class RehearsalEngine:
     private: bool
 
     def project(self, name: str) -> str:
-        """The name a rehearsed project has here: on somebody's own Engine the real one may live, with its data."""
+        """The name a rehearsed project has here: on the operator's own Engine the real one may live, with its data."""
         return name if self.private else f"{name}-rehearsal"
 
 

@@ -50,7 +50,7 @@ def install_packages(packages: Iterable[str], say: Callable[[str], None]) -> Non
     if done.rc != 0:
         last = "\n  ".join(done.stderr.splitlines()[-6:])
         raise EngineUnavailableError(
-            f"rehearsal: `apt-get install {names}` failed:\n  {last}\nRemedy: mend what it says; `apt-get update` "
+            f"rehearsal: `apt-get install {names}` failed:\n  {last}\nRemedy: fix what it says; `apt-get update` "
             "shows whether the package sources can be reached."
         )
 

@@ -35,11 +35,11 @@ def write_overlay(
 ) -> Stage:
     """Write the overlay that puts the rehearsal's images in place; it changes nothing but `image`.
 
-    Where the Engine would refuse a GPU reservation (somebody's own Engine without the NVIDIA driver), the overlay also
+    Where the Engine would refuse a GPU reservation (one of the operator's, without the NVIDIA driver), the overlay also
     drops those of `gpu_services`; that needs Compose 2.24.4 or newer.
     """
     gpus = frozenset(gpu_services)
-    lines = ["# REHEARSAL: written anew at each launch.", "services:"]
+    lines = ["# REHEARSAL: written at each launch.", "services:"]
     for service, image in images.items():
         lines += [f"  {service}:", f"    image: {image}", "    pull_policy: never"]
         if service in gpus and not keep_reservations:

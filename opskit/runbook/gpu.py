@@ -109,7 +109,7 @@ class Gpus(Operation):
         if not confirm:
             rows = [
                 (f"{name}:{mode}", f"writes {GPU_CHOICE}={mode} into {file}"),
-                (f"{name}:auto", f"takes {GPU_CHOICE} out of {file}; the mode is decided anew at each start"),
+                (f"{name}:auto", f"takes {GPU_CHOICE} out of {file}; the mode is decided again at each start"),
             ]
             return Table("Nothing was written", ("confirm with", "what it does"), rows, self.rehearse)
         write_setting(ROOT / file, GPU_CHOICE, words[confirm])

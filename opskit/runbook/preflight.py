@@ -88,7 +88,7 @@ class Preflight(Operation):
         return Table("Preflight", ("check", *self.reports), [("start", *verdict), *said], self.rehearse)
 
     def findings(self) -> FindingsTable:
-        """What is not well, each once, with the environments it concerns and what mends it."""
+        """What is not well, each once, with the environments it concerns and what fixes it."""
         loud: dict[tuple[str, str, str], list[str]] = {}
         kept = {}
         for name, report in self.reports.items():

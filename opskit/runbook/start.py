@@ -150,13 +150,13 @@ class Start(Operation):
         return FindingsTable(self._report, self.rehearse)
 
     def gate(self) -> str:
-        """Stop here if preflight found what must be mended.
+        """Stop here if preflight found what must be fixed.
 
         Raises:
-            GateClosedError: something must be mended; nothing was started.
+            GateClosedError: something must be fixed; nothing was started.
         """
         self._report.gate()
-        return f"The gate is open: {len(self._report.findings)} findings, none of them stops a start."
+        return f"Nothing blocks the launch: {len(self._report.findings)} findings, none of them stops a start."
 
     def plan(self) -> Table:
         """What the launch will do, service by service; nothing is done."""
@@ -258,7 +258,7 @@ class Start(Operation):
         return Table("What next", ("what", "command"), rows, self.rehearse)
 
     def _open(self) -> tuple[DockerClient, Stack]:
-        """The Engine and the model, which an open gate vouches for."""
+        """The Engine and the model, which a preflight that passed vouches for."""
         client, stack = self.target.client, self.target.facts.stack
         if client is None or isinstance(stack, Failure):
             raise OpskitError(

@@ -48,11 +48,11 @@ def parse_lines(text: str) -> Iterator[Entry | Damage]:
             continue
         found = _LINE.fullmatch(line)
         if found is None:
-            yield Damage(number, "found a line that is no NAME=value; mend or remove it")
+            yield Damage(number, "found a line that is no NAME=value; fix or remove it")
             continue
         read = _value(found[2])
         if read is None:
-            yield Damage(number, f"{found[1]}: its quotes do not close at the end of the line; mend them")
+            yield Damage(number, f"{found[1]}: its quotes do not close at the end of the line; fix them")
         else:
             yield Entry(number, found[1], *read)
 

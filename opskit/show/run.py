@@ -82,7 +82,7 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
 
 
 def draw_run(state: RunState) -> str:
-    """The run as HTML: a line that says how it stands, a row a service, what must be mended, addresses, the record."""
+    """The run as HTML: a line that says how it stands, a row a service, what must be fixed, addresses, the record."""
     parts = [f"<div>{_BADGE if state.rehearsal else ''}{_headline(state)}</div>"]
     if state.note and not state.ended:
         parts.append(f"<div>{html.escape(state.note)}</div>")

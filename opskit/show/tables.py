@@ -72,7 +72,7 @@ class FindingsTable:
     """A report: one line that sums it up, then every finding, worst first; in HTML the passes are folded.
 
     Attributes:
-        title: of one that closes no gate; empty for a preflight.
+        title: of one that blocks no launch; empty for a preflight.
     """
 
     report: Report
@@ -87,7 +87,11 @@ class FindingsTable:
         if self.title:
             return f"{self.title}: {counts}"
         stopping = len(self.report.stopping)
-        gate = f"the gate is closed by {stopping}" if stopping else "the gate is open"
+        gate = (
+            f"{stopping} {'blocks' if stopping == 1 else 'block'} the launch"
+            if stopping
+            else "nothing blocks the launch"
+        )
         return f"Preflight: {counts}; {gate}"
 
     def _repr_html_(self) -> str:

@@ -1,6 +1,6 @@
-"""Cleanup on a real Engine: what is ours and over goes; what is somebody's, current or data stays.
+"""Cleanup on a real Engine: what is ours and over goes; what is another's, current or data stays.
 
-The Engine may be somebody's own: a test removes only what it made itself, whatever the plan names beside it.
+The Engine may be the operator's own: a test removes only what it made itself, whatever the plan names beside it.
 """
 
 from __future__ import annotations

@@ -144,9 +144,9 @@ def test_restarts_before_the_launch_do_not_count(launch: Launch) -> None:
             command: [sh, -c, "exit 1"]
             restart: always
         """
-    mended = crashing.replace('"exit 1"', '"exec sleep 600"')
+    fixed = crashing.replace('"exit 1"', '"exec sleep 600"')
     assert not launch(crashing).ok
-    assert launch(mended).ok
+    assert launch(fixed).ok
 
 
 @pytest.mark.parametrize(("delay", "within_s"), [("0", 10), ("2", 12)])

@@ -43,7 +43,7 @@ ELSEWHERE = {
     "e": "demands docker-compose v1: its script; opskit.compose.client takes either",
     "f": "a check skipped for a long name: its script; opskit.environments",
     "g": "sleeps for waiting: its script; health-check-missing and dependency-unready hold the files' part",
-    "i": "secrets made anew, one project for all: its script; opskit.environments names a project each",
+    "i": "secrets made again, one project for all: its script; opskit.environments names a project each",
     "k": "what is not inherited: its generator; opskit.secrets",
     "l": "$ and # in a password: its generator; opskit.secrets.policy.ALPHABET",
     "n": "CREATE EXTENSION without pgvector: SQL against an image; a start of the stack shows it",

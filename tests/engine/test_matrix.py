@@ -130,5 +130,5 @@ def test_nothing_drifts_that_was_not_decided(matrix: Matrix) -> None:
     drift = frame(matrix.drift())
     by_kind = {kind: sorted(rows["what"]) for kind, rows in drift.groupby("kind")}
     published = "litellm minio multimodal-worker nginx postgres qdrant redis retrieval-proxy"
-    # What is scaled or shut in has no port of the host; nginx is open in production. Nothing else differs.
+    # What is scaled or on the internal network has no port of the host; nginx is open in production. Nothing else differs.
     assert by_kind == {"published ports": published.split()}

@@ -13,7 +13,7 @@ from opskit.preflight.finding import Verdict
 from opskit.secrets.policy import RULES
 from opskit.secrets.store import ensure_secrets
 from tests.checkout import LABEL, Checkout
-from tests.mended import OVERRIDE, follow, gone_at_last, judge, trouble
+from tests.remedies import OVERRIDE, follow, gone_at_last, judge, trouble
 
 if TYPE_CHECKING:
     from docker import DockerClient

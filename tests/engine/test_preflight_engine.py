@@ -1,4 +1,4 @@
-"""Engines that do not answer, are elsewhere or have no Compose: preflight tells them apart and says what mends each."""
+"""Engines that do not answer, are elsewhere or have no Compose: preflight tells them apart and says what fixes each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from opskit.preflight.finding import Verdict
 from tests.checkout import Checkout, make_checkout
-from tests.mended import follow, judge, trouble
+from tests.remedies import follow, judge, trouble
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -1,4 +1,4 @@
-"""Files that are missing, damaged or another's: preflight names them, and its printed remedy mends them."""
+"""Files that are missing, damaged or another's: preflight names them, and its printed remedy fixes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from opskit.preflight.finding import Verdict
 from tests.checkout import Checkout
-from tests.mended import OVERRIDE, append, commands, follow, judge, trouble
+from tests.remedies import OVERRIDE, append, commands, follow, judge, trouble
 
 pytestmark = pytest.mark.engine
 

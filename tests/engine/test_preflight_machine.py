@@ -16,7 +16,7 @@ from opskit.gpu.model import Inventory
 from opskit.host.nvml import read_inventory
 from opskit.preflight.finding import Verdict
 from tests.checkout import Checkout
-from tests.mended import OVERRIDE, append, commands, follow, judge, trouble
+from tests.remedies import OVERRIDE, append, commands, follow, judge, trouble
 
 if TYPE_CHECKING:
     from docker import DockerClient

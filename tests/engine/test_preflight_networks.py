@@ -1,4 +1,4 @@
-"""Networks, volumes and names that are in the way or missing: preflight names them, its printed remedy mends it."""
+"""Networks, volumes and names that are in the way or missing: preflight names them, its printed remedy fixes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from docker.errors import APIError
 
 from opskit.preflight.finding import Verdict
 from tests.checkout import LABEL, Checkout
-from tests.mended import OVERRIDE, append, follow, gone_at_last, trouble
+from tests.remedies import OVERRIDE, append, follow, gone_at_last, trouble
 
 if TYPE_CHECKING:
     from docker import DockerClient

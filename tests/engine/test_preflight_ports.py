@@ -13,7 +13,7 @@ import pytest
 
 from opskit.preflight.finding import Verdict
 from tests.checkout import LABEL, Checkout, free_ports
-from tests.mended import OVERRIDE, append, follow, gone_at_last, judge, trouble
+from tests.remedies import OVERRIDE, append, follow, gone_at_last, judge, trouble
 
 if TYPE_CHECKING:
     from docker import DockerClient

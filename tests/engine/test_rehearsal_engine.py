@@ -104,7 +104,7 @@ def test_a_private_engine_takes_gpu_reservations(
     rehearsal_engine: RehearsalEngine, start: Callable[..., Container], busybox: str
 ) -> None:
     if not rehearsal_engine.private:
-        pytest.skip("somebody's own engine: the overlay drops the reservations there")
+        pytest.skip("the operator's own engine: the overlay drops the reservations there")
     request = DeviceRequest(driver="nvidia", device_ids=["0", "1"], capabilities=[["gpu"]])
     box = start(busybox, ["echo", "ran"], device_requests=[request])
     assert box.wait(timeout=20)["StatusCode"] == 0

@@ -94,9 +94,9 @@ def test_a_failed_initialisation_is_done_again(postgres: Callable[[str], Contain
     broken = postgres("CREATE TABLE early (name text); SELECT no_such_function();")
     assert exit_code(broken) != 0
     assert "no_such_function" in broken.logs().decode()
-    mended = postgres("CREATE TABLE late (name text);")
-    until(lambda: ready(mended))
-    assert query(mended, "SELECT string_agg(tablename, ',') FROM pg_tables WHERE schemaname = 'public'") == "late"
+    fixed = postgres("CREATE TABLE late (name text);")
+    until(lambda: ready(fixed))
+    assert query(fixed, "SELECT string_agg(tablename, ',') FROM pg_tables WHERE schemaname = 'public'") == "late"
 
 
 def test_files_that_are_no_database_are_left_alone(

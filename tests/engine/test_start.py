@@ -266,8 +266,8 @@ def test_a_crash_loop_fails_the_run_with_its_exit_code_and_last_words(
     assert record["ok"] is False
     assert record["outcome"]["failures"][0]["service"] == "nginx"
     assert "my last words" in (folder / "start.ipynb").read_text()
-    mended = checkout.start()
-    assert mended.returncode == 0, mended.stdout + mended.stderr
+    fixed = checkout.start()
+    assert fixed.returncode == 0, fixed.stdout + fixed.stderr
 
 
 def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:

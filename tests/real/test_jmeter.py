@@ -33,7 +33,7 @@ Serve = Callable[[type[BaseHTTPRequestHandler]], int]
 
 
 class Target(BaseHTTPRequestHandler):
-    """What a plan asks. STAND-IN for LiteLLM: it wants the key of whoever asks a question."""
+    """What a plan asks. STAND-IN for LiteLLM: it wants the key of the one who asks."""
 
     protocol_version = "HTTP/1.1"
     pages: frozenset[str]

@@ -39,8 +39,8 @@ def check_network_subnet(stack: Stack, networks: Iterable[NetworkFact], kernel: 
             wanted = ip_network(config["subnet"], strict=False)
             clash = [f"{who} ({subnet})" for subnet, who in taken.items() if _overlap(wanted, subnet)]
             verdict = Verdict.FAIL if clash else Verdict.PASS
-            mend = f"leave `ipam` of networks/{key} out of the Compose file, so that the Engine takes a free subnet"
-            remedy = f"{mend}; or give it a subnet that nobody has" if clash else ""
+            leave = f"leave `ipam` of networks/{key} out of the Compose file, so that the Engine takes a free subnet"
+            remedy = f"{leave}; or give it a subnet that nobody has" if clash else ""
             said = "; ".join(clash) or "free"
             rows.append(Finding("network-subnet", verdict, f"{key} {wanted}", said, "a subnet of its own", remedy))
     return tuple(rows)
@@ -68,7 +68,7 @@ def check_network_unique(stack: Stack, networks: Iterable[NetworkFact]) -> tuple
 
 
 def check_network_foreign(stack: Stack, networks: Iterable[NetworkFact]) -> tuple[Finding, ...]:
-    """A network the launch will make does not bear the name of one that somebody else made."""
+    """A network the launch will make does not bear the name of one that was made elsewhere."""
     others = {n.name: n.project for n in networks if n.project != stack.project}
     rows = []
     for key, network in _networks(stack):
@@ -132,7 +132,7 @@ def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> t
         return (Finding("container-left", Verdict.PASS, "containers", f"{len(mine)} of this project", wanted),)
     return tuple(
         Finding("container-left", Verdict.WARN, c.name, f"{c.state}, left by a launch that was ended", wanted,
-                f"`docker rm -f {c.name}`; the launch makes it anew")
+                f"`docker rm -f {c.name}`; the launch makes it again")
         for c in half
     )  # fmt: skip
 

@@ -139,7 +139,7 @@ def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Fi
         return Finding("port-free", Verdict.PASS, where, "already ours", wanted)
     if container.project == stack.project:
         found = f"held by {container.service} of this same environment"
-        remedy = f"`docker rm -f {container.name}`; the launch makes it anew where it still belongs to the stack"
+        remedy = f"`docker rm -f {container.name}`; the launch makes it again where it still belongs to the stack"
         moves = any(service.name == container.service for service in stack.services)
         return Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy)
     owner = f"held by container {container.name}" + (f" of project {container.project}" if container.project else "")

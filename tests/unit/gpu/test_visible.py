@@ -36,7 +36,7 @@ def test_a_mig_instance_is_no_gpu_of_its_own() -> None:
         ("Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 570.1", "reboot"),
         ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "modprobe nvidia"),
         ("Unable to determine the device handle for GPU0000:21:00.0: GPU is lost.  Reboot", "dmesg"),
-        ("anything else", "`docker restart p-vllm-1` gives it its devices anew"),
+        ("anything else", "`docker restart p-vllm-1` gives it its devices again"),
     ],
 )
 def test_each_way_to_lose_a_gpu_has_its_remedy(text: str, said: str) -> None:

@@ -104,7 +104,7 @@ def test_a_file_that_is_cut_off_is_refused(folder: Path, kept: int, message: str
 def test_a_file_that_is_longer_than_its_header_says_is_refused(folder: Path) -> None:
     path = _file(folder / "model.safetensors", {"a": 1000})
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(ConfigError, match="download it anew"):
+    with pytest.raises(ConfigError, match="download it again"):
         read_model(folder)
 
 

@@ -26,8 +26,8 @@ def test_no_compose_fails_with_what_was_seen_and_what_to_install() -> None:
 
 
 def test_files_that_do_not_resolve_fail_with_compose_s_own_words() -> None:
-    (finding,) = check_config_valid(Failure("config_invalid", None, "the files are not valid", ("yaml: line 2: oops",), "mend it"))  # fmt: skip
-    assert (finding.verdict, finding.remedy) == (Verdict.FAIL, "mend it")
+    (finding,) = check_config_valid(Failure("config_invalid", None, "the files are not valid", ("yaml: line 2: oops",), "fix it"))  # fmt: skip
+    assert (finding.verdict, finding.remedy) == (Verdict.FAIL, "fix it")
     assert (finding.found, finding.evidence) == ("the files are not valid", ("yaml: line 2: oops",))
 
 

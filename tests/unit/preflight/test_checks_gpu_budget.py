@@ -137,9 +137,9 @@ def test_a_length_that_no_utilisation_can_hold_is_shortened() -> None:
     finding = judged(stack(*command("0.90", "100000", "1"), gpus=1), mode="single")
     assert finding.verdict is Verdict.FAIL
     assert finding.remedy == "set GPU_MEMORY_UTILIZATION=0.87 and VLLM_MAX_MODEL_LEN=35520"
-    mended = judged(stack(*command("0.87", "35520", "1"), gpus=1), mode="single")
-    assert (mended.verdict, mended.stops) == (Verdict.WARN, False)
-    assert mended.remedy.startswith("set VLLM_MAX_MODEL_LEN lower")
+    fixed = judged(stack(*command("0.87", "35520", "1"), gpus=1), mode="single")
+    assert (fixed.verdict, fixed.stops) == (Verdict.WARN, False)
+    assert fixed.remedy.startswith("set VLLM_MAX_MODEL_LEN lower")
 
 
 def test_a_utilisation_too_low_for_the_weights_is_raised() -> None:

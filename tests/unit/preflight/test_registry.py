@@ -34,7 +34,7 @@ def test_without_an_engine_one_finding_says_so_and_what_is_on_it_is_not_judged()
 
 
 def test_without_a_model_one_finding_says_so_and_the_machine_is_still_judged() -> None:
-    found = said(facts(stack=Failure("yaml_invalid", None, "bad", (), "mend it")))
+    found = said(facts(stack=Failure("yaml_invalid", None, "bad", (), "fix it")))
     assert (found["config-valid"], found["engine-storage"]) == (Verdict.FAIL, Verdict.PASS)
     assert not found.keys() & {"port-unique", "file-present", "image-present"}
 

@@ -201,7 +201,7 @@ def test_what_the_shell_gives_the_files_is_hidden_as_the_env_file_s_secrets_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_from_the_shell")
-    monkeypatch.setenv("OTHER_TOKEN", "of somebody else")
+    monkeypatch.setenv("OTHER_TOKEN", "of another")
     monkeypatch.setenv("LOG_LEVEL", "INFO")
     env_file = {"REDIS_PASSWORD": Secret("REDIS_PASSWORD", "tiger"), "MINE": Secret("MINE", "1")}
     hidden = read_hidden(env_file, ["HF_TOKEN", "LOG_LEVEL", "TARGET_API_KEY"])

@@ -23,14 +23,14 @@ def test_a_start_says_how_long_and_what_was_made_and_a_stop_does_not() -> None:
 
 def test_passes_are_counted_and_the_others_told_with_their_remedy() -> None:
     passed = {"verdict": "PASS", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": ""}
-    failed = {**passed, "verdict": "FAIL", "remedy": "mend it"}
+    failed = {**passed, "verdict": "FAIL", "remedy": "fix it"}
     summary, told = lines_of({"kind": "findings", "findings": [failed, passed]})
     assert summary == "preflight: 1 FAIL, 1 PASS"
-    assert told.split() == ["FAIL", "a-b", "s:", "found", "f;", "wanted", "w.", "mend", "it"]
+    assert told.split() == ["FAIL", "a-b", "s:", "found", "f;", "wanted", "w.", "fix", "it"]
 
 
 def test_gpus_are_told_as_findings_are_and_none_is_told_of_none() -> None:
-    lost = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "mend it"}
+    lost = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "fix it"}
     assert lines_of({"kind": "gpus", "findings": [lost]})[0] == "GPUs: 1 FAIL"
     assert list(lines_of({"kind": "gpus", "findings": []})) == []
 

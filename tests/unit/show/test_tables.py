@@ -51,14 +51,14 @@ def read(shown: Table | FindingsTable) -> Reader:
 
 
 def test_one_line_sums_the_report_up_before_anything_else() -> None:
-    said = "Preflight: 1 FAIL, 2 WARN, 1 PASS; the gate is closed by 1"
+    said = "Preflight: 1 FAIL, 2 WARN, 1 PASS; 1 blocks the launch"
     assert str(FindingsTable(REPORT)).splitlines()[0] == said
     assert read(FindingsTable(REPORT)).words[0] == said
 
 
 def test_an_open_gate_and_an_empty_report_say_so() -> None:
-    assert FindingsTable(Report(FINDINGS[:1])).summary == "Preflight: 1 PASS; the gate is open"
-    assert str(FindingsTable(Report(()))) == "Preflight: nothing to check; the gate is open\nnone"
+    assert FindingsTable(Report(FINDINGS[:1])).summary == "Preflight: 1 PASS; nothing blocks the launch"
+    assert str(FindingsTable(Report(()))) == "Preflight: nothing to check; nothing blocks the launch\nnone"
 
 
 def test_a_report_that_closes_no_gate_has_a_title_and_speaks_of_none() -> None:
@@ -141,7 +141,7 @@ def test_an_empty_table_says_none() -> None:
 
 def test_evidence_is_folded_in_a_notebook_and_cut_in_a_terminal() -> None:
     lines = tuple(f"line {number} <b>" for number in range(7))
-    report = Report((Finding("config-valid", Verdict.FAIL, "files", "bad", "good", "mend it", evidence=lines),))
+    report = Report((Finding("config-valid", Verdict.FAIL, "files", "bad", "good", "fix it", evidence=lines),))
     shown = FindingsTable(report)._repr_html_()
     assert "<details><summary>7 lines of evidence</summary>" in shown
     assert "line 6 &lt;b&gt;" in shown
