@@ -87,12 +87,8 @@ class FindingsTable:
         if self.title:
             return f"{self.title}: {counts}"
         stopping = len(self.report.stopping)
-        gate = (
-            f"{stopping} {'blocks' if stopping == 1 else 'block'} the launch"
-            if stopping
-            else "nothing blocks the launch"
-        )
-        return f"Preflight: {counts}; {gate}"
+        verb = "block" if stopping > 1 else "blocks"
+        return f"Preflight: {counts}; {stopping or 'nothing'} {verb} the launch"
 
     def _repr_html_(self) -> str:
         loud = [f for f in self.report.findings if f.verdict is not Verdict.PASS]
