@@ -26,6 +26,10 @@ _DATA = Path(__file__).with_name("data")
 _STAND_IN_FOLDER = "/usr/local/lib/standin"
 _STAND_INS = {
     **{f"standin/{p.name}": f"{_STAND_IN_FOLDER}/{p.name}" for p in sorted((_DATA / "standin").glob("*.py"))},
+    **{
+        f"../../health/smoke/{name}.py": f"{_STAND_IN_FOLDER}/opskit/health/smoke/{name}.py"
+        for name in ("client", "stores")
+    },  # how a client signs a request to S3
     "filebeat": "/usr/local/bin/filebeat",
     "n8n-entrypoint.sh": "/docker-entrypoint.sh",
     "node": "/usr/local/bin/node",
