@@ -1,18 +1,16 @@
-"""What was measured inside the containers that hold GPUs: whether they see them, and how a copy goes; pure."""
+"""What was measured inside the containers that hold GPUs: whether they see them, and compute together; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from opskit.engine.model import Answer, Grant
+from opskit.gpu.collective import RUN_S, Run, parse_collective
 from opskit.gpu.container import parse_visible, remedy_for
-from opskit.gpu.model import Inventory
-from opskit.gpu.peer import PeerCopy, parse_copies
 from opskit.health.gpu import name_gpus
 from opskit.preflight.finding import Finding, Verdict
 
-_LEAST_SHARE = 0.5
-"""Of what the links can do: a copy between two 3090 reaches nine tenths of it."""
+MIB = 2**20
 
 
 def check_gpu_device_visible(grants: Iterable[Grant], answers: Mapping[str, Answer]) -> tuple[Finding, ...]:
@@ -46,37 +44,41 @@ def _visible(grant: Grant, answer: Answer) -> Finding:
     return Finding(check, Verdict.FAIL, grant.name, found, wanted, remedy_for("", grant.name))
 
 
-def check_gpu_peer_copy(grant: Grant, answer: Answer, inventory: Inventory) -> tuple[Finding, ...]:
-    """A copy between each two GPUs arrives whole, and over NVLink no slower than half of what the links can do.
+def check_gpu_collective(grant: Grant, answer: Answer) -> tuple[Finding, ...]:
+    """The GPUs of a container sum known values rightly and in time; where they do not, whether peer-to-peer is why.
 
     Args:
-        grant: of the container it was made in; its GPUs are numbered there by their order on the bus.
-        answer: of the measuring script.
-        inventory: what the links can do.
+        grant: of the container it was run in.
+        answer: of the command.
     """
-    check, wanted = "gpu-peer-copy", "copies between its GPUs that arrive whole"
-    copies = parse_copies(answer.text)
-    if copies is None:
+    check, subject = "gpu-collective", f"{grant.name}: {name_gpus(grant.device_ids, grant.count)}"
+    wanted = f"an all-reduce of 4 B and of 16 MiB that is right, within {RUN_S:.0f} s"
+    collective = parse_collective(answer.text)
+    if collective is None:
         last = answer.text.splitlines()[-1].strip() if answer.text else f"exit code {answer.exit_code}"
         remedy = "an image with python3 and torch, and 0.6 GiB free on each GPU, is needed to measure it"
-        return (Finding(check, Verdict.SKIP, grant.name, f"not measured: {last}", wanted, remedy, required=False),)
-    ids = set(grant.device_ids)
-    gpus = [gpu.index for gpu in inventory.gpus if not ids or gpu.names & ids]
-    return tuple(_copied(grant, copy, gpus, inventory) for copy in copies)
+        return (Finding(check, Verdict.SKIP, subject, f"not measured: {last}", wanted, remedy, required=False),)
+    found = f"{collective.word}: {_tell(collective.own)}; without peer-to-peer {_tell(collective.control)}"
+    if collective.word == "healthy":
+        return (Finding(check, Verdict.PASS, subject, found, wanted),)
+    if collective.word == "inconclusive":
+        remedy = "look at the container's log and `sudo dmesg` for Xid; `nvidia-smi` shows what else is on the GPUs"
+        return (Finding(check, Verdict.SKIP, subject, found, wanted, remedy, required=False),)
+    remedy = (
+        "put NCCL_P2P_DISABLE=1 and VLLM_CUSTOM_ALL_REDUCE=--disable-custom-all-reduce into the env file and launch "
+    )
+    remedy += "again; the BIOS settings IOMMU and ACS keep peer-to-peer from working"
+    return (Finding(check, Verdict.FAIL, subject, found, wanted, remedy),)
 
 
-def _copied(grant: Grant, copy: PeerCopy, gpus: list[int], inventory: Inventory) -> Finding:
-    check = "gpu-peer-copy"
-    a, b = (gpus[at] if at < len(gpus) else at for at in (copy.a, copy.b))
-    subject = f"{grant.name}: GPU {a} to GPU {b}"
-    speed = inventory.pair(a, b).bandwidth_gb_s
-    wanted = "data that arrives whole" + ("" if speed is None else f", at {speed * _LEAST_SHARE:.1f} GB/s or more")
-    way = "" if copy.peer else ", through the host"
-    found = f"{copy.gb_s:.1f} GB/s{way}"
-    if not copy.same:
-        remedy = "set NCCL_P2P_DISABLE=1, give vLLM --disable-custom-all-reduce, and launch again"
-        return Finding(check, Verdict.FAIL, subject, f"{found}, and the data arrived changed", wanted, remedy)
-    if speed is None or copy.gb_s >= speed * _LEAST_SHARE:
-        return Finding(check, Verdict.PASS, subject, found, wanted)
-    remedy = "look at the bridge with `nvidia-smi nvlink -s` and `nvidia-smi topo -m`; see what else runs on the GPUs"
-    return Finding(check, Verdict.WARN, subject, found, wanted, remedy)
+def _tell(run: Run) -> str:
+    if run.state == "hangs":
+        return f"no answer within {RUN_S:.0f} s"
+    if run.state == "failed":
+        return f"not run ({run.reason})"
+    times = ", ".join(f"{_size(size)} in {ms:.2f} ms" for size, ms in run.ms)
+    return f"{'wrong sums, ' if run.state == 'wrong' else ''}{times}"
+
+
+def _size(count: int) -> str:
+    return f"{count} B" if count < MIB else f"{count // MIB} MiB"

@@ -228,7 +228,7 @@ class Start(Operation):
         """Whether the containers that should hold GPUs hold them.
 
         Args:
-            measure: also ask nvidia-smi inside each, and copy between the GPUs of the model server.
+            measure: also ask nvidia-smi inside each, and sum over the GPUs of the model server.
 
         Raises:
             LaunchFailedError: one holds other GPUs than it should, or none; what is up stays up.

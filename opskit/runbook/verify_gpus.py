@@ -9,9 +9,9 @@ from opskit.compose.model import Stack
 from opskit.engine.client import ask_inside
 from opskit.engine.grant import read_grants
 from opskit.engine.model import Grant
+from opskit.gpu.collective import COMMAND_S, command
 from opskit.gpu.container import LIST_GPUS, read_homes
 from opskit.gpu.model import Inventory
-from opskit.gpu.peer import COPY
 from opskit.gpu.placement import Placement
 from opskit.health.gpu import (
     check_gpu_device_given,
@@ -19,7 +19,7 @@ from opskit.health.gpu import (
     check_gpu_tensor_parallel,
     needs_of,
 )
-from opskit.health.gpu_inside import check_gpu_device_visible, check_gpu_peer_copy
+from opskit.health.gpu_inside import check_gpu_collective, check_gpu_device_visible
 from opskit.preflight.finding import Finding
 from opskit.unknown import Unknown
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _LIST_S = 5.0
-_COPY_S = 120.0
 
 
 def verify_gpus(
@@ -49,7 +48,7 @@ def verify_gpus(
         stack: likewise.
         placement: says which GPUs they should be.
         inventory: the GPUs as they are now; recorded ones in a rehearsal.
-        measure: also run `nvidia-smi` in each container, and copy between the GPUs of the model server.
+        measure: also run `nvidia-smi` in each container, and an all-reduce over the GPUs of the model server.
     """
     needs = needs_of(stack, placement)
     if not needs:
@@ -63,8 +62,12 @@ def verify_gpus(
     ]
     if measure:
         found += look_inside(client, grants)
-        servers = {need.service for need in needs if (need.split or 1) > 1}
-        found += _measure_copies(client, [grant for grant in grants if grant.service in servers], inventory)
+        splits = {need.service: need.split for need in needs if (need.split or 1) > 1}
+        for grant in grants:  # one after the other: two measurements at once would measure each other
+            if (split := splits.get(grant.service)) and grant.pid and grant.any:
+                words = command(split)
+                answer = ask_inside(client, [grant.id], words, timeout_s=COMMAND_S)[grant.id]
+                found += check_gpu_collective(grant, answer)
     return found
 
 
@@ -73,16 +76,6 @@ def look_inside(client: DockerClient, grants: Sequence[Grant]) -> tuple[Finding,
     asked = [grant for grant in grants if grant.pid and grant.any]
     answers = ask_inside(client, [grant.id for grant in asked], LIST_GPUS, timeout_s=_LIST_S)
     return check_gpu_device_visible(asked, answers)
-
-
-def _measure_copies(client: DockerClient, grants: Sequence[Grant], inventory: Inventory | Unknown) -> list[Finding]:
-    asked = [grant for grant in grants if grant.pid and grant.any]
-    known = inventory if isinstance(inventory, Inventory) else Inventory(None, None, None, (), (), (), "nvml")
-    found: list[Finding] = []
-    for grant in asked:  # one after the other: two measurements at once would measure each other
-        answer = ask_inside(client, [grant.id], COPY, timeout_s=_COPY_S)[grant.id]
-        found += check_gpu_peer_copy(grant, answer, known)
-    return found
 
 
 def _homes(

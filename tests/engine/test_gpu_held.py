@@ -19,11 +19,11 @@ from opskit.engine.client import ask_inside
 from opskit.engine.grant import read_grants
 from opskit.engine.model import PROJECT_LABEL, SERVICE_LABEL, Grant
 from opskit.environments import Environment
+from opskit.gpu.collective import command
 from opskit.gpu.container import read_homes
 from opskit.gpu.model import Gpu, Inventory, Pair
-from opskit.gpu.peer import COPY
 from opskit.gpu.placement import place
-from opskit.health.gpu_inside import check_gpu_peer_copy
+from opskit.health.gpu_inside import check_gpu_collective
 from opskit.preflight.finding import Verdict
 from opskit.runbook.status import Status
 from opskit.runbook.verify_gpus import look_inside, verify_gpus
@@ -38,16 +38,6 @@ pytestmark = pytest.mark.engine
 IDS = ("GPU-f15ae561-21b1-6003-c768-861fc285203b", "GPU-466be1f8-6148-1a27-a450-592604f3df54")
 LISTING = "\n".join(f"GPU {at}: NVIDIA GeForce RTX 3090 (UUID: {uuid})" for at, uuid in enumerate(IDS))
 SMI = "#!/bin/sh\n# A stand-in of a test: it prints what a real one was recorded to print.\ncat <<'END'\n{text}\nEND\nexit {code}\n"
-TORCH = """# A stand-in of a test: numbers instead of tensors, on two GPUs that are none.
-from types import SimpleNamespace as _N
-class _Tensor:
-    def copy_(self, other, **_): pass
-    def cpu(self): return 7
-cuda = _N(device_count=lambda: 2, synchronize=lambda _: None, can_device_access_peer=lambda a, b: True)
-uint8 = None
-randint = zeros = lambda *_, **__: _Tensor()
-equal = lambda a, b: a == b
-"""
 
 
 @pytest.fixture
@@ -178,25 +168,18 @@ def test_after_a_launch_every_word_is_about_this_very_container(
         "gpu-tensor-parallel": Verdict.PASS,
         "gpu-process-seen": Verdict.FAIL,  # NVML names none, and none of its memory is taken
         "gpu-device-visible": Verdict.PASS,
-        "gpu-peer-copy": Verdict.SKIP,  # no torch in the image
+        "gpu-collective": Verdict.SKIP,  # no torch in the image
     }
     assert told(1, IDS[0])["gpu-device-given"] is Verdict.FAIL
     assert told(1, IDS[0])["gpu-tensor-parallel"] is Verdict.FAIL
 
 
-def test_a_copy_is_measured_by_the_torch_of_the_image_or_skipped(
+def test_in_an_image_without_torch_nothing_is_proved_and_that_is_said(
     engine: DockerClient, box: Container, project: str
 ) -> None:
     grant = grant_of(engine, project)
-    there = Inventory(None, None, None, (Gpu(0, uuid=IDS[0]), Gpu(1, uuid=IDS[1])), (), (Pair(0, 1),), "nvml")
-
-    def measured() -> list[tuple[Verdict, str]]:
-        answer = ask_inside(engine, [grant.id], COPY, timeout_s=30)[grant.id]
-        return [(finding.verdict, finding.found) for finding in check_gpu_peer_copy(grant, answer, there)]
-
-    ((verdict, found),) = measured()
-    assert (verdict, found) == (Verdict.SKIP, "not measured: ModuleNotFoundError: No module named 'torch'")
-    put(box, "usr/lib/python3/dist-packages/torch.py", TORCH)
-    one, other = measured()
-    assert {one[0], other[0]} == {Verdict.PASS}
-    assert one[1].endswith("GB/s")
+    answer = ask_inside(engine, [grant.id], command(2), timeout_s=60)[grant.id]
+    (finding,) = check_gpu_collective(grant, answer)
+    assert finding.verdict is Verdict.SKIP
+    assert finding.found.startswith("inconclusive: not run (ModuleNotFoundError: No module named 'torch')")
+    assert "python3" not in str(box.top(ps_args="-eo args")["Processes"])

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from opskit.engine.model import Answer, Grant
-from opskit.gpu.model import Gpu, Inventory, Pair
-from opskit.health.gpu_inside import check_gpu_device_visible, check_gpu_peer_copy
+from opskit.health.gpu_inside import check_gpu_collective, check_gpu_device_visible
 from opskit.preflight.finding import Finding, Verdict
 
 IDS = ("GPU-f15ae561-21b1-6003-c768-861fc285203b", "GPU-466be1f8-6148-1a27-a450-592604f3df54")
@@ -73,42 +72,33 @@ def test_a_failure_without_a_word_is_a_failure() -> None:
     assert visible(255, "").found == "lost: exit code 255, and not a word"
 
 
-NVLINK = Inventory(
-    None,
-    None,
-    None,
-    (Gpu(1, uuid=IDS[0]), Gpu(3, uuid=IDS[1])),
-    (),
-    (Pair(1, 3, nvlinks=4, bandwidth_gb_s=56.25),),
-    "nvml",
+RIGHT = {"sums": [{"bytes": size, "right": True, "ms": ms} for size, ms in ((4, 0.03), (16777216, 0.61))] * 2}
+WRONG = {"sums": [{**entry, "right": False} for entry in RIGHT["sums"]]}
+
+
+@pytest.mark.parametrize(
+    ("own", "control", "verdict", "found"),
+    [
+        (RIGHT, RIGHT, Verdict.PASS, "healthy: 4 B in 0.03 ms, 16 MiB in 0.61 ms; without peer-to-peer 4 B in 0.03 ms"),
+        (RIGHT, {"hangs": True}, Verdict.PASS, "healthy: 4 B in 0.03 ms"),
+        ({"hangs": True}, RIGHT, Verdict.FAIL, "hang: no answer within 60 s; without peer-to-peer 4 B in 0.03 ms"),
+        (WRONG, RIGHT, Verdict.FAIL, "wrong: wrong sums, 4 B in 0.03 ms"),
+        (WRONG, WRONG, Verdict.SKIP, "inconclusive: wrong sums"),
+        (
+            {"hangs": True},
+            {"hangs": True},
+            Verdict.SKIP,
+            "inconclusive: no answer within 60 s; without peer-to-peer no",
+        ),
+        ({"failed": "CUDA out of memory"}, RIGHT, Verdict.SKIP, "inconclusive: not run (CUDA out of memory)"),
+    ],
 )
-
-
-def copied(gb_s: float, *, same: bool = True, peer: bool = True, there: Inventory = NVLINK) -> Finding:
-    line = json.dumps([{"a": 0, "b": 1, "peer": peer, "gb_s": gb_s, "same": same}])
-    (finding,) = check_gpu_peer_copy(GRANT, Answer(0, line), there)
-    return finding
-
-
-@pytest.mark.parametrize(("gb_s", "verdict"), [(28.125, Verdict.PASS), (28.124, Verdict.WARN)])
-def test_a_copy_over_nvlink_reaches_half_of_what_the_links_can_do(gb_s: float, verdict: Verdict) -> None:
-    finding = copied(gb_s)
+def test_a_collective_has_one_of_four_words(own: object, control: object, verdict: Verdict, found: str) -> None:
+    (finding,) = check_gpu_collective(GRANT, Answer(0, json.dumps({"own": own, "control": control})))
     assert finding.verdict is verdict
-    assert finding.subject == "p-vllm-1: GPU 1 to GPU 3", "as the host numbers them"
-
-
-def test_without_nvlink_any_speed_is_what_it_is() -> None:
-    bare = replace(NVLINK, pairs=())
-    assert (copied(3.2, peer=False, there=bare).verdict, copied(3.2, peer=False, there=bare).found) == (
-        Verdict.PASS,
-        "3.2 GB/s, through the host",
-    )
-
-
-def test_data_that_arrives_changed_is_a_fault_however_fast_it_came() -> None:
-    finding = copied(56.0, same=False)
-    assert finding.verdict is Verdict.FAIL
-    assert "--disable-custom-all-reduce" in finding.remedy
+    assert finding.found.startswith(found)
+    assert not finding.stops or "NCCL_P2P_DISABLE=1" in finding.remedy
+    assert finding.verdict is Verdict.FAIL or not finding.stops
 
 
 @pytest.mark.parametrize(
@@ -121,8 +111,8 @@ def test_data_that_arrives_changed_is_a_fault_however_fast_it_came() -> None:
         (Answer(0, "hello"), "hello"),
     ],
 )  # fmt: skip
-def test_a_copy_that_was_not_measured_says_why(answer: Answer, why: str) -> None:
-    (finding,) = check_gpu_peer_copy(GRANT, answer, NVLINK)
+def test_a_collective_that_was_not_run_says_why(answer: Answer, why: str) -> None:
+    (finding,) = check_gpu_collective(GRANT, answer)
     assert (finding.verdict, finding.required) == (Verdict.SKIP, False)
     assert finding.found.startswith("not measured: ")
     assert why in finding.found
