@@ -53,6 +53,10 @@ check: install ## Lint, format, types, import contracts, notebooks stripped
 test: install ## All tests, on a real Docker Engine: the one that answers, else a private one
 	@pytest
 
+.PHONY: real
+real: install ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
+	@OPSKIT_REQUIRE_ENGINE=1 OPSKIT_REAL_REPORT=docs/real.md pytest tests/real -m "heavy or not heavy"
+
 .PHONY: pictures
 pictures: install ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py

@@ -142,6 +142,12 @@ def test_the_watching_overlay_goes_on_any_environment_with_the_base_services() -
     assert {"prometheus", "alertmanager", "grafana", "postgres-exporter", "redis-exporter", "dcgm-exporter"} <= names
 
 
+def test_what_qdrant_writes_is_on_its_volume(any_stack: Stack) -> None:
+    for service in (service for service in any_stack.services if service.name == "qdrant"):
+        (volume,) = [mount.target for mount in service.mounts if mount.kind == "volume"]
+        assert service.raw["environment"]["QDRANT__STORAGE__SNAPSHOTS_PATH"].startswith(f"{volume}/")
+
+
 MODES: tuple[GpuMode, ...] = ("dual", "single", "cpu")
 IMAGES = (ROOT / "docs/images.md").read_text()
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+
+from tests.real.findings import FINDINGS
+from tests.real.report import Real, Results
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,33 @@ def serve() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], int]]:
             return int(server.server_address[1])
 
         yield start
+
+
+RESULTS = pytest.StashKey[Results]()
+REPORT = "OPSKIT_REAL_REPORT"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count each test for the program that its module runs."""
+    report = yield
+    real = getattr(getattr(item, "module", None), "REAL", None)
+    if isinstance(real, Real):
+        word = report.outcome if report.when == "call" or report.outcome != "passed" else ""
+        results = item.config.stash.setdefault(RESULTS, Results())
+        results.add(item.module.__name__, real, word, report.duration)  # type: ignore[attr-defined]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write docs/real.md where it was asked for."""
+    path, results = os.environ.get(REPORT), session.config.stash.get(RESULTS, None)
+    if path and results:
+        Path(path).write_text(results.text(FINDINGS, "make real"), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def section(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Put a section into docs/real.md: its title and its text."""
+    results = request.config.stash.setdefault(RESULTS, Results())
+    return lambda title, text: results.sections.update({title: text})

@@ -79,6 +79,14 @@ def fetch_tarball(package: str) -> Path:
     return tarball
 
 
+def npm_view(package: str) -> str:
+    """The newest version of an npm package; empty where there is none."""
+    environ = {**os.environ, "PATH": f"{ensure_node()}:{os.environ['PATH']}"}
+    words = ["npm", "view", "--silent", package, "version"]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 @cache
 def fetch_n8n(dependency: str = "") -> Path:
     """The tarball of n8n itself, or of one of its dependencies in the version that it takes."""

@@ -21,6 +21,15 @@ from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
 from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT, free_ports
+from tests.real.report import Real, debian_version
+
+REAL = Real(
+    "Alertmanager",
+    "Debian prometheus-alertmanager",
+    "configs/alertmanager.sh, the variables and command of compose/services/monitoring.yml",
+    "told a webhook what fires and what is over",
+    debian_version("prometheus-alertmanager"),
+)
 
 Until = Callable[..., None]
 Alertmanager = Callable[[str], tuple[int, "subprocess.Popen[bytes]"]]

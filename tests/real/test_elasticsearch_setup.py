@@ -14,6 +14,15 @@ from typing import Any
 import pytest
 
 from tests.checkout import ROOT
+from tests.real.report import Real, debian_version
+
+REAL = Real(
+    "curl and bash, against a stand-in for the security API",
+    "Debian curl",
+    "configs/elk/setup.sh",
+    "sent each call; the stand-in parses JSON and refuses what Elasticsearch refuses",
+    debian_version("curl"),
+)
 
 SCRIPT = ROOT / "configs/elk/setup.sh"
 GENERATED = {name: f"{name.lower()}_of-43-characters" for name in ("ELASTIC", "KIBANA", "LOGSTASH")}

@@ -20,6 +20,15 @@ from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
 from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT, free_ports
+from tests.real.report import Real, debian_version
+
+REAL = Real(
+    "JMeter",
+    "Debian jmeter",
+    "configs/jmeter/*.jmx and run.sh, environment of the service",
+    "ran the three plans against nginx and a stand-in for LiteLLM",
+    debian_version("jmeter"),
+)
 
 CONFIGS = ROOT / "configs"
 PLANS = ["api_load_test", "stress_test", "spike_test"]

@@ -23,6 +23,15 @@ import pytest
 from opskit.rehearsal.programs import PROGRAMS
 from tests.checkout import free_ports
 from tests.real.packages import ensure_venv, resolve_stack, version_of
+from tests.real.report import Real
+
+REAL = Real(
+    "LiteLLM",
+    "PyPI litellm[proxy]",
+    "configs/litellm*.yaml, environment and command of each environment",
+    "validated, started, listed models, completed, refused, counted",
+    "1.104.2",
+)
 
 GATEWAYS = ("development", "production", "optimized")
 """One environment for each of the three configurations."""

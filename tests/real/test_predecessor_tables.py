@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.checkout import ROOT
+from tests.real.report import Real
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+
+REAL = Real(
+    "PostgreSQL",
+    "Debian postgresql, in a container",
+    "sql/init.sql",
+    "made the tables; took and refused the statements of the stack's own two services",
+    "15",
+)
 
 pytestmark = pytest.mark.engine
 

@@ -15,9 +15,18 @@ from opskit.environments import read_environments
 from opskit.paths import ENVIRONMENTS
 from opskit.runbook.matrix import resolve
 from tests.checkout import ROOT
+from tests.real.report import Real, debian_version
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+
+REAL = Real(
+    "Prometheus, its exporters and promtool",
+    "Debian prometheus*",
+    "configs/prometheus*.yml, dashboards",
+    "checked the files, tried every alert, made the metrics",
+    debian_version("prometheus"),
+)
 
 CONFIGS = ROOT / "configs"
 MOUNTS = {

@@ -13,6 +13,15 @@ import yaml
 from opskit.compose.model import Service
 from opskit.environments import GpuMode
 from tests.real.packages import N8N, fetch_n8n, fetch_wheel, read_sources, resolve_stack, stack_names, version_of
+from tests.real.report import Real
+
+REAL = Real(
+    "Open WebUI, n8n, LiteLLM, vLLM: their sources",
+    "PyPI and npm",
+    "every variable of compose/",
+    "are searched for the variables that they read",
+    "0.11.4, 2.41.1, 1.104.2, 0.30.0",
+)
 
 MODES: tuple[GpuMode, ...] = ("dual", "single", "cpu")
 ELSEWHERE = {

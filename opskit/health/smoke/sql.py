@@ -122,6 +122,8 @@ def judge_redis(answer: Answer) -> Verdict:
     lines = [line.strip() for line in answer.text.splitlines() if line.strip()]
     if lines[-1:] == ["PONG"]:
         return Verdict("unguarded", "found that PING is answered without a password; wanted NOAUTH")
+    if any("DENIED" in line for line in lines):  # protected mode: without a password it answers its own container alone
+        return Verdict("unguarded", "found that it has no password, and so answers no other container; wanted NOAUTH")
     *stored, refused = lines or [""]
     if refused.startswith("NOAUTH") and stored in (["OK", "1", str(ttl), "1"] for ttl in (_TTL_S, _TTL_S - 1)):
         return Verdict()

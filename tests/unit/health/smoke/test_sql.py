@@ -91,6 +91,7 @@ def test_redis_is_fine_where_a_key_lives_for_a_minute_and_nobody_without_the_pas
         ("OOM command not allowed when used memory > 'maxmemory'.\nNOAUTH Authentication required.", "bad_answer"),
         ("Could not connect to Redis at redis:6379: Connection refused\nCould not connect to Redis", "no_answer"),
         ("", "bad_answer"),
+        ("DENIED Redis is running in protected mode because protected mode is enabled and no password", "unguarded"),
     ],
 )
 def test_redis_that_does_not_is_named_by_the_right_word(text: str, kind: str) -> None:
