@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from opskit.rehearsal.images import Recipe
 from opskit.rehearsal.layers import install_failure
-from opskit.rehearsal.programs import PROGRAMS, Program, choose_program
+from opskit.rehearsal.programs import FULL, PROGRAMS, Program, choose_program
+from tests.checkout import ROOT
 
 
 def test_a_heavy_program_is_a_stand_in_until_full_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +58,15 @@ def test_a_failed_install_is_one_sentence_with_a_remedy(stderr: str, why: str, r
     assert why in message
     assert remedy in message
     assert "\n" not in message
+
+
+def test_the_readme_says_at_which_level_each_service_is_the_real_program() -> None:
+    table = (ROOT / "README.md").read_text().partition("| service | `rehearse=yes` | `rehearse=full` |\n")[2]
+    rows = re.findall(r"^\| (`.+`) \| (.+) \| (.+) \|$", table.partition("\n\n")[0], re.MULTILINE)
+    told = {name: (light, full) for names, light, full in rows for name in re.findall(r"`([a-z0-9-]+)`", names)}
+    for service, program in PROGRAMS.items():
+        light, full = told[service]
+        assert (light == "stand-in") is (program.level == FULL), service
+        assert program.differs in (light if full == "likewise" else full), service
+    both = ("stand-in", "stand-in")
+    assert {name for name, levels in told.items() if levels == both} == told.keys() - PROGRAMS.keys()
