@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 
@@ -43,6 +43,22 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
             "install the NVIDIA Container Toolkit and restart Docker: "
             "`nvidia-ctk runtime configure --runtime=docker && systemctl restart docker`"
         ),
+    ),
+    (
+        "build_offline",
+        (
+            r"(?s)(?:non-zero code|did not complete successfully).*(?:Temporary failure|[Cc]ould not resolve"
+            r"|Name or service not known|bad address|[Nn]etwork is unreachable|EAI_AGAIN)"
+        ),
+        (
+            "give the build a way out (`build: {network: host}`, or a proxy by `build: {args: {HTTPS_PROXY: …}}`), or "
+            "build the image elsewhere and bring it with `docker save` and `docker load`"
+        ),
+    ),
+    (
+        "build_failed",
+        r"^The command .* returned a non-zero code|failed to solve: process .* did not complete successfully",
+        "correct the Dockerfile's step that is named; the lines are what it wrote",
     ),
     ("registry_rate_limited", r"toomanyrequests", "wait, or `docker login` to raise the limit, then launch again"),
     (
@@ -139,6 +155,9 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def classify(message: str) -> tuple[str, str]:
     """The fault's kind and remedy; `unknown` where no pattern knows the text."""
     for kind, pattern, remedy in _FAULTS:
@@ -147,10 +166,18 @@ def classify(message: str) -> tuple[str, str]:
     return "unknown", "read the message; `docker compose logs` may say more"
 
 
-def failure_of(message: str, *, project: str, services: tuple[str, ...] = ()) -> Failure:
-    """Name the fault in a Compose error text, and the service it is about where the text names one."""
-    kind, remedy = classify(message)
-    return Failure(kind, _service_in(message, project, services), message.strip(), (), remedy)
+def failure_of(message: str, *, project: str, services: tuple[str, ...] = (), lines: Iterable[str] = ()) -> Failure:
+    """Name the fault in a Compose error text, and the service it is about where the text names one.
+
+    Args:
+        message: the error.
+        project: whose.
+        services: of the project.
+        lines: what came before it that is no event, such as what a build's steps wrote.
+    """
+    written = tuple(text for line in lines if (text := _ANSI.sub("", line).strip()))
+    kind, remedy = classify("\n".join((message, *written)))
+    return Failure(kind, _service_in(message, project, services), message.strip(), written, remedy)
 
 
 def _service_in(message: str, project: str, services: tuple[str, ...]) -> str | None:

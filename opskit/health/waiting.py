@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _TICK_S = 0.1
 _LOOK_S = 2.0
 """Seconds between two full looks: what an event lost is seen then."""
 _CANCEL_S = 10.0
+_WRITTEN = 12
+"""Lines that are no event, kept for a failure: a build's steps write them."""
 
 
 def needs_of(stack: Stack) -> Mapping[str, ServiceNeed]:
@@ -76,6 +79,7 @@ class _Launch:
     began: float = 0.0
     last: dict[str, ServiceChanged] = field(default_factory=dict)
     error: str | None = None
+    written: deque[str] = field(default_factory=lambda: deque(maxlen=_WRITTEN))
     created: set[str] = field(default_factory=set)
     compose_seconds: float | None = None
     running: Running | None = None
@@ -149,6 +153,8 @@ class _Launch:
         for event in read_events(running, until=0.0):
             if event.kind == "error" or (event.kind == "raw" and self.error is None):
                 self.error = event.verb or self.error
+            if event.kind == "raw":
+                self.written.append(event.verb)
             if event.kind == "container" and event.verb in {"Created", "Recreated"}:
                 self.created.add(event.name)
             self.sink(event)
@@ -187,7 +193,9 @@ class _Launch:
 
     def _compose_failure(self) -> Failure:
         names = tuple(service.name for service in self.stack.services)
-        return failure_of(self.error or "Compose failed without a word", project=self.project.name, services=names)
+        message = self.error or "Compose failed without a word"
+        lines = () if message in self.written else self.written
+        return failure_of(message, project=self.project.name, services=names, lines=lines)
 
     def _outcome(self, failures: tuple[Failure, ...]) -> Outcome:
         seconds = self.clock() - self.began

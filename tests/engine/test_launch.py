@@ -358,6 +358,39 @@ def test_an_engine_that_is_not_there_is_an_outcome(project: str, tmp_path: Path)
     assert only(outcome, "engine_unreachable", None)
 
 
+@pytest.mark.parametrize(
+    ("step", "kind", "written"),
+    [
+        (
+            "python3 -c 'import urllib.request as u; u.urlopen(\"http://packages.invalid\")'",
+            "build_offline",
+            "not known",
+        ),
+        ("echo no such header >&2; exit 3", "build_failed", "no such header"),
+    ],
+)
+def test_a_build_that_fails_is_told_from_one_without_network_and_shows_its_last_lines(
+    *,
+    launch: Launch,
+    tmp_path: Path,
+    busybox: str,
+    project: str,
+    engine: DockerClient,
+    step: str,
+    kind: str,
+    written: str,
+) -> None:
+    before = {str(image.id) for image in engine.images.list(all=True)}
+    (tmp_path / "Dockerfile").write_text(f"FROM {busybox}\nRUN {step}\n")
+    told = only(launch(f"services: {{a: {{build: ., image: {project}}}}}"), kind, None)
+    for container in engine.containers.list(all=True, filters={"ancestor": busybox, "status": "exited"}):
+        if step[:7] in str(container.attrs["Config"]["Cmd"]):
+            container.remove()
+    assert written in told
+    assert "\x1b" not in told
+    assert before == {str(image.id) for image in engine.images.list(all=True)}
+
+
 def test_a_second_launch_at_once_names_the_holder(launch: Launch, project: str) -> None:
     with hold_project(project):
         done: list[Outcome] = []

@@ -39,6 +39,9 @@ from opskit.compose.faults import classify, failure_of
         ("go-yaml load error in parser (while parsing) at L3.C6", "config_invalid"),
         ("validating /x/compose.yml: services.a.ports must be a array", "config_invalid"),
         ("open /x/compose.yml: no such file or directory", "config_missing"),
+        ("The command '/bin/sh -c apt-get update' returned a non-zero code: 100\nErr:1 http://deb Temporary failure resolving 'deb'", "build_offline"),
+        ('failed to solve: process "/bin/sh -c pip install x" did not complete successfully: exit code: 1\n[Errno -3] Temporary failure in name resolution', "build_offline"),
+        ('failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2', "build_failed"),
         ("something nobody has seen", "unknown"),
     ],
 )  # fmt: skip
