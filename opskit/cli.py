@@ -1,5 +1,5 @@
 # ruff: noqa: T201  a command line prints
-"""What the command `opskit` does: runs a notebook of the runbook, recorded, and says how it goes."""
+"""The command `opskit`: runs a notebook of the runbook, recorded, and tells how it goes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ from opskit.show.console import Console
 
 def run_command(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage."""
-    parser = argparse.ArgumentParser(prog="opskit", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="opskit",
+        description="Launch and operate the environments of the LLM Multimodal Stack. Each command runs a notebook of "
+        "the runbook and leaves its record under audit/.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run a notebook: start, stop, status …")
+    run = commands.add_parser("run", help="run a notebook: start, stop, status, preflight, logs, gpu, matrix, clean, first_run")
     run.add_argument("notebook")
     smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
     smoke.add_argument("env", metavar="ENV")
