@@ -26,7 +26,8 @@ def run_command(arguments: list[str] | None = None) -> int:
         "the runbook and leaves its record under audit/.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run a notebook: start, stop, status, preflight, logs, gpu, matrix, clean, first_run")
+    names = "start, stop, status, preflight, logs, gpu, matrix, clean, first_run"
+    run = commands.add_parser("run", help=f"run a notebook: {names}")
     run.add_argument("notebook")
     smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
     smoke.add_argument("env", metavar="ENV")
