@@ -56,11 +56,11 @@ REPORT = "OPSKIT_REAL_REPORT"
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count each test for the program that its module runs."""
     report = yield
-    real = getattr(getattr(item, "module", None), "REAL", None)
-    if isinstance(real, Real):
+    real = getattr(getattr(item, "module", None), "REAL", ())
+    if reals := (real,) if isinstance(real, Real) else real:
         word = report.outcome if report.when == "call" or report.outcome != "passed" else ""
         results = item.config.stash.setdefault(RESULTS, Results())
-        results.add(item.module.__name__, real, word, report.duration)  # type: ignore[attr-defined]
+        results.add(item.module.__name__, reals, word, report.duration)  # type: ignore[attr-defined]
     return report
 
 

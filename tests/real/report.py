@@ -33,12 +33,12 @@ class Results:
 
     seconds: dict[str, float] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    reals: dict[str, Real] = field(default_factory=dict)
+    reals: dict[str, tuple[Real, ...]] = field(default_factory=dict)
     sections: dict[str, str] = field(default_factory=dict)
 
-    def add(self, module: str, real: Real, word: str, seconds: float) -> None:
+    def add(self, module: str, reals: tuple[Real, ...], word: str, seconds: float) -> None:
         """Count one test's phase; a phase that passed before and after the call is time alone."""
-        self.reals[module] = real
+        self.reals[module] = reals
         self.seconds[module] = self.seconds.get(module, 0.0) + seconds
         if word:
             counts = self.counts.setdefault(module, {})
@@ -56,7 +56,8 @@ class Results:
                 ", ".join(f"{count} {word}" for word, count in self.counts.get(module, {}).items()),
                 f"{self.seconds[module]:.0f} s",
             )
-            for module, real in self.reals.items()
+            for module, reals in self.reals.items()
+            for real in reals
         ]
         columns = ("program", "version", "from", "reads of ours", "does", "tests", "time")
         total = sum(self.seconds.values())
@@ -74,12 +75,13 @@ class Results:
 
 
 def debian_version(package: str) -> Callable[[], str]:
-    """What asks dpkg for a package's version, without Debian's own revision; only once the tests have run."""
+    """What asks apt for a package's version, without Debian's own revision; only once the tests have run."""
 
     def ask() -> str:
-        words = ["dpkg-query", "-W", "-f", "${Version}", package]
-        version = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-        return re.sub(r"^\d+:|[-+~].*", "", version) or "not from dpkg"
+        words = ["apt-cache", "policy", package]
+        policy = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        found = re.search(r"Candidate: (?:\d+:)?([0-9][0-9.]*)", policy)
+        return found[1] if found else "unknown"
 
     return ask
 
