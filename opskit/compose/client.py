@@ -81,7 +81,7 @@ class Project:
     def environment(self) -> dict[str, str | None]:
         """Changes to this process's own variables for every Compose command; None takes one away."""
         host = {"DOCKER_HOST": self.engine_host, "DOCKER_CONTEXT": None} if self.engine_host else {}
-        own = {"COMPOSE_ANSI": "never", "COMPOSE_MENU": "false"}
+        own = {"COMPOSE_ANSI": "never", "COMPOSE_MENU": "false", "COMPOSE_REMOVE_ORPHANS": "false"}
         return {**dict.fromkeys(self.withheld), **self.environ, **host, **own}
 
     def read_hashes(self) -> Mapping[str, str]:

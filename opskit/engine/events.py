@@ -6,16 +6,25 @@ import contextlib
 import queue
 import threading
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL, ContainerEvent, ContainerState, Evidence
+from opskit.engine.model import (
+    NUMBER_LABEL,
+    ONE_OFF_LABEL,
+    PROJECT_LABEL,
+    SERVICE_LABEL,
+    ContainerEvent,
+    ContainerState,
+    Evidence,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_ACTIONS = ("create", "start", "die", "oom", "destroy", "health_status")
+_ACTIONS = ("create", "start", "kill", "die", "oom", "destroy", "health_status")
 """Naming them makes the Engine drop the `exec_*` noise of every probe; health_status is matched by its prefix."""
 
 
@@ -42,16 +51,35 @@ def read_container(client: DockerClient, identity: str) -> ContainerState | None
         return None
     state = data["State"]
     policy = (data["HostConfig"].get("RestartPolicy") or {}).get("Name") or "no"
+    labels: dict[str, str] = data["Config"]["Labels"]
     return ContainerState(
         id=data["Id"],
-        service=data["Config"]["Labels"].get(SERVICE_LABEL, data["Name"].lstrip("/")),
+        service=labels.get(SERVICE_LABEL, data["Name"].lstrip("/")),
         status=state["Status"],
         health=(state.get("Health") or {}).get("Status"),
         exit_code=state["ExitCode"],
         oom_killed=bool(state.get("OOMKilled")),
         restart_count=data.get("RestartCount", 0),
         restarts=policy in {"always", "unless-stopped"},
+        number=labels.get(NUMBER_LABEL, "1"),
+        created_s=parse_time(data.get("Created", "")) or 0.0,
+        started_s=parse_time(state.get("StartedAt", "")),
+        error=state.get("Error") or "",
     )
+
+
+def read_clock(client: DockerClient) -> float | None:
+    """The Engine's clock, in seconds since the epoch; None where it does not tell."""
+    return parse_time(str(client.info().get("SystemTime", "")))
+
+
+def parse_time(text: str) -> float | None:
+    """Seconds since the epoch of the Engine's time; None where it tells none, which is the year 1."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when.timestamp() if when.year > 1 else None
 
 
 def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 20) -> Evidence:
@@ -68,8 +96,7 @@ def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 20
     probes = (state.get("Health") or {}).get("Log") or [{}]
     probe = str(probes[-1].get("Output", "")).strip().splitlines()
     said = [f"exit {probes[-1]['ExitCode']}", *probe[-5:]] if probes[-1] else []
-    start_error = state.get("Error") or ""
-    return Evidence(log=tuple(text.splitlines()) or ((start_error,) if start_error else ()), probe=tuple(said))
+    return Evidence(log=tuple(text.splitlines()), probe=tuple(said), error=state.get("Error") or "")
 
 
 def parse_event(data: dict[str, Any]) -> ContainerEvent:
@@ -83,6 +110,7 @@ def parse_event(data: dict[str, Any]) -> ContainerEvent:
         action=action,
         exit_code=int(exit_code) if exit_code is not None else None,
         health=health or None,
+        signal=int(signal) if (signal := actor["Attributes"].get("signal", "")).isdigit() else None,
     )
 
 

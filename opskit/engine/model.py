@@ -8,11 +8,19 @@ from enum import StrEnum
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
+NUMBER_LABEL = "com.docker.compose.container-number"
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """One container as inspect shows it. `exit_code` is of the last run; `health` None means no health check."""
+    """One container as inspect shows it. `exit_code` is of the last run; `health` None means no health check.
+
+    Attributes:
+        number: of the service's replica; two containers of one number are an old one and the one that replaces it.
+        created_s: seconds since the epoch.
+        started_s: likewise, of its last start; None where it never was.
+        error: why the Engine could not start it; empty where it could.
+    """
 
     id: str
     service: str
@@ -23,17 +31,22 @@ class ContainerState:
     restart_count: int = 0
     restarts: bool = False
     """Whether the Engine will start it again after whatever end it comes to (always, unless-stopped)."""
+    number: str = "1"
+    created_s: float = 0.0
+    started_s: float | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerEvent:
-    """One Engine event of a container: create, start, die, oom, destroy, or health_status with `health`."""
+    """One Engine event of a container: create, start, kill with its `signal`, die, oom, destroy, or health_status."""
 
     id: str
     service: str
     action: str
     exit_code: int | None = None
     health: str | None = None
+    signal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +54,13 @@ class Evidence:
     """What was read of a container for its diagnosis: last log lines, and the last probe's output.
 
     Attributes:
+        error: why the Engine could not start it.
         listening: TCP ports that something in it listens on; None where that was not asked or cannot be read.
     """
 
     log: tuple[str, ...] = ()
     probe: tuple[str, ...] = ()
+    error: str = ""
     listening: tuple[int, ...] | None = None
 
 

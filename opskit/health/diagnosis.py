@@ -25,6 +25,9 @@ _REMEDIES = {
     "oneshot_failed": "fix what the log says, then launch again: one-shots run again at each launch",
     "oom_killed": "raise the service's memory limit, or make it need less; `docker stats` shows what it takes",
     "unhealthy": "see the probe's output; `{logs}` shows the service's own words",
+    "paused": "`docker unpause {container}`, then launch again",
+    "removed": "launch again: that makes it again; it was removed while the launch waited for it",
+    "stopped": "launch again: that starts it; it was stopped or killed from outside, and the Engine leaves it so",
     "timeout": "see its log (`{logs}`); if it only needs longer, launch again with a longer deadline_s: what is up "
     "stays up",
 }
@@ -52,7 +55,8 @@ def diagnose(
     """
     kind = word.kind or "timeout"
     logs = f"docker compose -p {project} logs {word.service}"
-    sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(logs=logs)
+    names = {"logs": logs, "container": (word.container or "CONTAINER")[:12]}
+    sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(**names)
     if evidence.listening is not None and port is not None and port not in evidence.listening:
         ports = ", ".join(map(str, evidence.listening)) or "no port at all"
         sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
@@ -62,6 +66,7 @@ def diagnose(
         service=word.service,
         message=f"{word.service}: {sentence}",
         evidence=(
+            *((f"the Engine: {evidence.error}",) if evidence.error else ()),
             *(f"probe: {line}" for line in evidence.probe),
             *(f"log: {line}" for line in evidence.log),
         ),
@@ -79,6 +84,8 @@ def _sentence(word: ServiceWord, kind: str, waited_s: float) -> str:
         return f"killed for memory: it went over its memory limit ({code})"
     if kind in {"exited", "oneshot_failed"}:
         return f"{'one-shot failed' if kind == 'oneshot_failed' else 'exited'} ({code})"
+    if kind in {"paused", "removed", "stopped"}:
+        return f"{kind} from outside{f' ({code})' if code else ''}"
     if kind == "unhealthy":
         return "unhealthy: its health check failed as often as `retries` allows"
     return f"not ready after {waited_s:.0f} s; last state: {word.state}{f' ({code})' if code else ''}"

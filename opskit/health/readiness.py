@@ -19,6 +19,12 @@ GRACE_S = 60.0
 STABLE_S = 4.0
 """How long a container without a health check must run before it is believed."""
 
+LONGEST_STABLE_S = 60.0
+"""How long it must at most, where it died before: twice as long as it lived until now."""
+
+ENDED_S = 5.0
+"""How long a container that the Engine restarts may be ended before it is clear that it will not be."""
+
 
 class Word(Enum):
     """What is so of a service: late (WAITING) and impossible (NEVER) are different answers."""
@@ -50,10 +56,19 @@ class ServiceWord:
     exit_code: int | None = None
     deaths: int = 0
     container: str | None = None
+    started: bool = True
+    """Whether it was started in this launch."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it can have failed in this launch: what was not started cannot, but what is paused stays so."""
+        return self.started or self.kind == "paused"
 
 
 _Say = Callable[..., ServiceWord]
 _ENDED = frozenset({"exited", "dead"})
+_NO_END = frozenset({1, 10, 12, 17, 18, 23, 28})
+"""Signals that are sent for another purpose than an end: HUP, USR1, USR2, CHLD, CONT, URG, WINCH."""
 
 
 @dataclass(slots=True)
@@ -68,6 +83,11 @@ class _Seen:
     last_exit: int | None = None
     oom: bool = False
     unhealthy: bool = False
+    killed: bool = False
+    """It was sent a signal from outside: by Compose, which replaces or removes it, or by a person."""
+    started: bool = False
+    stable_s: float = 0.0
+    """What it must run at least, whatever its service asks for: it died before."""
     stale: bool = False
     """It had ended or was unhealthy before the launch began; that says nothing until `up` is done with it."""
     stale_until: float = math.inf
@@ -87,14 +107,18 @@ class Tracker:
     """
 
     needs: Mapping[str, ServiceNeed]
+    clock_s: float | None = None
+    """What the Engine's clock said at the first snapshot; None takes what runs by then as if it always had."""
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _first: bool = True
+    _settled: bool = False
+    _removed: set[str] = field(default_factory=set)
 
     def observe(self, states: Iterable[ContainerState], now: float) -> None:
         """Take a full snapshot; containers that are not in it are gone."""
         current = {state.id: state for state in states}
         for gone in self._seen.keys() - current.keys():
-            del self._seen[gone]
+            self._forget(gone)
         for state in current.values():
             self._note(state, now, fresh=not self._first)
         self._first = False
@@ -106,9 +130,7 @@ class Tracker:
     def _note(self, state: ContainerState, now: float, *, fresh: bool) -> None:
         seen = self._seen.get(state.id)
         if seen is None:
-            # What already ran when the launch began is judged from then on; its old restarts are history.
-            base, since = (0, now) if fresh else (state.restart_count, now - STABLE_S)
-            self._seen[state.id] = _Seen(state, base, since, stale=not fresh and _is_bad(state))
+            self._seen[state.id] = _Seen(state, 0, now, started=True) if fresh else self._found(state, now)
             return
         if state.status == "running" and (
             seen.state.status != "running" or seen.state.restart_count != state.restart_count
@@ -119,11 +141,28 @@ class Tracker:
         seen.state = state
         seen.stale = seen.stale and _is_bad(state)
 
+    def _found(self, state: ContainerState, now: float) -> _Seen:
+        """One that was there when the launch began: its age counts, and how long it lived before each old restart."""
+        age_s = LONGEST_STABLE_S
+        if self.clock_s is not None and state.started_s is not None:
+            age_s = max(0.0, self.clock_s - state.started_s)
+        life_s = 0.0
+        if state.restart_count and state.started_s is not None:
+            life_s = (state.started_s - state.created_s) / state.restart_count
+        stable_s = min(LONGEST_STABLE_S, 2 * life_s)
+        return _Seen(state, state.restart_count, now - age_s, stable_s=stable_s, stale=_is_bad(state))
+
+    def _forget(self, identity: str) -> None:
+        seen = self._seen.pop(identity, None)
+        if seen is not None and self._settled:
+            self._removed.add(seen.state.service)
+
     def settle(self, now: float) -> None:
         """Take every container as it is: Compose is done and will start nothing more.
 
         One that was unhealthy for want of what has only now been started gets GRACE_S to find it.
         """
+        self._settled = True
         for seen in self._seen.values():
             seen.stale_until = now + GRACE_S if seen.state.status == "running" else now
 
@@ -132,26 +171,27 @@ class Tracker:
         seen = self._seen.get(event.id)
         if seen is None:
             return
-        if event.action == "die":
-            seen.deaths += 1
+        if event.action == "kill":
+            seen.killed = event.signal not in _NO_END
+        elif event.action == "die":
+            seen.deaths += not seen.killed
             seen.last_exit = event.exit_code
             seen.since = now
         elif event.action == "oom":
             seen.oom = True
         elif event.action == "start":
-            seen.since = now
+            seen.since, seen.started, seen.killed = now, True, False
         elif event.action == "health_status":
             seen.unhealthy = event.health == "unhealthy"
         elif event.action == "destroy":
-            self._seen.pop(event.id, None)
+            self._forget(event.id)
 
     def words(self, now: float) -> tuple[ServiceWord, ...]:
         """The judgement of every needed service, in the order of the needs."""
         return tuple(self._judge(need, now) for need in self.needs.values())
 
     def _judge(self, need: ServiceNeed, now: float) -> ServiceWord:
-        mine = [seen for seen in self._seen.values() if seen.state.service == need.service]
-        words = [_judge_container(seen, need, now) for seen in mine]
+        words = [_judge_container(seen, need, now, settled=self._settled) for seen in self._newest(need.service)]
         for word in words:
             if word.word is Word.NEVER:
                 return word
@@ -161,26 +201,42 @@ class Tracker:
         if need.replicas == 0:
             return ServiceWord(need.service, Word.READY, "scaled to 0")
         waiting = [word for word in words if word.word is Word.WAITING]
-        if not waiting:
-            return ServiceWord(need.service, Word.WAITING, "absent" if not words else "scaling")
-        return waiting[0]
+        if waiting:
+            return waiting[0]
+        if need.service in self._removed:
+            return ServiceWord(need.service, Word.NEVER, "removed", "removed")
+        return ServiceWord(need.service, Word.WAITING, "absent" if not words else "scaling")
+
+    def _newest(self, service: str) -> Iterable[_Seen]:
+        """The newest container of each number: an older one of the same number is being replaced."""
+        newest: dict[str, _Seen] = {}
+        for seen in self._seen.values():
+            if seen.state.service == service:
+                other = newest.get(seen.state.number)
+                if other is None or other.state.created_s <= seen.state.created_s:
+                    newest[seen.state.number] = seen
+        return newest.values()
 
 
 def _is_bad(state: ContainerState) -> bool:
     return state.status in _ENDED or state.health == "unhealthy"
 
 
-def _judge_container(seen: _Seen, need: ServiceNeed, now: float) -> ServiceWord:
+def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: bool) -> ServiceWord:
     state, deaths = seen.state, seen.all_deaths
     exit_code = seen.last_exit if seen.last_exit is not None else state.exit_code
 
     def say(word: Word, text: str, kind: str | None = None) -> ServiceWord:
         code = exit_code if deaths or state.status in {*_ENDED, "restarting"} else None
-        return ServiceWord(need.service, word, text, kind, code, deaths, state.id)
+        return ServiceWord(need.service, word, text, kind, code, deaths, state.id, seen.started)
 
     stale = seen.stale and now < seen.stale_until
-    if state.status in _ENDED and not (stale or state.restarts):
+    if state.status in _ENDED and seen.killed:
+        return say(Word.NEVER, "stopped", "stopped") if settled else say(Word.WAITING, "stopping")
+    if state.status in _ENDED and not stale and (not state.restarts or now - seen.since >= ENDED_S):
         return _judge_end(seen, need, say)
+    if state.status == "paused":
+        return say(Word.NEVER, "paused", "paused")
     if deaths >= need.max_deaths:
         oom = seen.oom or state.oom_killed
         return say(Word.NEVER, *(("out of memory", "oom_killed") if oom else ("crash loop", "crash_loop")))
@@ -211,6 +267,6 @@ def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> Ser
         )
     if need.ending is Ending.MUST or health is not None:
         return say(Word.WAITING, "running" if need.ending is Ending.MUST else "starting")
-    if now - seen.since >= need.stable_s:
+    if now - seen.since >= max(need.stable_s, seen.stable_s):
         return say(Word.READY, "running")
     return say(Word.WAITING, "settling")

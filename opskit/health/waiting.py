@@ -15,7 +15,7 @@ from opskit.compose.client import Project, read_events
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
 from opskit.engine.client import read_listening
-from opskit.engine.events import EventPump, read_container, read_containers, read_evidence
+from opskit.engine.events import EventPump, read_clock, read_container, read_containers, read_evidence
 from opskit.engine.model import Evidence
 from opskit.health.diagnosis import diagnose, is_refused
 from opskit.health.outcome import Outcome, ServiceChanged, Sink
@@ -86,7 +86,7 @@ class _Launch:
 
     def run(self) -> Outcome:
         self.began = self.clock()
-        tracker = Tracker(needs_of(self.stack))
+        tracker = Tracker(needs_of(self.stack), clock_s=read_clock(self.client))
         pump = EventPump(self.client, self.project.name)
         try:
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
@@ -112,7 +112,9 @@ class _Launch:
                 looked = now
             words = tracker.words(now)
             self._tell(words, now)
-            never = [word for word in words if word.word is Word.NEVER]
+            failed = self.compose_seconds is not None and bool(running.poll())
+            # Where Compose failed, what this launch never started has not failed in it: Compose's own failure is told.
+            never = [word for word in words if word.word is Word.NEVER and (word.counts or not failed)]
             if never:
                 return self._outcome(self._diagnose(never, now))
             if self.compose_seconds is not None:

@@ -358,6 +358,118 @@ def test_an_engine_that_is_not_there_is_an_outcome(project: str, tmp_path: Path)
     assert only(outcome, "engine_unreachable", None)
 
 
+def stack_of(**services: str) -> str:
+    """Services that sleep, each with further lines."""
+    parts = [
+        f"  {name}:\n    image: box\n    command: [sleep, '600']\n    init: true\n{more}"
+        for name, more in services.items()
+    ]
+    return "services:\n" + "".join(parts)
+
+
+HEALTH = "    healthcheck: {test: [CMD, 'true'], interval: 1s}\n"
+CHANGES = {
+    "a variable": (stack_of(a="    environment: {V: '1'}\n"), stack_of(a="    environment: {V: '2'}\n")),
+    "one of two": (stack_of(a="", b=""), stack_of(a="", b="    environment: {V: '2'}\n")),
+    "with a health check": (stack_of(a=HEALTH), stack_of(a=f"{HEALTH}    environment: {{V: '2'}}\n")),
+    "scale 3 to 1": (stack_of(a="    scale: 3\n"), stack_of(a="    scale: 1\n")),
+    "a network": (stack_of(a=""), stack_of(a="    networks: [n]\n") + "networks: {n: {}}\n"),
+    "a dependent is restarted": (
+        stack_of(a="", b="    depends_on: {a: {condition: service_started, restart: true}}\n"),
+        stack_of(
+            a="    environment: {V: '2'}\n", b="    depends_on: {a: {condition: service_started, restart: true}}\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("restart", ["", "    restart: on-failure\n", "    restart: unless-stopped\n"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_normal_change_of_what_runs_is_no_failure(
+    launch: Launch, engine: DockerClient, project: str, change: str, restart: str
+) -> None:
+    before, after = (text.replace("    init: true\n", f"    init: true\n{restart}") for text in CHANGES[change])
+    assert launch(before).ok
+    outcome = launch(after)
+    assert outcome.ok, outcome.failures
+    boxes = engine.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"})
+    assert {box.status for box in boxes} == {"running"}
+    assert all(str(box.name).startswith(project) for box in boxes), "none is left half replaced"
+
+
+@pytest.mark.parametrize("restart", ["", "    restart: on-failure\n", "    restart: unless-stopped\n"])
+def test_what_stopped_yesterday_does_not_hide_what_fails_today(
+    launch: Launch, engine: DockerClient, project: str, restart: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        text = stack_of(a=f"{restart}    ports: ['127.0.0.1:{port}:80']\n", b=f"{restart}    depends_on: [a]\n")
+        held.close()
+        assert launch(text).ok
+        for box in engine.containers.list(filters={"label": f"com.docker.compose.project={project}"}):
+            box.stop(timeout=0)
+        with socket.create_server(("127.0.0.1", port)):
+            outcome = launch(text)
+    assert [failure.kind for failure in outcome.failures] == ["port_in_use"], outcome.failures
+
+
+def test_a_crash_loop_that_was_there_before_is_not_ready_a_second_later(launch: Launch) -> None:
+    text = """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "sleep 5; exit 7"]
+            restart: always
+        """
+    launch(text, deadline_s=12)
+    time.sleep(12)
+    again = launch(text, deadline_s=60)
+    assert not again.ok
+    assert [failure.kind for failure in again.failures] == ["crash_loop"], again
+
+
+def test_what_a_person_kills_during_the_launch_is_stopped_from_outside(
+    launch: Launch, engine: DockerClient, project: str
+) -> None:
+    def kill() -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            boxes = engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})
+            if [box for box in boxes if box.status == "running"]:
+                time.sleep(1.0)
+                boxes[0].kill()
+                return
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    outcome = launch(stack_of(a="    restart: always\n    labels: {opskit.stable_s: '20'}\n"), deadline_s=60)
+    thread.join()
+    assert [(f.kind, f.service) for f in outcome.failures] == [("stopped", "a")], outcome
+    assert outcome.seconds < 20
+
+
+def test_a_paused_container_is_named_with_what_brings_it_back(
+    launch: Launch, engine: DockerClient, project: str
+) -> None:
+    assert launch(stack_of(a="")).ok
+    (box,) = engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})
+    box.pause()
+    outcome = launch(stack_of(a=""))
+    assert [failure.kind for failure in outcome.failures] == ["paused"], outcome
+    assert "docker unpause" in outcome.failures[0].remedy
+    box.unpause()
+
+
+def test_orphans_stay_whatever_the_shell_says(
+    launch: Launch, engine: DockerClient, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launch(stack_of(a="", b="")).ok
+    monkeypatch.setenv("COMPOSE_REMOVE_ORPHANS", "1")
+    assert launch(stack_of(a="")).ok
+    assert len(engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})) == 2
+
+
 @pytest.mark.parametrize(
     ("step", "kind", "written"),
     [

@@ -161,7 +161,7 @@ def test_an_end_by_memory_is_named_by_event_or_by_inspect() -> None:
 
 def test_every_replica_must_be_ready() -> None:
     seen = tracker(replicas=2)
-    healthy = [replace(RUNNING, id=str(n), health="healthy") for n in range(2)]
+    healthy = [replace(RUNNING, id=str(n), number=str(n), health="healthy") for n in range(2)]
     seen.observe(healthy[:1], 0.0)
     assert state_of(seen, 0.0) == ("waiting", "scaling")
     seen.observe(healthy, 1.0)
@@ -204,3 +204,101 @@ def test_ready_is_said_only_of_what_runs_or_completed(steps: list[object], one_s
             assert last.status == ("running" if word.state in {"running", "healthy"} else "exited")
             assert last.health in {None, "healthy"} or one_shot
         assert (word.kind is not None) == (word.word is Word.NEVER)
+
+
+def kill(identity: str = "1", signal: int = 15) -> ContainerEvent:
+    return ContainerEvent(identity, "a", "kill", signal=signal)
+
+
+def test_a_container_that_compose_stops_to_replace_it_is_no_death_of_its_service() -> None:
+    seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    old = replace(RUNNING, created_s=10.0, started_s=10.0)
+    seen.observe([old], 0.0)
+    new = replace(RUNNING, id="2", status="created", created_s=990.0)
+    seen.update(new, 0.5)
+    for event in (kill(), die(143)):
+        seen.feed(event, 1.0)
+    seen.update(replace(old, status="exited", exit_code=143), 1.0)
+    assert state_of(seen, 1.0) == ("waiting", "created")
+    seen.feed(ContainerEvent("1", "a", "destroy"), 1.1)
+    seen.update(replace(new, status="running", started_s=1001.2), 1.2)
+    seen.settle(1.3)
+    assert state_of(seen, 5.2) == ("ready", "running")
+
+
+def test_replicas_that_compose_takes_away_are_no_deaths() -> None:
+    seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    seen.observe([replace(RUNNING, id=str(n), number=str(n), started_s=1.0) for n in (1, 2)], 0.0)
+    seen.feed(kill("2"), 0.1)
+    seen.feed(ContainerEvent("2", "a", "die", exit_code=137), 0.2)
+    seen.update(ContainerState("2", "a", "exited", exit_code=137, number="2"), 0.2)
+    assert state_of(seen, 0.3) == ("ready", "running")
+
+
+def test_what_a_person_stops_after_compose_is_done_is_stopped_and_not_restarting_for_ever() -> None:
+    for restarts in (True, False):
+        seen = tracker()
+        seen.observe([replace(RUNNING, restarts=restarts)], 0.0)
+        seen.settle(0.5)
+        seen.feed(kill(signal=9), 1.0)
+        seen.feed(die(137), 1.0)
+        seen.update(ContainerState("1", "a", "exited", exit_code=137, restarts=restarts), 1.0)
+        word = seen.words(1.1)[0]
+        assert (word.word, word.kind, word.deaths) == (Word.NEVER, "stopped", 0)
+
+
+def test_a_signal_that_is_meant_to_be_survived_is_no_end() -> None:
+    seen = tracker()
+    seen.observe([RUNNING], 0.0)
+    seen.settle(0.1)
+    seen.feed(kill(signal=1), 1.0)
+    seen.feed(die(1), 2.0)
+    seen.update(ContainerState("1", "a", "exited", exit_code=1), 2.0)
+    assert seen.words(2.1)[0].kind == "exited"
+
+
+def test_what_is_removed_or_paused_by_hand_is_named() -> None:
+    seen = tracker()
+    seen.observe([RUNNING], 0.0)
+    seen.settle(0.5)
+    seen.update(replace(RUNNING, status="paused"), 1.0)
+    assert seen.words(1.0)[0].kind == "paused"
+    seen.feed(ContainerEvent("1", "a", "destroy"), 2.0)
+    assert seen.words(2.0)[0].kind == "removed"
+
+
+def test_a_container_the_engine_should_restart_and_does_not_has_exited() -> None:
+    seen = tracker()
+    seen.observe([replace(RUNNING, restarts=True)], 0.0)
+    seen.feed(die(1), 1.0)
+    seen.update(ContainerState("1", "a", "exited", exit_code=1, restarts=True), 1.0)
+    assert state_of(seen, 5.9) == ("waiting", "restarting (1)")
+    assert seen.words(6.0)[0].kind == "exited"
+
+
+def test_what_was_not_started_in_this_launch_says_so() -> None:
+    seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    seen.observe([ContainerState("1", "a", "exited", exit_code=143)], 0.0)
+    seen.settle(1.0)
+    assert seen.words(1.0)[0].started is False
+    seen.feed(ContainerEvent("1", "a", "start"), 1.1)
+    assert seen.words(1.2)[0].started is True
+
+
+def test_a_crash_loop_from_before_the_launch_is_not_ready_by_the_age_of_its_service() -> None:
+    looping = replace(RUNNING, restart_count=20, restarts=True, created_s=800.0, started_s=998.0)
+    seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    seen.observe([looping], 0.0)
+    assert state_of(seen, 17.7) == ("waiting", "settling"), "it lived 9.9 s each time until now"
+    assert state_of(seen, 17.9) == ("ready", "running")
+    long_ago = replace(looping, started_s=900.0)
+    calm = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    calm.observe([long_ago], 0.0)
+    assert state_of(calm, 0.0) == ("ready", "running")
+
+
+def test_one_that_was_started_just_before_the_launch_must_prove_itself_too() -> None:
+    seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
+    seen.observe([replace(RUNNING, created_s=999.0, started_s=999.0)], 0.0)
+    assert state_of(seen, 2.9) == ("waiting", "settling")
+    assert state_of(seen, 3.0) == ("ready", "running")
