@@ -20,6 +20,7 @@ from opskit.engine.model import (
     ContainerState,
     Evidence,
 )
+from opskit.plain import plain_line, plain_lines
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -95,8 +96,8 @@ def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 20
         return Evidence(log=(f"(no log: {error.explanation})",))
     probes = (state.get("Health") or {}).get("Log") or [{}]
     probe = str(probes[-1].get("Output", "")).strip().splitlines()
-    said = [f"exit {probes[-1]['ExitCode']}", *probe[-5:]] if probes[-1] else []
-    return Evidence(log=tuple(text.splitlines()), probe=tuple(said), error=state.get("Error") or "")
+    told = [f"exit {probes[-1]['ExitCode']}", *probe[-5:]] if probes[-1] else []
+    return Evidence(plain_lines(text.splitlines()), plain_lines(told), plain_line(state.get("Error") or ""))
 
 
 def parse_event(data: dict[str, Any]) -> ContainerEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from opskit.compose.client import Project, read_events
-from opskit.compose.faults import Failure, failure_of
+from opskit.compose.faults import Failure, failure_of, service_of
 from opskit.compose.model import Stack
 from opskit.engine.client import read_listening
 from opskit.engine.events import EventPump, read_clock, read_container, read_containers, read_evidence
@@ -30,6 +31,10 @@ _TICK_S = 0.1
 _LOOK_S = 2.0
 """Seconds between two full looks: what an event lost is seen then."""
 _CANCEL_S = 10.0
+_AGAIN_S = 0.5
+_SERVICE = re.compile(r"service:(.+):(\d+)")
+_BEGUN = frozenset({"Creating", "Recreate", "Starting"})
+_DIFFERENT = re.compile(r"Volume \"([^\"]+)\" exists but doesn't match configuration")
 _WRITTEN = 12
 """Lines that are no event, kept for a failure: a build's steps write them."""
 
@@ -83,6 +88,14 @@ class _Launch:
     created: set[str] = field(default_factory=set)
     compose_seconds: float | None = None
     running: Running | None = None
+    begun: dict[str, None] = field(default_factory=dict)
+    """Containers that Compose is making or starting."""
+    refused: str = ""
+    """The container that Compose could not make or start."""
+    again: int = 0
+    """How often `up` was run again after it had given a dependency up."""
+    different: dict[str, None] = field(default_factory=dict)
+    """Volumes that are not as the files say, in Compose's words."""
 
     def run(self) -> Outcome:
         self.began = self.clock()
@@ -123,10 +136,12 @@ class _Launch:
                     if failure.kind != "dependency_failed":
                         return self._outcome((failure,))
                     # Compose gives a dependency up at its first restart; the Engine has not. Go on where it stopped.
+                    time.sleep(min(_AGAIN_S * self.again, _LOOK_S))
+                    self.again += 1
                     self.compose_seconds = self.error = None
                     running = self.running = self.project.start_up()
                 elif all(word.word is Word.READY for word in words):
-                    return self._outcome(())
+                    return self._outcome(tuple(map(_different, self.different)))
             if now - self.began >= self.deadline_s:
                 return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
 
@@ -157,8 +172,18 @@ class _Launch:
                 self.error = event.verb or self.error
             if event.kind == "raw":
                 self.written.append(event.verb)
+            self.different |= dict.fromkeys(_DIFFERENT.findall(event.verb))
             if event.kind == "container" and event.verb in {"Created", "Recreated"}:
                 self.created.add(event.name)
+            if event.kind == "container" and event.verb in _BEGUN:
+                self.begun[event.name] = None
+            elif event.kind == "container":
+                self.begun.pop(event.name, None)
+                self.refused = event.name if event.verb == "Error" else self.refused
+            elif event.verb == "Error" and (
+                match := _SERVICE.fullmatch(event.name)
+            ):  # Compose 5, of one it cannot make
+                self.refused = f"{self.project.name}-{match[1]}-{match[2]}"
             self.sink(event)
         if self.compose_seconds is None and running.poll() is not None:
             self.compose_seconds = self.clock() - self.began
@@ -197,7 +222,11 @@ class _Launch:
         names = tuple(service.name for service in self.stack.services)
         message = self.error or "Compose failed without a word"
         lines = () if message in self.written else self.written
-        return failure_of(message, project=self.project.name, services=names, lines=lines)
+        refused = self.refused or (next(iter(self.begun)) if len(self.begun) == 1 else "")
+        failure = failure_of(message, project=self.project.name, services=names, lines=lines)
+        if failure.service is None and (service := service_of(refused, self.project.name, names)):
+            return replace(failure, service=service)
+        return failure
 
     def _outcome(self, failures: tuple[Failure, ...]) -> Outcome:
         seconds = self.clock() - self.began
@@ -219,6 +248,16 @@ def _cancelled(project: str) -> Failure:
         "interrupted; Compose was ended, and what was started is still there",
         (),
         f"launch again to go on, or `docker compose -p {project} down` to undo it",
+    )
+
+
+def _different(volume: str) -> Failure:
+    return Failure(
+        "volume_differs",
+        None,
+        f"volume {volume} is there with other options than the files say, and Compose keeps it as it is",
+        (),
+        f"take the change of the files back; or copy its data, `docker volume rm {volume}`, and launch again",
     )
 
 

@@ -7,6 +7,7 @@ from opskit.engine.facts import read_container_facts
 from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT, STATE
+from opskit.plain import plain_line
 from opskit.rehearsal.engine import open_engine
 from opskit.runbook.parameters import Operation
 from opskit.secrets.store import read_hidden, read_secrets
@@ -40,5 +41,5 @@ def read_log_table(*, env: str, service: str = "", lines: int = 50, rehearse: st
     rows = []
     for fact in sorted(chosen, key=lambda fact: fact.name):
         said = client.api.logs(fact.id, tail=lines).decode("utf-8", "replace")
-        rows += [(fact.name.removeprefix(f"{project}-"), redact(line)) for line in said.splitlines()]
+        rows += [(fact.name.removeprefix(f"{project}-"), plain_line(redact(line))) for line in said.splitlines()]
     return Table(f"{project}: the last {lines} lines of each", ("container", "line"), rows, operation.rehearse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import textwrap
 import threading
@@ -565,3 +566,53 @@ def test_logs_are_read_by_service_and_down_tells_what_it_removes(
     assert mine.take_down(timeout_s=60, sink=events.append) is None
     assert ("container", f"{project}-a-1", "Removed") in [(e.kind, e.name, e.verb) for e in events]
     assert engine.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"}) == []
+
+
+@pytest.mark.parametrize(
+    "again", [{"device": "tmpfs", "o": "size=900m", "type": "tmpfs"}, None], ids=["options", "none"]
+)
+def test_a_volume_whose_options_were_changed_is_not_ready_without_a_word(
+    launch: Launch, again: dict[str, str] | None, project: str
+) -> None:
+    def text(options: dict[str, str] | None) -> str:
+        volume = {"driver_opts": options} if options else {}
+        return stack_of(a="    volumes: ['scratch:/data']\n") + f"volumes: {{scratch: {json.dumps(volume)}}}\n"
+
+    first = {"device": "tmpfs", "o": "size=1m", "type": "tmpfs"}
+    assert launch(text(first)).ok
+    outcome = launch(text(again))
+    assert [failure.kind for failure in outcome.failures] == ["volume_differs"], outcome
+    assert f"docker volume rm {project}_scratch" in outcome.failures[0].remedy
+    assert launch(text(first)).ok
+
+
+def test_a_dependency_that_can_never_be_met_is_named_at_once(launch: Launch) -> None:
+    outcome = launch(stack_of(a="", b="    depends_on: {a: {condition: service_healthy}}\n"))
+    assert [failure.kind for failure in outcome.failures] == ["dependency_impossible"], outcome
+    assert outcome.seconds < 10
+
+
+def test_a_log_without_a_line_end_is_cut_and_moves_no_terminal(launch: Launch) -> None:
+    noise = 'python3 -c \'print("\\\\033[2J" + "x" * 2000000)\'; exit 3'
+    outcome = launch(f"services:\n  a:\n    image: box\n    command: [sh, -c, {json.dumps(noise)}]\n")
+    told = only(outcome, "exited")
+    assert len(told) < 2000
+    assert "characters)" in told
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ("    devices: ['/dev/none:/dev/none']\n", "device_missing"),
+        ("    user: modelserver\n", "user_unknown"),
+        ("    working_dir: /etc/passwd\n", "workdir_invalid"),
+        ("    sysctls: {net.core.nosuch: '1'}\n", "sysctl_refused"),
+        ("    ports: ['10.99.99.99:81:81']\n", "host_address_missing"),
+        ("    volumes: ['/proc/nosuchdir/x:/x']\n", "bind_source_missing"),
+        ("    mem_limit: '64'\n", "memory_limit"),
+    ],
+)
+def test_what_the_engine_refuses_is_named_with_its_service(launch: Launch, lines: str, kind: str) -> None:
+    outcome = launch(stack_of(other="", app=lines))
+    assert [(failure.kind, failure.service) for failure in outcome.failures] == [(kind, "app")], outcome
