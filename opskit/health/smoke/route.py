@@ -24,13 +24,14 @@ def parse_routes(text: str) -> tuple[Route, ...]:
         text: of the configuration.
     """
     text = re.sub(r"(?m)#.*$", "", text)
+    exact = {hit[2] for hit in _LOCATION.finditer(text) if hit[1] == "="}
     routes = []
     for hit in _LOCATION.finditer(text):
         modifier, path = hit[1] or "", hit[2]
         status = _RETURN.search(_body(text[hit.end() :]))
         if not modifier.startswith("~"):
-            asked = f"{path}opskit-smoke" if path.endswith("/") and path != "/" and modifier != "=" else path
-            routes.append(Route(asked, int(status[1]) if status else None))
+            below = path.endswith("/") and modifier != "=" and (path != "/" or path in exact)
+            routes.append(Route(f"{path}opskit-smoke" if below else path, int(status[1]) if status else None))
     return tuple(routes)
 
 

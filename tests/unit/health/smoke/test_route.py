@@ -20,7 +20,10 @@ def test_every_location_of_our_configuration_is_asked() -> None:
 
 
 def test_a_location_that_the_file_answers_itself_keeps_its_status() -> None:
-    assert parse_routes((CONFIGS / "nginx_optimized.conf").read_text())[-1] == Route("/", 404)
+    assert parse_routes((CONFIGS / "nginx_optimized.conf").read_text())[-2:] == (
+        Route("/", 200),
+        Route("/opskit-smoke", 404),
+    )
 
 
 def test_a_block_inside_a_location_does_not_end_it() -> None:
