@@ -182,4 +182,4 @@ def test_in_an_image_without_torch_nothing_is_proved_and_that_is_said(
     (finding,) = check_gpu_collective(grant, answer)
     assert finding.verdict is Verdict.SKIP
     assert finding.found.startswith("inconclusive: not run (ModuleNotFoundError: No module named 'torch')")
-    assert "python3" not in str(box.top(ps_args="-eo args")["Processes"])
+    assert "python3" not in str(box.top(ps_args="-eo pid,args")["Processes"])
