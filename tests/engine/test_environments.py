@@ -126,5 +126,5 @@ def test_testing_is_up_in_seconds_on_its_own_network(checkout: Checkout) -> None
     names = [str(network.name).split("_")[-1] for network in checkout.engine.networks.list(filters=label)]
     assert names == ["test-network"]
     secrets = read_secrets(checkout.root / ".env.testing")
-    assert list(secrets) == ["ALLURE_PASSWORD"]
+    assert list(secrets) == ["ALLURE_PASSWORD", "ALLURE_JWT_SECRET_KEY"]
     stop(checkout, "testing")

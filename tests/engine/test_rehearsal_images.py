@@ -153,11 +153,9 @@ def test_prometheus_is_ready(start: Start, image_of: ImageOf, ask: Ask, until: U
     ("service", "port", "path"),
     [  # the ports and paths of the real programs
         ("qdrant", 6333, "/readyz"),
-        ("minio", 9000, "/minio/health/ready"),
         ("vllm", 8000, "/health"),
-        ("litellm", 4000, "/health/liveliness"),
-        ("multimodal-worker", 8001, "/health"),
-        ("retrieval-proxy", 8002, "/health"),
+        ("multimodal-worker", 8001, "/metrics"),
+        ("retrieval-proxy", 8002, "/metrics"),
         ("openwebui", 8080, "/health"),
         ("n8n", 5678, "/healthz"),
     ],
@@ -166,21 +164,11 @@ def test_a_stand_in_says_what_it_is_and_stops_at_once(
     start: Start, image_of: ImageOf, ask: Ask, *, service: str, port: int, path: str
 ) -> None:
     box = start(image_of(service), ["--some", "command"], ports=(port,))
-    status, header, body = ask(box, port, path)
-    assert (status, header) == (200, "rehearsal stand-in")
-    assert f"rehearsal stand-in for {service}" in body
+    assert ask(box, port, path)[:2] == (200, "rehearsal stand-in")
+    assert f"rehearsal stand-in for {service}" in box.logs().decode()
     box.stop(timeout=10)
     assert box.wait()["StatusCode"] == 0
     assert path not in box.logs().decode()
-
-
-def test_the_store_of_objects_keeps_what_is_put(start: Start, image_of: ImageOf, ask: Ask) -> None:
-    box = start(image_of("minio"), ports=(9000, 9001))
-    assert ask(box, 9000, "/bucket")[0] == 404
-    assert ask(box, 9000, "/bucket/a", "PUT", body="content")[0] == 200
-    assert ask(box, 9000, "/bucket/a")[::2] == (200, "content")
-    assert "rehearsal stand-in for minio" in ask(box, 9001, "/")[2]
-    assert box.exec_run(["/usr/bin/silo", "healthcheck", "ready"]).exit_code == 0
 
 
 def test_a_vector_collection_comes_and_goes(start: Start, image_of: ImageOf, ask: Ask) -> None:
@@ -189,25 +177,6 @@ def test_a_vector_collection_comes_and_goes(start: Start, image_of: ImageOf, ask
     assert json.loads(ask(box, 6333, "/collections")[2])["result"]["collections"] == [{"name": "texts"}]
     ask(box, 6333, "/collections/texts", "DELETE")
     assert ask(box, 6333, "/collections/texts")[0] == 404
-
-
-def test_the_gateway_passes_a_question_on_to_the_model(
-    engine: DockerClient, start: Start, image_of: ImageOf, ask: Ask, network: str
-) -> None:
-    keys = {"VLLM_API_KEY": "inner", "LITELLM_MASTER_KEY": "outer"}
-    name = ["--served-model-name", "local-llm"]
-    alias = {network: engine.api.create_endpoint_config(aliases=["vllm"])}
-    model = start(image_of("vllm"), name, ports=(8000,), environment=keys, network=network, networking_config=alias)
-    gateway = start(image_of("litellm"), ports=(4000,), environment=keys, network=network)
-    question = json.dumps({"model": "local-llm", "messages": [{"role": "user", "content": "how are you"}]})
-    assert ask(gateway, 4000, "/v1/chat/completions", "POST", body=question)[0] == 401
-    assert ask(model, 8000, "/v1/models", key="outer")[0] == 401
-    status, _, body = ask(gateway, 4000, "/v1/chat/completions", "POST", body=question, key="outer")
-    assert status == 200
-    assert json.loads(body)["model"] == "local-llm"
-    assert "how are you" in json.loads(body)["choices"][0]["message"]["content"]
-    assert ask(gateway, 4000, "/v1/chat/completions", "POST", body="[]", key="outer")[0] == 400
-    assert ask(gateway, 4000, "/health/readiness")[0] == 503  # its database is not there
 
 
 def test_the_tools_of_the_health_checks_are_on_path(start: Start, busybox: str) -> None:
