@@ -65,7 +65,8 @@ def _install(program: Program, python: str, folder: Path) -> None:
 
 
 def _run(words: tuple[str, ...], requirement: str) -> None:
-    done = process.run(words, timeout_s=_INSTALL_S)
+    # Node trusts its own list of authorities alone; pip and apt trust the machine's, where a company's own is.
+    done = process.run(words, timeout_s=_INSTALL_S, env={"NODE_USE_SYSTEM_CA": "1"})
     if done.rc != 0:
         raise EngineUnavailableError(install_failure(requirement, done.stderr))
 

@@ -26,6 +26,7 @@ from tests.checkout import ROOT
 CACHE = ROOT / ".opskit/cache/packages"
 N8N = "2.41.1"
 """The image is 2.41.3; of npm's packages of that version one is missing, so that 2.41.1 is what can be had."""
+SYSTEM_CERTS = {"NODE_USE_SYSTEM_CA": "1"}
 SOURCES = (".py", ".js", ".json", ".sh")
 
 
@@ -73,7 +74,7 @@ def fetch_tarball(package: str) -> Path:
         if not list(folder.glob("*.tgz")):
             folder.mkdir(parents=True, exist_ok=True)
             words = ["npm", "pack", "--silent", "--pack-destination", str(folder), package]
-            environ = {**os.environ, "PATH": f"{ensure_node()}:{os.environ['PATH']}"}
+            environ = {**os.environ, **SYSTEM_CERTS, "PATH": f"{ensure_node()}:{os.environ['PATH']}"}
             subprocess.run(words, env=environ, check=True, stdout=subprocess.DEVNULL)
     (tarball,) = folder.glob("*.tgz")
     return tarball
@@ -81,7 +82,7 @@ def fetch_tarball(package: str) -> Path:
 
 def npm_view(package: str) -> str:
     """The newest version of an npm package; empty where there is none."""
-    environ = {**os.environ, "PATH": f"{ensure_node()}:{os.environ['PATH']}"}
+    environ = {**os.environ, **SYSTEM_CERTS, "PATH": f"{ensure_node()}:{os.environ['PATH']}"}
     words = ["npm", "view", "--silent", package, "version"]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -104,8 +105,9 @@ def ensure_venv(name: str, *requirements: str) -> Path:
         if not (venv / "complete").exists():
             shutil.rmtree(venv, ignore_errors=True)
             uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-            subprocess.run([uv, "venv", "-q", str(venv)], check=True)
-            subprocess.run([uv, "pip", "install", "-q", "-p", str(venv / "bin/python"), *requirements], check=True)
+            own = (uv, "--system-certs")  # as pip does: a company's own authority is in the machine's store
+            subprocess.run([*own, "venv", "-q", str(venv)], check=True)
+            subprocess.run([*own, "pip", "install", "-q", "-p", str(venv / "bin/python"), *requirements], check=True)
             (venv / "complete").touch()
     return venv / "bin"
 
