@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from opskit.engine.client import ask_inside
 from opskit.environments import read_environments
+from opskit.gpu.collective import COMMAND_S, SIZES, command, parse_collective
 from opskit.paths import ENVIRONMENTS
 from opskit.rehearsal.programs import PROGRAMS
 from opskit.secrets.store import read_secrets
@@ -157,6 +159,18 @@ def test_strangers_cannot_sign_up_and_the_administrator_is_there_from_the_start(
     users = json.load(chain.ask("/api/v1/users/all", token=chain.admin()))["users"]
     assert "admin" in {user["role"] for user in users if user["email"] == "admin@opskit.local"}
     assert "x@example.org" not in {user["email"] for user in users}
+
+
+def test_processes_with_the_model_servers_own_torch_sum_as_measure_asks_them_to(chain: Chain) -> None:
+    """On the CPU, by gloo; on GPUs the same script takes nccl."""
+    box = chain.checkout.containers()["vllm"]
+    answer = ask_inside(chain.checkout.engine, [str(box.id)], command(2, backend="gloo"), timeout_s=COMMAND_S)[
+        str(box.id)
+    ]
+    collective = parse_collective(answer.text)
+    assert collective is not None, answer
+    assert collective.word == "healthy", collective
+    assert [size for size, _ in collective.own.ms] == list(SIZES)
 
 
 @pytest.fixture
