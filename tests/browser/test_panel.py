@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from opskit.compose.source import read_service_names
+from opskit.paths import COMPOSE
 from tests.browser.lab import button, open_notebook, picture, serve_lab
 from tests.checkout import Checkout
 
@@ -15,7 +17,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")
-def lab(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lab(checkout: Checkout, image_of: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    for service in read_service_names([COMPOSE / "docker-compose.yml"]) or ():
+        image_of(service)  # made before anything is waited for: a first time takes minutes
     with serve_lab(checkout.root, checkout.environ, tmp_path_factory.mktemp("jupyter") / "home") as base:
         yield base
 
