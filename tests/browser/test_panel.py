@@ -27,6 +27,8 @@ def lab(checkout: Checkout, image_of: Callable[[str], str], tmp_path_factory: py
 @pytest.fixture
 def page(lab: str) -> Iterator[Page]:
     with open_notebook(lab, "start.ipynb") as opened:
+        # While cells run, what they show moves the panel away under a click.
+        expect(opened.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
         yield opened
 
 
