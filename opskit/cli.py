@@ -4,22 +4,28 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 from opskit.audit.interrupt import let_in
 from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.runner import notebook_path, read_parameters, run_notebook
+from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError
 from opskit.paths import AUDIT, ENVIRONMENTS
 from opskit.show.console import Console
 
+CHANGES_PENDING = 10
+"""Exit status of `plan` where a start would change something."""
+
 
 def run_command(arguments: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage."""
+    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage, 10 of a plan with changes."""
     parser = argparse.ArgumentParser(
         prog="opskit",
         description="Launch and operate the environments of the LLM Multimodal Stack. Each command runs a notebook of "
@@ -29,9 +35,14 @@ def run_command(arguments: list[str] | None = None) -> int:
     names = "start, stop, status, preflight, logs, gpu, matrix, clean, first_run"
     run = commands.add_parser("run", help=f"run a notebook: {names}")
     run.add_argument("notebook")
+    plan = commands.add_parser(
+        "plan", help="what a start would do, nothing done; exit status 10 where it would change something"
+    )
+    plan.add_argument("env", metavar="ENV")
+    plan.add_argument("--json", action="store_true", help="as JSON, container by container")
     smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
     smoke.add_argument("env", metavar="ENV")
-    for command in (run, smoke):
+    for command in (run, plan, smoke):
         command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
     engine.add_argument("act", choices=("start", "stop"))
@@ -40,6 +51,8 @@ def run_command(arguments: list[str] | None = None) -> int:
         if said.command == "engine":
             with let_in():
                 return _engine(said.act)
+        if said.command == "plan":
+            return _plan({**dict(said.parameters), "env": said.env}, as_json=said.json)
         if said.command == "smoke":
             return _run("smoke", {**dict(said.parameters), "env": said.env})
         return _run(said.notebook, dict(said.parameters))
@@ -73,6 +86,17 @@ def _run(name: str, words: dict[str, str]) -> int:
         return 1
     print(f"The record is {folder}")
     return 0
+
+
+def _plan(words: dict[str, str], *, as_json: bool) -> int:
+    from opskit.runbook.start import Start  # noqa: PLC0415  only here
+
+    start = Start(**read_parameters("start", words))
+    if as_json:
+        print(json.dumps([asdict(step) for step in start.steps], indent=1))
+    else:
+        print(start.plan_table())
+    return CHANGES_PENDING if changes(start.steps) else 0
 
 
 def _engine(act: str) -> int:

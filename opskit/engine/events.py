@@ -83,7 +83,7 @@ def parse_time(text: str) -> float | None:
     return when.timestamp() if when.year > 1 else None
 
 
-def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 20) -> Evidence:
+def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 400) -> Evidence:
     """Read a container's last log lines and its last probe's output; empty where there is no container."""
     from docker.errors import APIError  # noqa: PLC0415  as above
 
@@ -97,7 +97,7 @@ def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 20
     probes = (state.get("Health") or {}).get("Log") or [{}]
     probe = str(probes[-1].get("Output", "")).strip().splitlines()
     told = [f"exit {probes[-1]['ExitCode']}", *probe[-5:]] if probes[-1] else []
-    return Evidence(plain_lines(text.splitlines()), plain_lines(told), plain_line(state.get("Error") or ""))
+    return Evidence(plain_lines(text.splitlines(), most=lines), plain_lines(told), plain_line(state.get("Error") or ""))
 
 
 def parse_event(data: dict[str, Any]) -> ContainerEvent:

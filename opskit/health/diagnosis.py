@@ -6,6 +6,7 @@ import re
 
 from opskit.compose.faults import Failure
 from opskit.engine.model import Evidence
+from opskit.health.causes import find_cause
 from opskit.health.readiness import ServiceWord
 
 _EXIT_CODES = {
@@ -33,6 +34,8 @@ _REMEDIES = {
 }
 
 
+_SHOWN = 20
+"""Lines of a log that are shown; the cause is looked for in more."""
 _REFUSED = re.compile(r"connection refused|could(?: not|n't) connect", re.IGNORECASE)
 
 
@@ -61,6 +64,12 @@ def diagnose(
         ports = ", ".join(map(str, evidence.listening)) or "no port at all"
         sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
         remedy = f"let its image listen on {port}: see docs/images.md; `{logs}` shows the service's own words"
+    shown = evidence.log[-_SHOWN:]
+    if known := find_cause((*evidence.log, *evidence.probe)):
+        cause, told = known
+        sentence = f"{sentence}; probable cause: {cause.cause}"
+        remedy = f"{cause.remedy}; `{logs}` shows all of its log"
+        shown = shown if told in shown or told in evidence.probe else (told, "…", *shown)
     return Failure(
         kind=kind,
         service=word.service,
@@ -68,7 +77,7 @@ def diagnose(
         evidence=(
             *((f"the Engine: {evidence.error}",) if evidence.error else ()),
             *(f"probe: {line}" for line in evidence.probe),
-            *(f"log: {line}" for line in evidence.log),
+            *(f"log: {line}" for line in shown),
         ),
         remedy=remedy,
     )

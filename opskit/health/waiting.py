@@ -16,6 +16,7 @@ from opskit.compose.client import Project, read_events
 from opskit.compose.faults import Failure, failure_of, service_of
 from opskit.compose.model import Stack
 from opskit.engine.client import read_listening
+from opskit.engine.deployed import read_users
 from opskit.engine.events import EventPump, read_clock, read_container, read_containers, read_evidence
 from opskit.engine.model import Evidence
 from opskit.health.diagnosis import diagnose, is_refused
@@ -35,6 +36,7 @@ _AGAIN_S = 0.5
 _SERVICE = re.compile(r"service:(.+):(\d+)")
 _BEGUN = frozenset({"Creating", "Recreate", "Starting"})
 _DIFFERENT = re.compile(r"Volume \"([^\"]+)\" exists but doesn't match configuration")
+_NETWORK = re.compile(r"network \S+ id ([0-9a-f]{64}) has active endpoints")
 _WRITTEN = 12
 """Lines that are no event, kept for a failure: a build's steps write them."""
 
@@ -133,9 +135,10 @@ class _Launch:
             if self.compose_seconds is not None:
                 if running.poll():
                     failure = self._compose_failure()
-                    if failure.kind != "dependency_failed":
+                    if failure.kind != "dependency_failed" and not (failure.kind == "compose_race" and not self.again):
                         return self._outcome((failure,))
-                    # Compose gives a dependency up at its first restart; the Engine has not. Go on where it stopped.
+                    # Compose gives a dependency up at its first restart; the Engine has not. Go on where it stopped;
+                    # and once where it stumbled over a container that another of its own steps had removed.
                     time.sleep(min(_AGAIN_S * self.again, _LOOK_S))
                     self.again += 1
                     self.compose_seconds = self.error = None
@@ -224,6 +227,9 @@ class _Launch:
         lines = () if message in self.written else self.written
         refused = self.refused or (next(iter(self.begun)) if len(self.begun) == 1 else "")
         failure = failure_of(message, project=self.project.name, services=names, lines=lines)
+        if failure.kind == "network_in_use" and (network := _NETWORK.search(failure.message)):
+            users = ", ".join(read_users(self.client, network[1]))
+            return replace(failure, message=f"{failure.message}: {users} is on it")
         if failure.service is None and (service := service_of(refused, self.project.name, names)):
             return replace(failure, service=service)
         return failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.faults import Failure
-from opskit.compose.model import Stack
-from opskit.compose.plan import Present, plan_launch
-from opskit.engine.facts import ContainerFact, read_container_facts
+from opskit.compose.model import Service, Stack
+from opskit.compose.plan import Step, plan_launch
+from opskit.engine.deployed import read_deployed
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, OpskitError
@@ -158,18 +159,32 @@ class Start(Operation):
         self._report.gate()
         return f"Nothing blocks the launch: {len(self._report.findings)} findings, none of them stops a start."
 
-    def plan(self) -> Table:
-        """What the launch will do, service by service; nothing is done."""
-        self.gate()
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """What Compose will do about each container, network, volume and image; nothing is done."""
         client, stack = self._open()
         project = self.target.project
         with phase(self.journal, "compose config"):
             hashes = project.read_hashes()
-        present = [_present(fact) for fact in read_container_facts(client, project.name)]
-        steps = plan_launch(stack, present, hashes)
-        self.journal.write("plan", steps=steps)
-        rows = [(s.service, s.act, s.reason, s.image, str(s.replicas)) for s in steps]
-        return Table(f"Plan for {project.name}", ("service", "act", "why", "image", "replicas"), rows, self.rehearse)
+        return plan_launch(stack, read_deployed(client, project.name), hashes)
+
+    def plan(self) -> Table:
+        """What the launch will do, service by service; nothing is done."""
+        self.gate()
+        self.journal.write("plan", steps=self.steps)
+        return self.plan_table()
+
+    def plan_table(self) -> Table:
+        """The steps, equal ones of a service as one row, beside what the service takes of the machine."""
+        counted = Counter((step.kind, step.name, step.act, step.reason) for step in self.steps)
+        _, stack = self._open()
+        rows = []
+        for (kind, name, act, reason), count in counted.items():
+            service = stack.find(name) if kind == "container" else None
+            what = f"{name} ({count} containers)" if count > 1 else name
+            rows.append((kind, what, act, reason, service.image or "" if service else "", _takes(service)))
+        columns = ("kind", "name", "act", "why", "image", "takes")
+        return Table(f"Plan for {self.target.project.name}", columns, rows, self.rehearse)
 
     def launch(self) -> Table:
         """Make missing secrets, start what is not running and wait until all of it is ready.
@@ -282,5 +297,11 @@ def describe_failures(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _present(fact: ContainerFact) -> Present:
-    return Present(fact.service or fact.name, fact.state, fact.config_hash, fact.image)
+def _takes(service: Service | None) -> str:
+    """The ports and GPUs that a service takes of the machine."""
+    if service is None:
+        return ""
+    ports = [f"{port.host_ip}:{port.published}" for port in service.ports if port.published is not None]
+    gpus = [f"GPU {', '.join(device.device_ids) or ('all' if device.count == -1 else device.count)}"
+            for device in service.devices if service.uses_gpus]  # fmt: skip
+    return ", ".join((*ports, *gpus))

@@ -616,3 +616,24 @@ def test_a_log_without_a_line_end_is_cut_and_moves_no_terminal(launch: Launch) -
 def test_what_the_engine_refuses_is_named_with_its_service(launch: Launch, lines: str, kind: str) -> None:
     outcome = launch(stack_of(other="", app=lines))
     assert [(failure.kind, failure.service) for failure in outcome.failures] == [(kind, "app")], outcome
+
+
+def test_a_network_that_another_container_keeps_is_named_with_it(
+    launch: Launch, engine: DockerClient, project: str, busybox: str
+) -> None:
+    text = """\
+        services:
+          a: {{image: box, command: [sleep, "600"]}}
+        networks:
+          default: {{labels: {{round: "{round}"}}}}
+        """
+    text = text.replace("image: box,", f"image: {busybox}, stop_grace_period: 0s,")
+    assert launch(text.format(round=1)).ok
+    other = engine.containers.run(busybox, ["sleep", "600"], network=f"{project}_default", detach=True)
+    try:
+        outcome = launch(text.format(round=2))
+        message = only(outcome, "network_in_use", None)
+        assert str(other.name) in message
+    finally:
+        other.remove(force=True)
+    assert launch(text.format(round=2)).ok

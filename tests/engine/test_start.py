@@ -163,6 +163,25 @@ def test_a_second_start_changes_nothing(checkout: Checkout, first: subprocess.Co
     assert {step["act"] for step in steps} == {"keep"}
 
 
+def test_the_plan_exits_with_10_where_a_start_would_change_something(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    words = ("plan", "dev", "-p", "rehearse", "true")
+    same = checkout.opskit(*words)
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert "runs as configured" in same.stdout
+    checkout.containers()["n8n"].stop(timeout=1)
+    changed = checkout.opskit(*words, "--json")
+    assert changed.returncode == 10, changed.stderr
+    steps = json.loads(changed.stdout)
+    assert [(s["name"], s["act"], s["reason"]) for s in steps if s["act"] != "keep"] == [
+        ("n8n", "start", "it is exited")
+    ]
+    started = checkout.start("-p", "smoke", "no")
+    assert started.returncode == 0, started.stdout + started.stderr
+
+
 def test_a_second_start_at_once_names_the_one_in_progress(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:

@@ -1,0 +1,45 @@
+"""A line of a program's log or probe to the cause it is known for; pure but for reading the table beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a program does not come up.
+
+    Attributes:
+        pattern: regular expression for its line.
+        line: a recorded one.
+        source: what prints it.
+    """
+
+    cause: str
+    pattern: str
+    remedy: str
+    line: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def read_causes() -> tuple[Cause, ...]:
+    """The table, the special causes before the general ones."""
+    text = Path(__file__).with_name("causes.yaml").read_text(encoding="utf-8")
+    return tuple(Cause(**entry) for entry in yaml.safe_load(text))
+
+
+def find_cause(lines: Iterable[str]) -> tuple[Cause, str] | None:
+    """The first cause of the table that one of the lines tells, and the last such line; None where none is known."""
+    newest = tuple(lines)[::-1]
+    for cause in read_causes():
+        told = next((line for line in newest if re.search(cause.pattern, line)), None)
+        if told is not None:
+            return cause, told
+    return None
