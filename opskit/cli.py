@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,19 +21,21 @@ from opskit.errors import OpskitError, UsageError
 from opskit.paths import AUDIT, ENVIRONMENTS
 from opskit.show.console import Console
 
+UNHEALTHY = 4
+"""Exit status of `status` where a service is not ready."""
 CHANGES_PENDING = 10
 """Exit status of `plan` where a start would change something."""
 
 
 def run_command(arguments: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage, 10 of a plan with changes."""
+    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage; see the two above."""
     parser = argparse.ArgumentParser(
         prog="opskit",
         description="Launch and operate the environments of the LLM Multimodal Stack. Each command runs a notebook of "
         "the runbook and leaves its record under audit/.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    names = "start, stop, status, preflight, logs, gpu, matrix, clean, first_run"
+    names = "start, stop, restart, status, preflight, logs, gpu, matrix, clean, first_run"
     run = commands.add_parser("run", help=f"run a notebook: {names}")
     run.add_argument("notebook")
     plan = commands.add_parser(
@@ -40,22 +43,20 @@ def run_command(arguments: list[str] | None = None) -> int:
     )
     plan.add_argument("env", metavar="ENV")
     plan.add_argument("--json", action="store_true", help="as JSON, container by container")
+    status = commands.add_parser("status", help="how every service stands; exit status 4 where one is not ready")
+    status.add_argument("env", metavar="ENV", nargs="?", default="")
+    restart = commands.add_parser("restart", help="restart services of an environment that is up, and wait for them")
+    restart.add_argument("env", metavar="ENV")
+    restart.add_argument("services", metavar="SERVICE", nargs="+")
     smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
     smoke.add_argument("env", metavar="ENV")
-    for command in (run, plan, smoke):
+    for command in (run, plan, status, restart, smoke):
         command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
     engine.add_argument("act", choices=("start", "stop"))
     said = parser.parse_args(arguments)
     try:
-        if said.command == "engine":
-            with let_in():
-                return _engine(said.act)
-        if said.command == "plan":
-            return _plan({**dict(said.parameters), "env": said.env}, as_json=said.json)
-        if said.command == "smoke":
-            return _run("smoke", {**dict(said.parameters), "env": said.env})
-        return _run(said.notebook, dict(said.parameters))
+        return _COMMANDS[said.command](said)
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
@@ -64,11 +65,15 @@ def run_command(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def _on_environment(said: argparse.Namespace) -> dict[str, str]:
+    return {**dict(said.parameters), "env": said.env}
+
+
 def _run(name: str, words: dict[str, str]) -> int:
     notebook_path(name)
     parameters = read_parameters(name, words)
     environment = str(parameters.get("env", ""))
-    if environment or name in {"start", "stop", "smoke"}:
+    if environment or name in {"start", "stop", "restart", "smoke"}:
         environment = find_environment(read_environments(ENVIRONMENTS), environment).name
     given = os.environ.get(RUN_FOLDER)
     folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
@@ -88,23 +93,42 @@ def _run(name: str, words: dict[str, str]) -> int:
     return 0
 
 
-def _plan(words: dict[str, str], *, as_json: bool) -> int:
+def _plan(said: argparse.Namespace) -> int:
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
-    start = Start(**read_parameters("start", words))
-    if as_json:
+    start = Start(**read_parameters("start", _on_environment(said)))
+    if said.json:
         print(json.dumps([asdict(step) for step in start.steps], indent=1))
     else:
         print(start.plan_table())
     return CHANGES_PENDING if changes(start.steps) else 0
 
 
-def _engine(act: str) -> int:
+def _status(said: argparse.Namespace) -> int:
+    from opskit.runbook.status import Status  # noqa: PLC0415  only here
+
+    status = Status(**read_parameters("status", _on_environment(said)))
+    print(status.services())
+    return 0 if status.well else UNHEALTHY
+
+
+def _engine(said: argparse.Namespace) -> int:
     from opskit.paths import STATE  # noqa: PLC0415  only here
     from opskit.rehearsal.engine import ensure_engine, stop_engine  # noqa: PLC0415  only here
 
-    if act == "start":
-        print(ensure_engine(STATE, say=print).host)
-    else:
-        print("stopped" if stop_engine(STATE, grace_s=20.0) else "there was none to stop")
+    with let_in():
+        if said.act == "start":
+            print(ensure_engine(STATE, say=print).host)
+        else:
+            print("stopped" if stop_engine(STATE, grace_s=20.0) else "there was none to stop")
     return 0
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": lambda said: _run(said.notebook, dict(said.parameters)),
+    "plan": _plan,
+    "status": _status,
+    "restart": lambda said: _run("restart", {**_on_environment(said), "services": " ".join(said.services)}),
+    "smoke": lambda said: _run("smoke", _on_environment(said)),
+    "engine": _engine,
+}

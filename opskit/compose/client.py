@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,6 +105,10 @@ class Project:
     def start_up(self) -> process.Running:
         """Start `up -d`; `read_events` tells how it goes. Never `--wait`: it calls a crash loop healthy."""
         return process.start(self.words("--progress", "json", "up", "-d"), env=self.environment)
+
+    def start_restart(self, services: Iterable[str]) -> process.Running:
+        """Start `restart` of some services; one that is ended is started."""
+        return process.start(self.words("--progress", "json", "restart", *services), env=self.environment)
 
     def take_down(self, *, timeout_s: float, sink: Callable[[ComposeEvent], None] = lambda _: None) -> Failure | None:
         """Remove containers and networks; volumes stay. None when Compose says it is done.

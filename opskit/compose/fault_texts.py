@@ -21,7 +21,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("address_invalid", r"does not belong to any of this network's subnets|user specified IP address is supported only|^(?:.*daemon: )?Address already in use$", "give the network a subnet (`ipam`) that holds the address, and each container another one"),
     ("host_address_missing", r"cannot assign requested address", "publish on an address that this host has: `ip address` lists them"),
     ("healthcheck_invalid", r"in Healthcheck cannot be|healthcheck.*(?:invalid|cannot)", "correct the health check's times: a bare number counts nanoseconds; write 5s"),
-    ("compose_race", r"No such container: [0-9a-f]{64}$|[Cc]ontainer [0-9a-f]{64} is marked for removal|removal of container [0-9a-f]{64} is already in progress", "launch again: Compose met a container that it was removing itself"),
+    ("compose_race", r"No such container: [0-9a-f]{64}$|[Cc]ontainer [0-9a-f]{64} is marked for removal|removal of container [0-9a-f]{64} is already in progress|container [0-9a-f]{64} is not connected to the network", "launch again: Compose met a container that it was removing itself"),
     ("namespace_missing", r"No such container: |cannot join network of a non running container", "start the container first that network_mode, pid or ipc names, or name a service: `service:NAME`"),
     ("ulimit_refused", r"error setting rlimit", "lower the ulimit, or raise the Engine's own: `systemctl edit docker`, LimitNOFILE="),
     ("sysctl_refused", r"/proc/sys/|sysctl .* (?:not allowed|is not in a separate)", "correct the sysctl's name; one of the host alone is set on the host: `sysctl -w`"),

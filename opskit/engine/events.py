@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from opskit.compose.labels import parse_labels
 from opskit.engine.model import (
     NUMBER_LABEL,
     ONE_OFF_LABEL,
@@ -65,7 +66,9 @@ def read_container(client: DockerClient, identity: str) -> ContainerState | None
         number=labels.get(NUMBER_LABEL, "1"),
         created_s=parse_time(data.get("Created", "")) or 0.0,
         started_s=parse_time(state.get("StartedAt", "")),
+        ended_s=parse_time(state.get("FinishedAt", "")),
         error=state.get("Error") or "",
+        may_end=policy in {"no", "on-failure"} or parse_labels(labels).oneshot,
     )
 
 

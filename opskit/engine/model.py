@@ -19,7 +19,9 @@ class ContainerState:
         number: of the service's replica; two containers of one number are an old one and the one that replaces it.
         created_s: seconds since the epoch.
         started_s: likewise, of its last start; None where it never was.
+        ended_s: likewise, of its last end.
         error: why the Engine could not start it; empty where it could.
+        may_end: whether an end with 0 is a good one: nothing restarts it then, or its label says that it is to end.
     """
 
     id: str
@@ -34,7 +36,9 @@ class ContainerState:
     number: str = "1"
     created_s: float = 0.0
     started_s: float | None = None
+    ended_s: float | None = None
     error: str = ""
+    may_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

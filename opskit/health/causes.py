@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+_LAST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -19,6 +21,8 @@ class Cause:
         pattern: regular expression for its line.
         line: a recorded one.
         source: what prints it.
+        general: whether programs that are well print it too, such as while they wait for another; then only the last
+            lines tell.
     """
 
     cause: str
@@ -26,6 +30,7 @@ class Cause:
     remedy: str
     line: str
     source: str
+    general: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +44,8 @@ def find_cause(lines: Iterable[str]) -> tuple[Cause, str] | None:
     """The first cause of the table that one of the lines tells, and the last such line; None where none is known."""
     newest = tuple(lines)[::-1]
     for cause in read_causes():
-        told = next((line for line in newest if re.search(cause.pattern, line)), None)
-        if told is not None:
-            return cause, told
+        read = newest[:_LAST] if cause.general else newest
+        line = next((line for line in read if re.search(cause.pattern, line)), None)
+        if line is not None:
+            return cause, line
     return None

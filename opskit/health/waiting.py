@@ -63,16 +63,26 @@ def launch(
     deadline_s: float,
     sink: Sink,
     clock: Callable[[], float] = time.monotonic,
+    restart: tuple[str, ...] = (),
 ) -> Outcome:
     """Start `up -d` and wait until every service is ready, one never will be, or the deadline comes.
 
     Events wake it and looks decide. Nothing is raised for a fault of the project; Ctrl-C ends Compose and comes back
     as the failure `cancelled`. What is up stays up, for a look or a second launch.
 
+    Args:
+        project: what to run Compose on.
+        stack: the services that are waited for.
+        client: of the Engine that judges.
+        deadline_s: seconds until a service that is not ready is called late.
+        sink: called with every event of the launch.
+        clock: seconds, monotonic.
+        restart: services to restart, in place of `up`.
+
     Raises:
         EngineUnavailableError: the Engine went before the launch began.
     """
-    return _Launch(project, stack, client, deadline_s, sink, clock).run()
+    return _Launch(project, stack, client, deadline_s, sink, clock, restart).run()
 
 
 @dataclass(slots=True)
@@ -83,6 +93,7 @@ class _Launch:
     deadline_s: float
     sink: Sink
     clock: Callable[[], float]
+    restart: tuple[str, ...] = ()
     began: float = 0.0
     last: dict[str, ServiceChanged] = field(default_factory=dict)
     error: str | None = None
@@ -105,7 +116,7 @@ class _Launch:
         pump = EventPump(self.client, self.project.name)
         try:
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
-            self.running = self.project.start_up()
+            self.running = self._start()
             return self._wait(tracker, pump, self.running)
         except KeyboardInterrupt:
             return self._outcome((_cancelled(self.project.name),))
@@ -115,6 +126,9 @@ class _Launch:
             pump.close()
             if self.running is not None and self.running.poll() is None:
                 self.running.cancel(grace_s=_CANCEL_S)
+
+    def _start(self) -> Running:
+        return self.project.start_restart(self.restart) if self.restart else self.project.start_up()
 
     def _wait(self, tracker: Tracker, pump: EventPump, running: Running) -> Outcome:
         looked = self.clock()
@@ -142,7 +156,7 @@ class _Launch:
                     time.sleep(min(_AGAIN_S * self.again, _LOOK_S))
                     self.again += 1
                     self.compose_seconds = self.error = None
-                    running = self.running = self.project.start_up()
+                    running = self.running = self._start()
                 elif all(word.word is Word.READY for word in words):
                     return self._outcome(tuple(map(_different, self.different)))
             if now - self.began >= self.deadline_s:

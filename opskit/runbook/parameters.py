@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from opskit.audit.journal import Journal
 from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
+from opskit.health.outcome import LaunchEvent, ServiceChanged
 from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.registry import refuse_unknown
 from opskit.preflight.report import Terms
@@ -30,6 +33,14 @@ class Operation:
         self.level = level
         self.rehearse = level != "no"
         self.journal = Journal.of_this_run()
+
+    def tell_launch(self, event: LaunchEvent) -> None:
+        """Tell the journal and the terminal what happens in a launch."""
+        if isinstance(event, ServiceChanged):
+            self.journal.write("service", **asdict(event))
+            print(f"{event.seconds:7.1f} s  {event.word:<7}  {event.service:<20} {event.state}", flush=True)  # noqa: T201
+        elif event.kind != "layer":
+            self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
 
 
 def find_stack(env: str, overlays: str = "") -> Environment:

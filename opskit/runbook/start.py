@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from opskit.engine.waste import MODES
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.health.endpoints import endpoints_of, read_answers
-from opskit.health.outcome import LaunchEvent, Outcome, ServiceChanged, describe
+from opskit.health.outcome import Outcome, describe
 from opskit.health.waiting import launch
 from opskit.host.nvml import read_inventory
 from opskit.lock import hold_project
@@ -208,7 +208,7 @@ class Start(Operation):
             if made:
                 self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
             client, stack = self._open()
-            outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self._tell)
+            outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self.tell_launch)
         redact = self.target.redact()
         outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
@@ -280,13 +280,6 @@ class Start(Operation):
                 f"{self.target.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
             )
         return client, stack
-
-    def _tell(self, event: LaunchEvent) -> None:
-        if isinstance(event, ServiceChanged):
-            self.journal.write("service", **asdict(event))
-            print(f"{event.seconds:7.1f} s  {event.word:<7}  {event.service:<20} {event.state}", flush=True)  # noqa: T201
-        elif event.kind != "layer":
-            self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
 
 
 def describe_failures(outcome: Outcome) -> str:

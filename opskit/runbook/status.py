@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from opskit.engine.facts import read_container_facts
+from opskit.audit.history import launched_services
+from opskit.engine.events import read_clock, read_containers, read_evidence
 from opskit.engine.grant import read_grants
-from opskit.environments import read_environments
-from opskit.paths import ENVIRONMENTS, STATE
+from opskit.health.causes import find_cause
+from opskit.health.readiness import Word
+from opskit.health.standing import Standing, stand
+from opskit.paths import AUDIT, STATE
 from opskit.preflight.report import Report
 from opskit.rehearsal.engine import open_engine
-from opskit.runbook.parameters import Operation
+from opskit.runbook.parameters import Operation, find_stacks
 from opskit.runbook.verify_gpus import look_inside
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.port_overrides import read_overrides
@@ -22,15 +26,19 @@ if TYPE_CHECKING:
 
 
 class Status(Operation):
-    """The containers of all environments as the Engine sees them now; nothing is changed.
+    """The containers of one environment or of all as the Engine sees them now; nothing is changed.
 
     Args:
+        env: name or alias of an environment; all where it is empty.
         rehearse: look on the rehearsal's engine, where there is one.
+
+    Raises:
+        UsageError: no such environment.
     """
 
-    def __init__(self, *, rehearse: str | bool = "no") -> None:
+    def __init__(self, *, env: str = "", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
-        self.environments = read_environments(ENVIRONMENTS)
+        self.environments = {environment.name: environment for environment in find_stacks(env)}
 
     @cached_property
     def _engine(self) -> tuple[DockerClient, Callable[[str], str]]:
@@ -42,14 +50,42 @@ class Status(Operation):
         _, named = self._engine
         return {named(e.project): e.name for e in self.environments.values()}
 
-    def containers(self) -> Table:
-        """Every container in the Engine's own words."""
+    @cached_property
+    def standing(self) -> tuple[tuple[str, Standing], ...]:
+        """(environment, how it stands) of every container, and of every service of the last launch that has none."""
         client, _ = self._engine
-        facts = read_container_facts(client)
-        names = self._names
-        rows = sorted((names[f.project], f.service or "?", f.status) for f in facts if f.project in names)
-        title = f"{len(rows)} containers of {len({row[0] for row in rows})} environments"
-        return Table(title, ("environment", "service", "status"), rows, self.rehearse)
+        now = read_clock(client) or time.time()
+        found = []
+        for project, name in self._names.items():
+            states = read_containers(client, project)
+            expected = launched_services(AUDIT, project) if states else ()
+            found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now)]
+        return tuple(found)
+
+    @property
+    def well(self) -> bool:
+        """Whether every service is ready."""
+        return all(standing.word is Word.READY for _, standing in self.standing)
+
+    def services(self) -> Table:
+        """Each service in a word: since when, the probable cause where it is not well, and what brings it back."""
+        rows = [(name, *self._row(standing)) for name, standing in self.standing]
+        ill = sum(standing.word is not Word.READY for _, standing in self.standing)
+        environments = len({name for name, _ in self.standing})
+        title = f"{len(rows)} services of {environments} environments, {ill or 'none'} of them not ready"
+        columns = ("environment", "service", "state", "since (UTC)", "what brings it back")
+        return Table(title, columns, rows, self.rehearse)
+
+    def _row(self, standing: Standing) -> tuple[str, str, str, str]:
+        client, _ = self._engine
+        since = "" if standing.since_s is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(standing.since_s))
+        state, remedy = standing.state, standing.remedy
+        if standing.word is Word.NEVER and standing.container:
+            evidence = read_evidence(client, standing.container)
+            if known := find_cause((*evidence.log, *evidence.probe)):
+                state = f"{state}; probable cause: {known[0].cause}"
+                remedy = f"{known[0].remedy}; then {remedy}" if remedy else known[0].remedy
+        return standing.service, state, since, remedy
 
     def ports(self) -> Table:
         """Ports that `ports=auto` moved and later launches leave there."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 import pytest
 
 from opskit.audit.journal import plain
+from opskit.engine.events import read_evidence
+from opskit.health.causes import find_cause
 from opskit.preflight.archive import facts_from_json
 from opskit.preflight.report import Report
 from opskit.secrets.store import read_secrets
@@ -180,6 +182,44 @@ def test_the_plan_exits_with_10_where_a_start_would_change_something(
     ]
     started = checkout.start("-p", "smoke", "no")
     assert started.returncode == 0, started.stdout + started.stderr
+
+
+def test_status_names_what_was_done_to_a_service_from_outside_and_restart_brings_it_back(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    words = ("dev", "-p", "rehearse", "true")
+    well = checkout.opskit("status", *words)
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert "none of them not ready" in well.stdout
+    boxes = checkout.containers()
+    boxes["n8n"].kill()
+    boxes["redis"].pause()
+    boxes["minio"].remove(force=True)
+    ill = checkout.opskit("status", *words)
+    assert ill.returncode == 4, ill.stdout + ill.stderr
+    for word in ("killed from outside", "paused", "missing", "3 of them not ready"):
+        assert word in " ".join(ill.stdout.split()), ill.stdout
+    boxes["redis"].unpause()
+    back = checkout.opskit("restart", "dev", "n8n", "-p", "rehearse", "true")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert checkout.last()[1]["outcome"]["ok"] is True
+    boxes["n8n"].reload()
+    assert boxes["n8n"].attrs["State"]["Health"]["Status"] == "healthy"
+    unknown = checkout.opskit("restart", "dev", "n9n", "-p", "rehearse", "true")
+    assert unknown.returncode == 1
+    assert "did you mean" in unknown.stderr.lower()
+    whole = checkout.start("-p", "smoke", "no")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert checkout.opskit("status", *words).returncode == 0
+
+
+def test_no_log_of_a_stack_that_is_ready_tells_a_cause(
+    checkout: Checkout, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0
+    told = {name: find_cause(read_evidence(checkout.engine, box.id).log) for name, box in checkout.containers().items()}
+    assert {name: found for name, found in told.items() if found and not found[0].general} == {}
 
 
 def test_a_second_start_at_once_names_the_one_in_progress(

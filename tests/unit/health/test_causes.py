@@ -55,3 +55,9 @@ def test_an_unknown_end_keeps_its_general_remedy() -> None:
     failure = diagnose(LOOP, Evidence(log=("segfault",)), project="p", waited_s=9)
     assert "probable cause" not in failure.message
     assert failure.remedy.startswith("fix what the log says")
+
+
+def test_what_a_good_start_prints_too_counts_among_the_last_lines_alone() -> None:
+    line = "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."
+    assert find_cause([line, *["ready"] * 20]) is None
+    assert find_cause([line, *["ready"] * 19]) is not None

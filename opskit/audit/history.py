@@ -1,0 +1,47 @@
+"""What the records of earlier runs tell of a project: its services, and how long a launch of it takes."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_LAUNCHES = 5
+"""Earlier launches that an expected duration is the median of."""
+
+
+def read_launches(root: Path, project: str, *, most: int = 200) -> Iterator[Mapping[str, Any]]:
+    """The outcomes of a project's launches that came to ready, the newest first; a record that cannot be read is none.
+
+    Args:
+        root: the folder of the records.
+        project: the Compose project.
+        most: records that are read at most.
+    """
+    folders = sorted(root.glob("*/*/*-start*"), key=lambda folder: folder.name, reverse=True)
+    for folder in folders[:most]:
+        try:
+            record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        outcome = record.get("outcome") or {}
+        if record.get("ok") and outcome.get("project") == project:
+            yield outcome
+
+
+def launched_services(root: Path, project: str) -> frozenset[str]:
+    """The services of its last launch that came to ready; none where no record tells."""
+    outcome = next(read_launches(root, project), {})
+    return frozenset(entry["service"] for entry in outcome.get("services") or ())
+
+
+def expected_seconds(root: Path, project: str) -> float | None:
+    """The median of its last launches that created something; None where there was none."""
+    seconds = [float(o["seconds"]) for o, _ in zip(_creating(root, project), range(_LAUNCHES), strict=False)]
+    return statistics.median(seconds) if seconds else None
+
+
+def _creating(root: Path, project: str) -> Iterator[Mapping[str, Any]]:
+    return (outcome for outcome in read_launches(root, project) if outcome.get("created"))
