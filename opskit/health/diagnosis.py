@@ -60,12 +60,12 @@ def diagnose(
     logs = f"docker compose -p {project} logs {word.service}"
     names = {"logs": logs, "container": (word.container or "CONTAINER")[:12]}
     sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(**names)
+    shown = evidence.log[-_SHOWN:]
     if evidence.listening is not None and port is not None and port not in evidence.listening:
         ports = ", ".join(map(str, evidence.listening)) or "no port at all"
         sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
         remedy = f"let its image listen on {port}: see docs/images.md; `{logs}` shows the service's own words"
-    shown = evidence.log[-_SHOWN:]
-    if known := find_cause((*evidence.log, *evidence.probe)):
+    elif known := find_cause((*evidence.log, *evidence.probe)):
         cause, told = known
         sentence = f"{sentence}; probable cause: {cause.cause}"
         remedy = f"{cause.remedy}; `{logs}` shows all of its log"

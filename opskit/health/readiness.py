@@ -166,6 +166,12 @@ class Tracker:
         for seen in self._seen.values():
             seen.stale_until = now + GRACE_S if seen.state.status == "running" else now
 
+    def unsettle(self) -> None:
+        """Compose was started again: what it stops now it will start."""
+        self._settled = False
+        for seen in self._seen.values():
+            seen.stale_until = math.inf
+
     def feed(self, event: ContainerEvent, now: float) -> None:
         """Take one event; of a container not yet seen it waits for the look that follows."""
         seen = self._seen.get(event.id)

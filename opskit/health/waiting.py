@@ -19,6 +19,7 @@ from opskit.engine.client import read_listening
 from opskit.engine.deployed import read_users
 from opskit.engine.events import EventPump, read_clock, read_container, read_containers, read_evidence
 from opskit.engine.model import Evidence
+from opskit.health.again import may_go_on
 from opskit.health.diagnosis import diagnose, is_refused
 from opskit.health.outcome import Outcome, ServiceChanged, Sink
 from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
@@ -140,25 +141,23 @@ class _Launch:
                 tracker.observe(read_containers(self.client, self.project.name), now)
                 looked = now
             words = tracker.words(now)
-            self._tell(words, now)
-            failed = self.compose_seconds is not None and bool(running.poll())
+            failure = self._compose_failure() if self.compose_seconds is not None and running.poll() else None
             # Where Compose failed, what this launch never started has not failed in it: Compose's own failure is told.
-            never = [word for word in words if word.word is Word.NEVER and (word.counts or not failed)]
+            never = [word for word in words if word.word is Word.NEVER and (word.counts or failure is None)]
+            if failure and not never and may_go_on(self.client, self.stack, failure, self.again):
+                time.sleep(min(_AGAIN_S * self.again, _LOOK_S))
+                self.again += 1
+                tracker.unsettle()
+                self.compose_seconds = self.error = None
+                running = self.running = self._start()
+                continue
+            self._tell(words, now)
             if never:
                 return self._outcome(self._diagnose(never, now))
-            if self.compose_seconds is not None:
-                if running.poll():
-                    failure = self._compose_failure()
-                    if failure.kind != "dependency_failed" and not (failure.kind == "compose_race" and not self.again):
-                        return self._outcome((failure,))
-                    # Compose gives a dependency up at its first restart; the Engine has not. Go on where it stopped;
-                    # and once where it stumbled over a container that another of its own steps had removed.
-                    time.sleep(min(_AGAIN_S * self.again, _LOOK_S))
-                    self.again += 1
-                    self.compose_seconds = self.error = None
-                    running = self.running = self._start()
-                elif all(word.word is Word.READY for word in words):
-                    return self._outcome(tuple(map(_different, self.different)))
+            if failure:
+                return self._outcome((failure,))
+            if self.compose_seconds is not None and all(word.word is Word.READY for word in words):
+                return self._outcome(tuple(map(_different, self.different)))
             if now - self.began >= self.deadline_s:
                 return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
 

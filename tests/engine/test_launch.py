@@ -637,3 +637,26 @@ def test_a_network_that_another_container_keeps_is_named_with_it(
     finally:
         other.remove(force=True)
     assert launch(text.format(round=2)).ok
+
+
+def test_a_service_that_joins_a_network_while_that_changes_is_no_failure(launch: Launch) -> None:
+    """Compose 5.6 fails over the container that is not on the network yet, and its own next `up` does too."""
+    text = """\
+        services:
+          a:
+            image: box
+            command: [sleep, "600"]
+            networks: [{networks}]
+          b:
+            image: box
+            command: [sleep, "600"]
+            networks: [one]
+        networks:
+          one: {{labels: {{round: "{round}"}}}}
+          two: {{}}
+        """
+    first = launch(text.format(networks="two", round=1))
+    assert first.ok, first
+    second = launch(text.format(networks="one, two", round=2))
+    assert second.ok, second
+    assert {service.word for service in second.services} == {"ready"}

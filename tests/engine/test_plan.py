@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opskit.compose.client import Project, find_compose
-from opskit.compose.faults import classify
+from opskit.compose.faults import failure_of
 from opskit.compose.model import Stack
 from opskit.compose.plan import SETTLED, Step, changes, plan_launch
 from opskit.compose.progress import parse_progress
 from opskit.engine.deployed import read_deployed
+from opskit.health.again import may_go_on
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -49,14 +50,16 @@ def project(tmp_path: Path, engine: DockerClient, engine_host: str) -> Iterator[
         volume.remove()
 
 
-def up(project: Project, *, ok: bool) -> None:
-    """Run it as a launch does: again where Compose stumbles over a container that it has just removed itself."""
-    for _ in range(2):
+def up(project: Project, engine: DockerClient, *, ok: bool) -> None:
+    """Run it as a launch does: again where Compose stumbles over its own steps."""
+    stack = project.read_stack()
+    assert isinstance(stack, Stack)
+    for tried in range(10):
         running, lines = project.start_up(), []
         while running.poll() is None:
             lines += [line for _, line in running.lines(until=time.monotonic() + 5)]
         errors = [event.verb for event in map(parse_progress, lines) if event.kind == "error"]
-        if classify("\n".join(errors))[0] != "compose_race":
+        if not errors or not may_go_on(engine, stack, failure_of(errors[-1], project=project.name), tried):
             break
     assert (running.poll() == 0) == ok, "\n".join((*lines[-6:], project.files[0].read_text()))
 
@@ -209,11 +212,11 @@ def test_the_plan_is_what_compose_does(project: Project, engine: DockerClient, b
         steps = plan(project, engine)
         left -= 1
         if any("makes Compose fail" in step.reason for step in steps):
-            up(project, ok=False)
+            up(project, engine, ok=False)
             seen["network that Compose cannot recreate"] += 1
             left = 0
             continue
-        up(project, ok=True)
+        up(project, engine, ok=True)
         got = done(before, looks(project, engine))
         seen.update(f"{step.kind} {step.act}" for step in steps)
         later = {n.name: n.id for n in engine.networks.list(filters=_own(project))}
