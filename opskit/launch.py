@@ -11,6 +11,7 @@ from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.engine.client import connect, resolve_host
 from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError
+from opskit.health.images import STALL_S
 from opskit.health.outcome import LaunchEvent, Outcome, Sink
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
@@ -25,6 +26,7 @@ def launch_project(
     project: str,
     *,
     deadline_s: float = 600.0,
+    stall_s: float = STALL_S,
     env_file: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     engine_host: str | None = None,
@@ -39,7 +41,8 @@ def launch_project(
     Args:
         files: Compose files in the order they are merged; one path is enough.
         project: the Compose project name.
-        deadline_s: seconds until a service that is not ready is called late.
+        deadline_s: seconds until a service that is not ready is called late, counted from when its images are there.
+        stall_s: seconds without a byte after which the pull of an image is given up.
         env_file: passed as `--env-file`; None leaves Compose its own rule (`.env` beside the first file).
         environ: variables for interpolation; they win over the env file.
         engine_host: such as `unix:///run/docker.sock`; None takes DOCKER_HOST or the current Docker context.
@@ -67,7 +70,7 @@ def launch_project(
                 return failed(project, stack)
             if unread := _refused_labels(stack):
                 return failed(project, *unread)
-            return launch(resolved, stack, client, deadline_s=deadline_s, sink=on_event)
+            return launch(resolved, stack, client, deadline_s=deadline_s, stall_s=stall_s, sink=on_event)
     except EngineUnavailableError as error:
         return failed(project, Failure("engine_unreachable", None, str(error), (), "see the message"))
     except ComposeMissingError as error:

@@ -98,3 +98,36 @@ def _sentence(word: ServiceWord, kind: str, waited_s: float) -> str:
     if kind == "unhealthy":
         return "unhealthy: its health check failed as often as `retries` allows"
     return f"not ready after {waited_s:.0f} s; last state: {word.state}{f' ({code})' if code else ''}"
+
+
+def cancelled(project: str) -> Failure:
+    """The operator ended the launch."""
+    return Failure(
+        "cancelled",
+        None,
+        "interrupted; Compose was ended, and what was started is still there",
+        (),
+        f"launch again to go on, or `docker compose -p {project} down` to undo it",
+    )
+
+
+def volume_differs(volume: str) -> Failure:
+    """Compose keeps a volume whose options the files have changed."""
+    return Failure(
+        "volume_differs",
+        None,
+        f"volume {volume} is there with other options than the files say, and Compose keeps it as it is",
+        (),
+        f"take the change of the files back; or copy its data, `docker volume rm {volume}`, and launch again",
+    )
+
+
+def engine_lost(error: Exception) -> Failure:
+    """The Engine does not answer any more."""
+    return Failure(
+        "engine_unreachable",
+        None,
+        "the Docker Engine went away during the launch",
+        (f"{type(error).__name__}: {error}",),
+        "start it (`systemctl start docker`), then launch again: what was created is taken up again",
+    )

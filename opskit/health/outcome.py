@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from opskit.compose.faults import Failure
 from opskit.compose.progress import ComposeEvent
+from opskit.quantity import decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,32 @@ class ServiceChanged:
     seconds: float
 
 
-LaunchEvent = ServiceChanged | ComposeEvent
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far the images are.
+
+    Attributes:
+        ready: images that are there, of `images` that were missing.
+        got: bytes there, of `whole` as far as their sizes are known.
+        rate: bytes a second, lately.
+        note: what is tried again, and when; empty where nothing is.
+    """
+
+    ready: int
+    images: int
+    got: int
+    whole: int
+    rate: float
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"images: {self.ready} of {self.images}, {decimal(self.got)} of {decimal(self.whole)}"
+        if self.rate and self.got < self.whole:
+            text += f", {decimal(int(self.rate))}/s, {(self.whole - self.got) / self.rate:.0f} s left"
+        return f"{text}; {self.note}" if self.note else text
+
+
+LaunchEvent = ServiceChanged | PullProgress | ComposeEvent
 Sink = Callable[[LaunchEvent], None]
 
 
@@ -32,6 +58,7 @@ class Outcome:
         failures: what keeps it from being so; empty exactly when `ok`.
         services: the last state of each service, in the order of the Compose model.
         seconds: wall time of the launch; `compose_seconds` of it until Compose itself was done.
+        pull_seconds: of it for images, which are brought before anything is created.
     """
 
     ok: bool
@@ -40,6 +67,7 @@ class Outcome:
     services: tuple[ServiceChanged, ...]
     seconds: float
     compose_seconds: float = 0.0
+    pull_seconds: float = 0.0
     created: int = 0
     """Containers Compose created or recreated; 0 means that the launch was converged already."""
 

@@ -20,7 +20,8 @@ from opskit.engine.deployed import read_users
 from opskit.engine.events import EventPump, read_clock, read_container, read_containers, read_evidence
 from opskit.engine.model import Evidence
 from opskit.health.again import may_go_on
-from opskit.health.diagnosis import diagnose, is_refused
+from opskit.health.diagnosis import cancelled, diagnose, engine_lost, is_refused, volume_differs
+from opskit.health.images import STALL_S, bring_images
 from opskit.health.outcome import Outcome, ServiceChanged, Sink
 from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
 
@@ -63,6 +64,7 @@ def launch(
     *,
     deadline_s: float,
     sink: Sink,
+    stall_s: float = STALL_S,
     clock: Callable[[], float] = time.monotonic,
     restart: tuple[str, ...] = (),
 ) -> Outcome:
@@ -75,15 +77,16 @@ def launch(
         project: what to run Compose on.
         stack: the services that are waited for.
         client: of the Engine that judges.
-        deadline_s: seconds until a service that is not ready is called late.
+        deadline_s: seconds until a service that is not ready is called late, counted from when its images are there.
         sink: called with every event of the launch.
+        stall_s: seconds without a byte after which the pull of an image is given up.
         clock: seconds, monotonic.
         restart: services to restart, in place of `up`.
 
     Raises:
         EngineUnavailableError: the Engine went before the launch began.
     """
-    return _Launch(project, stack, client, deadline_s, sink, clock, restart).run()
+    return _Launch(project, stack, client, deadline_s, sink, clock, restart, stall_s).run()
 
 
 @dataclass(slots=True)
@@ -95,7 +98,10 @@ class _Launch:
     sink: Sink
     clock: Callable[[], float]
     restart: tuple[str, ...] = ()
+    stall_s: float = STALL_S
     began: float = 0.0
+    pulled: float | None = None
+    """When all images were there: the deadline counts from then."""
     last: dict[str, ServiceChanged] = field(default_factory=dict)
     error: str | None = None
     written: deque[str] = field(default_factory=lambda: deque(maxlen=_WRITTEN))
@@ -113,6 +119,16 @@ class _Launch:
 
     def run(self) -> Outcome:
         self.began = self.clock()
+        try:
+            if not self.restart and (
+                failures := bring_images(self.client, self.stack, self.sink, stall_s=self.stall_s)
+            ):
+                return self._outcome(failures)
+        except KeyboardInterrupt:
+            return self._outcome((cancelled(self.project.name),))
+        except requests.exceptions.RequestException as error:
+            return self._outcome((engine_lost(error),))
+        self.pulled = self.clock()
         tracker = Tracker(needs_of(self.stack), clock_s=read_clock(self.client))
         pump = EventPump(self.client, self.project.name)
         try:
@@ -120,9 +136,9 @@ class _Launch:
             self.running = self._start()
             return self._wait(tracker, pump, self.running)
         except KeyboardInterrupt:
-            return self._outcome((_cancelled(self.project.name),))
+            return self._outcome((cancelled(self.project.name),))
         except (requests.exceptions.RequestException, OSError) as error:
-            return self._outcome((_engine_lost(error),))
+            return self._outcome((engine_lost(error),))
         finally:
             pump.close()
             if self.running is not None and self.running.poll() is None:
@@ -157,8 +173,8 @@ class _Launch:
             if failure:
                 return self._outcome((failure,))
             if self.compose_seconds is not None and all(word.word is Word.READY for word in words):
-                return self._outcome(tuple(map(_different, self.different)))
-            if now - self.began >= self.deadline_s:
+                return self._outcome(tuple(map(volume_differs, self.different)))
+            if now - (self.pulled or self.began) >= self.deadline_s:
                 return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
 
     def _drain(self, tracker: Tracker, pump: EventPump) -> bool:
@@ -255,36 +271,7 @@ class _Launch:
             failures=failures,
             services=tuple(self.last[s.name] for s in self.stack.services if s.name in self.last),
             seconds=round(seconds, 2),
+            pull_seconds=round((self.clock() if self.pulled is None else self.pulled) - self.began, 2),
             compose_seconds=round(seconds if self.compose_seconds is None else self.compose_seconds, 2),
             created=len(self.created),
         )
-
-
-def _cancelled(project: str) -> Failure:
-    return Failure(
-        "cancelled",
-        None,
-        "interrupted; Compose was ended, and what was started is still there",
-        (),
-        f"launch again to go on, or `docker compose -p {project} down` to undo it",
-    )
-
-
-def _different(volume: str) -> Failure:
-    return Failure(
-        "volume_differs",
-        None,
-        f"volume {volume} is there with other options than the files say, and Compose keeps it as it is",
-        (),
-        f"take the change of the files back; or copy its data, `docker volume rm {volume}`, and launch again",
-    )
-
-
-def _engine_lost(error: Exception) -> Failure:
-    return Failure(
-        "engine_unreachable",
-        None,
-        "the Docker Engine went away during the launch",
-        (f"{type(error).__name__}: {error}",),
-        "start it (`systemctl start docker`), then launch again: what was created is taken up again",
-    )

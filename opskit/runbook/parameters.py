@@ -7,7 +7,7 @@ from dataclasses import asdict
 from opskit.audit.journal import Journal
 from opskit.environments import Environment, find_environment, read_environments
 from opskit.errors import UsageError, did_you_mean
-from opskit.health.outcome import LaunchEvent, ServiceChanged
+from opskit.health.outcome import LaunchEvent, PullProgress, ServiceChanged
 from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.registry import refuse_unknown
 from opskit.preflight.report import Terms
@@ -39,6 +39,8 @@ class Operation:
         if isinstance(event, ServiceChanged):
             self.journal.write("service", **asdict(event))
             print(f"{event.seconds:7.1f} s  {event.word:<7}  {event.service:<20} {event.state}", flush=True)  # noqa: T201
+        elif isinstance(event, PullProgress):
+            self.journal.write("pull", text=str(event), **asdict(event))
         elif event.kind != "layer":
             self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
 

@@ -101,6 +101,7 @@ def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str
 
 _LINES: Mapping[str, Callable[[Mapping[str, Any]], Sequence[str]]] = {
     "note": _note,
+    "pull": _note,
     "facts": _facts,
     "service": _service,
     "outcome": _outcome,

@@ -21,6 +21,7 @@ _FIELDS = {
     "phase_started": ("phase", "phase"),
     "facts": ("rehearsal", "rehearsal"),
     "note": ("note", "text"),
+    "pull": ("phase", "text"),
     "failure": ("failure", "message"),
     "ended": ("ok", "ok"),
     "endpoints": ("endpoints", "rows"),

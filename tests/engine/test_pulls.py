@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,74 +16,12 @@ import pytest
 from opskit.engine.client import connect
 from opskit.engine.model import Pull, PullAnswer
 from opskit.engine.pulls import ask_pull, read_present, take_pull
+from tests.registry_server import CONFIG_DIGEST, IMAGE, INDEX, MANIFEST, Play, Registry, Reply, error, typed
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 pytestmark = pytest.mark.engine
-Reply = tuple[int, dict[str, str], bytes]
-Play = Callable[[BaseHTTPRequestHandler], Reply]
-CONFIG = b"{}"
-CONFIG_DIGEST = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-
-
-def typed(kind: str, **fields: object) -> Reply:
-    body = json.dumps({"schemaVersion": 2, "mediaType": kind, **fields}).encode()
-    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    return 200, {"Content-Type": kind, "Docker-Content-Digest": digest}, body
-
-
-def error(status: int, code: str) -> Reply:
-    return status, {}, json.dumps({"errors": [{"code": code, "message": "refused"}]}).encode()
-
-
-IMAGE = typed(MANIFEST, config={"mediaType": "application/json", "size": 2, "digest": CONFIG_DIGEST}, layers=[])
-
-
-class Registry:
-    """Answers by path: a reply, or a play that looks at the request."""
-
-    def __init__(self) -> None:
-        self.paths: dict[str, Reply | Play] = {
-            "/v2/": (200, {}, b"{}"),
-            f"/v2/a/blobs/{CONFIG_DIGEST}": (200, {}, CONFIG),
-        }
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                play = registry.paths.get(self.path.partition("?")[0], error(404, "MANIFEST_UNKNOWN"))
-                status, headers, body = play(self) if callable(play) else play
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
-
-            do_HEAD = do_GET  # noqa: N815  the name http.server wants
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.name = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def serve(self, reply: Reply | Play, tag: str = "1") -> str:
-        """PullAnswer for a tag, and for the digest of what it answers; returns the image's name."""
-        self.paths[f"/v2/a/manifests/{tag}"] = reply
-        if not callable(reply):
-            self.paths[f"/v2/a/manifests/{reply[1].get('Docker-Content-Digest', '-')}"] = reply
-        return f"{self.name}/a:{tag}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
