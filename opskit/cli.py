@@ -96,7 +96,8 @@ def _run(name: str, words: dict[str, str]) -> int:
 def _plan(said: argparse.Namespace) -> int:
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
-    start = Start(**read_parameters("start", _on_environment(said)))
+    words = read_parameters("start", _on_environment(said))
+    start = Start(**{name: value for name, value in words.items() if name != "measure"})
     if said.json:
         print(json.dumps([asdict(step) for step in start.steps], indent=1))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from opskit.compose.client import Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
-from opskit.engine.client import connect, resolve_host
+from opskit.engine.client import connect, read_id, resolve_host
 from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError
 from opskit.health.images import STALL_S
 from opskit.health.outcome import LaunchEvent, Outcome, Sink
@@ -27,6 +27,7 @@ def launch_project(
     *,
     deadline_s: float = 600.0,
     stall_s: float = STALL_S,
+    wait_lock_s: float = 0.0,
     env_file: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     engine_host: str | None = None,
@@ -43,6 +44,7 @@ def launch_project(
         project: the Compose project name.
         deadline_s: seconds until a service that is not ready is called late, counted from when its images are there.
         stall_s: seconds without a byte after which the pull of an image is given up.
+        wait_lock_s: seconds to wait for another launch of the project that is in progress.
         env_file: passed as `--env-file`; None leaves Compose its own rule (`.env` beside the first file).
         environ: variables for interpolation; they win over the env file.
         engine_host: such as `unix:///run/docker.sock`; None takes DOCKER_HOST or the current Docker context.
@@ -64,7 +66,7 @@ def launch_project(
             environ=dict(environ or {}),
             engine_host=host,
         )
-        with contextlib.closing(client), hold_project(project):
+        with contextlib.closing(client), hold_project(project, engine=read_id(client), wait_s=wait_lock_s):
             stack = resolved.read_stack()
             if isinstance(stack, Failure):
                 return failed(project, stack)

@@ -31,6 +31,11 @@ _PORT = 2375
 """The Engine's port where a tcp:// address names none."""
 
 
+def read_id(client: DockerClient) -> str:
+    """The Engine's own id; empty where it tells none."""
+    return str(client.info().get("ID") or "")
+
+
 def resolve_host(host: str | None) -> str:
     """The Engine's address by the rule of Docker's own command line.
 

@@ -83,6 +83,7 @@ class EngineFacts:
     root: str
     memory_bytes: int
     cpus: int
+    id: str = ""
     cgroup_driver: str = ""
     cgroup_version: str = ""
     runtimes: frozenset[str] = frozenset()
@@ -127,6 +128,7 @@ def read_engine_facts(client: DockerClient, host: str) -> EngineFacts:
         root=info["DockerRootDir"],
         memory_bytes=info["MemTotal"],
         cpus=info["NCPU"],
+        id=info.get("ID") or "",
         cgroup_driver=info.get("CgroupDriver") or "",
         cgroup_version=info.get("CgroupVersion") or "",
         runtimes=frozenset(info.get("Runtimes") or ()),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from opskit.audit.journal import phase
 from opskit.compose.source import read_service_names
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
+from opskit.engine.client import read_id
 from opskit.engine.usage import DiskUnknown, count_freed
 from opskit.engine.waste import MODES, CleanupItem, judge_cleanup
 from opskit.environments import Environment
@@ -115,7 +116,7 @@ class Cleanup:
         with ExitStack() as held:
             for project, services in self.ours.items():
                 with suppress(LockHeldError):
-                    held.enter_context(hold_project(project))
+                    held.enter_context(hold_project(project, engine=read_id(self.client)))
                     free[project] = services
             done = remove_items(self.client, boxes, ours=free, now=time.time())
         return (*done, *remove_items(self.client, rest, ours={}, now=time.time()))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from opskit.audit.journal import phase
+from opskit.engine.client import read_id
 from opskit.engine.holding import Holding, read_holdings, remove_holdings
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, OpskitError
@@ -126,7 +127,7 @@ class FirstRun:
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
         client, mine = self._client, self._mine
-        with hold_project(self.project), phase(self.start.journal, "wipe"):
+        with hold_project(self.project, engine=read_id(client)), phase(self.start.journal, "wipe"):
             left = remove_holdings(client, self.project, mine)
             if not left:
                 forgotten = forget_secrets(ROOT / self.environment.env_file)

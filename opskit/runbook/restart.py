@@ -65,7 +65,7 @@ class Restart(Operation):
                 hint = did_you_mean(name, known)
                 raise UsageError(f"services: found no {name}.{hint} Wanted some of: {', '.join(known)}.")
         chosen = replace(stack, services=tuple(s for s in stack.services if s.name in self.services))
-        with hold_project(project.name):
+        with hold_project(project.name, engine=self.target.engine_id):
             outcome = launch(
                 project, chosen, client, deadline_s=self.deadline_s, sink=self.tell_launch, restart=self.services
             )

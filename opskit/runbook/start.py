@@ -57,7 +57,8 @@ class Start(Operation):
         smoke: after the launch, ask each service by its own protocol; one that does not do its work is a failed launch.
         rehearse: `yes` runs it with light real programs, stand-ins and recorded GPUs, and says so everywhere; `full`
             with every real program that packages provide.
-        deadline_s: seconds until a service that is not ready is called late.
+        deadline_s: seconds until a service that is not ready is called late, counted from when its images are there.
+        wait_lock_s: seconds to wait for another launch of the environment that is in progress.
 
     Raises:
         UsageError: a parameter is missing or unknown; nothing was started.
@@ -76,6 +77,7 @@ class Start(Operation):
         smoke: bool = True,
         rehearse: str | bool = "no",
         deadline_s: float = 900,
+        wait_lock_s: float = 0,
     ) -> None:
         super().__init__(rehearse)
         self.interactive = is_interactive()
@@ -86,6 +88,7 @@ class Start(Operation):
         self.cleanup = one_of("cleanup", cleanup, MODES)
         self.asks = smoke
         self.deadline_s = deadline_s
+        self.wait_lock_s = wait_lock_s
 
     @cached_property
     def target(self) -> Target:
@@ -201,7 +204,7 @@ class Start(Operation):
             client, _ = self._open()
             ours = {self.target.project.name: services_of(self.environment)}
             Cleanup(client, ours, mode=self.cleanup, operation=self).sweep()
-        with hold_project(self.target.project.name):
+        with hold_project(self.target.project.name, engine=self.target.engine_id, wait_s=self.wait_lock_s):
             with phase(self.journal, "secrets"):
                 self.target, made = self.target.with_secrets()
             self.target.keep_ports()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opskit.audit.journal import phase
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
-from opskit.engine.client import connect, resolve_host
+from opskit.engine.client import connect, read_id, resolve_host
 from opskit.engine.facts import read_container_facts, read_volume_facts
 from opskit.environments import find_environment, read_environments
 from opskit.errors import LaunchFailedError
@@ -58,7 +58,7 @@ class Stop(Operation):
         """
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)
-        with hold_project(name), phase(self.journal, "compose"):
+        with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):
             failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
         volumes = sorted(volume.name for volume in read_volume_facts(self.client) if volume.project == name)

@@ -109,7 +109,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         unmade=draft.unmade,
         moved=moved,
         reserved=machine.reserved,
-        lock=read_launcher(project.name),
+        lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,
         env_fault=env_file.fault,

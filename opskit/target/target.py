@@ -49,6 +49,11 @@ class Target:
             versions["nvidia driver"] = self.facts.inventory.driver
         return versions
 
+    @property
+    def engine_id(self) -> str:
+        """The Engine's own id; empty where it was not read."""
+        return self.facts.engine.id if isinstance(self.facts.engine, EngineFacts) else ""
+
     def keep_facts(self, journal: Journal) -> None:
         """Put the facts in the run's record, without any secret."""
         journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal)

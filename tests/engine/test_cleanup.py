@@ -20,6 +20,7 @@ import pytest
 from docker.errors import ImageNotFound, NotFound
 
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
+from opskit.engine.client import read_id
 from opskit.engine.usage import KINDS, parse_disk_use
 from opskit.engine.waste import CleanupItem, CleanupPlan
 from opskit.environments import Environment
@@ -271,7 +272,7 @@ def test_the_containers_of_a_project_that_is_being_launched_stay(
 ) -> None:
     orphan = make("old", "old-1")
     digest = act("ask").plan().title.split()[-1]
-    with hold_project(project):
+    with hold_project(project, engine=read_id(engine)):
         (row,) = act("ask", digest).clean().rows
     assert "a launch of its project is in progress" in row[2]
     assert there(engine, project) == {orphan}

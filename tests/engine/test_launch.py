@@ -16,6 +16,7 @@ import pytest
 
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
+from opskit.engine.client import read_id
 from opskit.health.outcome import Outcome
 from opskit.launch import launch_project
 from opskit.lock import hold_project
@@ -504,8 +505,8 @@ def test_a_build_that_fails_is_told_from_one_without_network_and_shows_its_last_
     assert before == {str(image.id) for image in engine.images.list(all=True)}
 
 
-def test_a_second_launch_at_once_names_the_holder(launch: Launch, project: str) -> None:
-    with hold_project(project):
+def test_a_second_launch_at_once_names_the_holder(launch: Launch, engine: DockerClient, project: str) -> None:
+    with hold_project(project, engine=read_id(engine)):
         done: list[Outcome] = []
         other = threading.Thread(target=lambda: done.append(launch("services: {a: {image: box}}")))
         other.start()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from opskit.audit.journal import plain
+from opskit.engine.client import read_id
 from opskit.engine.events import read_evidence
 from opskit.health.causes import find_cause
 from opskit.preflight.archive import facts_from_json
@@ -230,7 +231,7 @@ def test_a_second_start_at_once_names_the_one_in_progress(
         [
             sys.executable,
             "-c",
-            f"from opskit.lock import hold_project\nwith hold_project('{checkout.project}'):\n print('held', flush=True)\n input()",
+            f"from opskit.lock import hold_project\nwith hold_project('{checkout.project}', engine='{read_id(checkout.engine)}'):\n print('held', flush=True)\n input()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
