@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from opskit.compose.client import Project, find_compose
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
 from opskit.engine.client import connect, read_id, resolve_host
-from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError
+from opskit.errors import ComposeMissingError, EngineUnavailableError, LockHeldError, OpskitError
+from opskit.health.diagnosis import cancelled
 from opskit.health.images import STALL_S
 from opskit.health.outcome import LaunchEvent, Outcome, Sink
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
+
+
+_KINDS: dict[type[OpskitError], str] = {
+    EngineUnavailableError: "engine_unreachable",
+    ComposeMissingError: "compose_missing",
+    LockHeldError: "launch_in_progress",
+}
 
 
 def _drop(_: LaunchEvent) -> None:
@@ -55,30 +65,46 @@ def launch_project(
     """
     paths = (files,) if isinstance(files, str | Path) else tuple(files)
     try:
-        host = resolve_host(engine_host)
-        compose = find_compose()
-        client = connect(host)
-        resolved = Project(
-            compose=compose,
-            name=project,
-            files=tuple(Path(file) for file in paths),
-            env_file=Path(env_file) if env_file is not None else None,
-            environ=dict(environ or {}),
-            engine_host=host,
-        )
-        with contextlib.closing(client), hold_project(project, engine=read_id(client), wait_s=wait_lock_s):
-            stack = resolved.read_stack()
-            if isinstance(stack, Failure):
-                return failed(project, stack)
-            if unread := _refused_labels(stack):
-                return failed(project, *unread)
-            return launch(resolved, stack, client, deadline_s=deadline_s, stall_s=stall_s, sink=on_event)
-    except EngineUnavailableError as error:
-        return failed(project, Failure("engine_unreachable", None, str(error), (), "see the message"))
-    except ComposeMissingError as error:
-        return failed(project, Failure("compose_missing", None, str(error), (), "see the message"))
-    except LockHeldError as error:
-        return failed(project, Failure("launch_in_progress", None, str(error), (), "see the message"))
+        with _terminated_as_interrupted():
+            host = resolve_host(engine_host)
+            resolved = Project(
+                compose=find_compose(),
+                name=project,
+                files=tuple(Path(file) for file in paths),
+                env_file=Path(env_file) if env_file is not None else None,
+                environ=dict(environ or {}),
+                engine_host=host,
+            )
+            client = connect(host)
+            with contextlib.closing(client), hold_project(project, engine=read_id(client), wait_s=wait_lock_s):
+                stack = resolved.read_stack()
+                if isinstance(stack, Failure):
+                    return failed(project, stack)
+                if unread := _refused_labels(stack):
+                    return failed(project, *unread)
+                return launch(resolved, stack, client, deadline_s=deadline_s, stall_s=stall_s, sink=on_event)
+    except KeyboardInterrupt:
+        return failed(project, cancelled(project))
+    except tuple(_KINDS) as error:
+        return failed(project, Failure(_KINDS[type(error)], None, str(error), (), "see the message"))
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the launch as Ctrl-C does, where the caller has no handler of its own."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _refused_labels(stack: Stack) -> tuple[Failure, ...]:

@@ -45,7 +45,7 @@ def is_refused(evidence: Evidence) -> bool:
 
 
 def diagnose(
-    word: ServiceWord, evidence: Evidence, *, project: str, waited_s: float, port: int | None = None
+    word: ServiceWord, evidence: Evidence, *, project: str, waited_s: float, port: int | None = None, cause: str = ""
 ) -> Failure:
     """Name what keeps a service from being ready.
 
@@ -55,8 +55,9 @@ def diagnose(
         project: its Compose project, for the command that shows its log.
         waited_s: seconds since the launch began, for the message of a timeout.
         port: the one its health check asks.
+        cause: the service that it fails because of, whose own failure comes before this one.
     """
-    kind = word.kind or "timeout"
+    kind = word.kind or ("crash_loop" if word.deaths else "timeout")
     logs = f"docker compose -p {project} logs {word.service}"
     names = {"logs": logs, "container": (word.container or "CONTAINER")[:12]}
     sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(**names)
@@ -66,10 +67,15 @@ def diagnose(
         sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
         remedy = f"let its image listen on {port}: see docs/images.md; `{logs}` shows the service's own words"
     elif known := find_cause((*evidence.log, *evidence.probe)):
-        cause, told = known
-        sentence = f"{sentence}; probable cause: {cause.cause}"
-        remedy = f"{cause.remedy}; `{logs}` shows all of its log"
+        found, told = known
+        sentence = f"{sentence}; probable cause: {found.cause}"
+        remedy = f"{found.remedy}; `{logs}` shows all of its log"
         shown = shown if told in shown or told in evidence.probe else (told, "…", *shown)
+    if cause:
+        sentence, remedy = (
+            f"waits for {cause}: {sentence}",
+            f"bring {cause} up first: its failure is before this one",
+        )
     return Failure(
         kind=kind,
         service=word.service,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -47,6 +48,21 @@ class PullProgress:
 
 LaunchEvent = ServiceChanged | PullProgress | ComposeEvent
 Sink = Callable[[LaunchEvent], None]
+
+
+def guard(sink: Sink) -> Sink:
+    """The sink, whose exceptions end no launch: the first is told as a warning, later ones are not told again."""
+    told: list[Exception] = []
+
+    def tell(event: LaunchEvent) -> None:
+        try:
+            sink(event)
+        except Exception as error:  # noqa: BLE001  whatever it raises, the launch goes on
+            if not told:
+                warnings.warn(f"telling of the launch failed, and it goes on: {error!r}", RuntimeWarning, stacklevel=2)
+            told.append(error)
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from opskit.engine.model import Evidence
 from opskit.health.again import may_go_on
 from opskit.health.diagnosis import cancelled, diagnose, engine_lost, is_refused, volume_differs
 from opskit.health.images import STALL_S, bring_images
-from opskit.health.outcome import Outcome, ServiceChanged, Sink
+from opskit.health.outcome import Outcome, ServiceChanged, Sink, guard
 from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
+from opskit.health.roots import rank
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -86,7 +87,7 @@ def launch(
     Raises:
         EngineUnavailableError: the Engine went before the launch began.
     """
-    return _Launch(project, stack, client, deadline_s, sink, clock, restart, stall_s).run()
+    return _Launch(project, stack, client, deadline_s, guard(sink), clock, restart, stall_s).run()
 
 
 @dataclass(slots=True)
@@ -169,13 +170,14 @@ class _Launch:
                 continue
             self._tell(words, now)
             if never:
-                return self._outcome(self._diagnose(never, now))
+                return self._outcome(self._diagnose(never, words, now))
             if failure:
                 return self._outcome((failure,))
             if self.compose_seconds is not None and all(word.word is Word.READY for word in words):
                 return self._outcome(tuple(map(volume_differs, self.different)))
             if now - (self.pulled or self.began) >= self.deadline_s:
-                return self._outcome(self._diagnose([word for word in words if word.word is Word.WAITING], now))
+                waiting = [word for word in words if word.word is Word.WAITING]
+                return self._outcome(self._diagnose(waiting, words, now))
 
     def _drain(self, tracker: Tracker, pump: EventPump) -> bool:
         """Take what events there are, waiting a tick for the first; True where a full look is asked for."""
@@ -232,16 +234,20 @@ class _Launch:
                 self.last[word.service] = change
                 self.sink(change)
 
-    def _diagnose(self, words: list[ServiceWord], now: float) -> tuple[Failure, ...]:
+    def _diagnose(self, failing: list[ServiceWord], words: tuple[ServiceWord, ...], now: float) -> tuple[Failure, ...]:
+        evidence = {word.service: self._evidence(word) for word in failing}
+        late = all(word.word is Word.WAITING for word in failing)
+        ranked = rank(failing, words, self.stack, evidence, late=late)
         return tuple(
             diagnose(
                 word,
-                self._evidence(word),
+                evidence.get(word.service) or self._evidence(word),
                 project=self.project.name,
                 waited_s=now - self.began,
                 port=self.stack.service(word.service).probed_port,
+                cause=cause,
             )
-            for word in words
+            for word, cause in ranked
         ) or (self._compose_failure(),)
 
     def _evidence(self, word: ServiceWord) -> Evidence:

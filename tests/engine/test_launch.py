@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -661,3 +664,63 @@ def test_a_service_that_joins_a_network_while_that_changes_is_no_failure(launch:
     second = launch(text.format(networks="one, two", round=2))
     assert second.ok, second
     assert {service.word for service in second.services} == {"ready"}
+
+
+def test_the_root_is_named_before_what_fails_because_of_it(launch: Launch) -> None:
+    outcome = launch(
+        """\
+        services:
+          app:
+            image: box
+            command: [sh, -c, "sleep 0.2; exit 1"]
+            restart: always
+            depends_on: [db]
+          db:
+            image: box
+            command: [sh, -c, "sleep 0.3; exit 2"]
+            restart: always
+        """
+    )
+    assert [failure.service for failure in outcome.failures] == ["db", "app"]
+    assert {failure.kind for failure in outcome.failures} == {"crash_loop"}
+    assert "waits for db" in outcome.failures[1].message
+
+
+def test_a_listener_that_raises_ends_no_launch(launch: Launch) -> None:
+    def raise_it(_: object) -> None:
+        raise ValueError("full disk")
+
+    with pytest.warns(RuntimeWarning, match="full disk"):
+        outcome = launch(
+            """\
+            services:
+              a:
+                image: box
+                command: [sleep, "600"]
+            """,
+            on_event=raise_it,
+        )
+    assert outcome.ok, outcome
+
+
+@pytest.mark.usefixtures("launch")  # which removes what is started
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wait_s", [0.0, 0.3, 1.0])
+def test_a_signal_at_any_time_is_answered_with_cancelled(  # noqa: PLR0917
+    number: signal.Signals, wait_s: float, tmp_path: Path, project: str, engine_host: str, busybox: str
+) -> None:
+    file = tmp_path / "other.yml"
+    file.write_text(f"services: {{a: {{image: '{busybox}', command: [sleep, '600'], healthcheck: {{test: 'false'}}}}}}")
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from opskit.launch import launch_project\nprint('now', flush=True)\n"
+        f"o = launch_project({str(file)!r}, {project!r}, engine_host={engine_host!r})\n"
+        "print([f.kind for f in o.failures], flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(wait_s + 0.02)
+        process.send_signal(number)
+        assert process.stdout.read().strip() == "['cancelled']"
+    assert process.returncode == 0
