@@ -57,6 +57,10 @@ test: install ## All tests, on a real Docker Engine: the one that answers, else 
 real: install ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
 	@OPSKIT_REQUIRE_ENGINE=1 OPSKIT_REAL_REPORT=docs/real.md pytest tests/real -m "heavy or not heavy"
 
+.PHONY: faults
+faults: install ## Launch 137 faults and changes, and print Compose's verdict beside opskit's (half an hour)
+	@PYTHONPATH=. $(BIN)/python tests/faults/run.py
+
 .PHONY: pictures
 pictures: install ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py

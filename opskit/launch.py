@@ -19,7 +19,6 @@ from opskit.health.outcome import LaunchEvent, Outcome, Sink
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
 
-
 _KINDS: dict[type[OpskitError], str] = {
     EngineUnavailableError: "engine_unreachable",
     ComposeMissingError: "compose_missing",
@@ -86,7 +85,8 @@ def launch_project(
     except KeyboardInterrupt:
         return failed(project, cancelled(project))
     except tuple(_KINDS) as error:
-        return failed(project, Failure(_KINDS[type(error)], None, str(error), (), "see the message"))
+        kind = next(kind for raised, kind in _KINDS.items() if isinstance(error, raised))
+        return failed(project, Failure(kind, None, str(error), (), "see the message"))
 
 
 @contextlib.contextmanager

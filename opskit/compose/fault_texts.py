@@ -35,7 +35,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("build_offline", r"(?s)(?:non-zero code|did not complete successfully).*(?:Temporary failure|[Cc]ould not resolve|Name or service not known|bad address|[Nn]etwork is unreachable|EAI_AGAIN)", "give the build a way out (`build: {network: host}`, or a proxy by `build: {args: {HTTPS_PROXY: …}}`), or build the image elsewhere and bring it with `docker save` and `docker load`"),
     ("build_failed", r"^The command .* returned a non-zero code|failed to solve: process .* did not complete successfully", "correct the Dockerfile's step that is named; the lines are what it wrote"),
     ("registry_rate_limited", r"toomanyrequests", "wait, or `docker login` to raise the limit, then launch again"),
-    ("registry_auth", r"unauthorized|pull access denied|denied: ", "check the image name, and `docker login` if the registry asks for it"),
+    ("registry_auth", r"unauthorized|pull access denied|(?<!ermission )denied: ", "check the image name, and `docker login` if the registry asks for it"),
     ("registry_unreachable", r"no such host|i/o timeout|unexpected HTTP status: 5|TLS handshake timeout|connection refused.*registry|dial tcp|network is unreachable", "check the network and the registry's name, or load the image with `docker load`"),
     ("image_missing", r"No such image|manifest unknown|manifest for .* not found|name unknown|has neither an image nor a build", "check the image's name and tag, or load it with `docker load`"),
     ("variable_missing", r"required variable (\S+) is missing", "set the variable in the environment or in the env file"),

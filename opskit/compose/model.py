@@ -82,6 +82,11 @@ class Service:
         return bool(self.devices) and environment.get("CUDA_VISIBLE_DEVICES") not in {"", "-1"}
 
     @property
+    def provided(self) -> bool:
+        """Whether a program of its own brings it (`provider`), not a container."""
+        return "provider" in self.raw
+
+    @property
     def probed_port(self) -> int | None:
         """The port of its own that its health check asks; None where that names none."""
         test = (self.raw.get("healthcheck") or {}).get("test") or ""

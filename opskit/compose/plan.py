@@ -154,6 +154,8 @@ class _Planner:
                 yield Step("volume", there.name, "differs", "the files give other options; Compose keeps it as it is")
 
     def _service(self, service: Service) -> list[Step]:
+        if service.provided:
+            return []
         there = [c for c in self.deployed.containers if c.service == service.name]
         why = {container.id: self._changed(service, container) for container in there}
         there.sort(key=lambda container: (bool(why[container.id]), container.number))

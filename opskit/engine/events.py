@@ -58,7 +58,7 @@ def read_container(client: DockerClient, identity: str) -> ContainerState | None
         id=data["Id"],
         service=labels.get(SERVICE_LABEL, data["Name"].lstrip("/")),
         status=state["Status"],
-        health=(state.get("Health") or {}).get("Status"),
+        health=health if (health := (state.get("Health") or {}).get("Status")) not in {"", "none"} else None,
         exit_code=state["ExitCode"],
         oom_killed=bool(state.get("OOMKilled")),
         restart_count=data.get("RestartCount", 0),

@@ -27,6 +27,7 @@ _REMEDIES = {
     "oom_killed": "raise the service's memory limit, or make it need less; `docker stats` shows what it takes",
     "unhealthy": "see the probe's output; `{logs}` shows the service's own words",
     "paused": "`docker unpause {container}`, then launch again",
+    "absent": "`docker compose -p {project} up -d {service}` says more",
     "removed": "launch again: that makes it again; it was removed while the launch waited for it",
     "stopped": "launch again: that starts it; it was stopped or killed from outside, and the Engine leaves it so",
     "timeout": "see its log (`{logs}`); if it only needs longer, launch again with a longer deadline_s: what is up "
@@ -36,6 +37,10 @@ _REMEDIES = {
 
 _SHOWN = 20
 """Lines of a log that are shown; the cause is looked for in more."""
+_SENTENCES = {
+    "absent": "Compose ended, and made no container for it",
+    "unhealthy": "unhealthy: its health check failed as often as `retries` allows",
+}
 _REFUSED = re.compile(r"connection refused|could(?: not|n't) connect", re.IGNORECASE)
 
 
@@ -59,7 +64,12 @@ def diagnose(
     """
     kind = word.kind or ("crash_loop" if word.deaths else "timeout")
     logs = f"docker compose -p {project} logs {word.service}"
-    names = {"logs": logs, "container": (word.container or "CONTAINER")[:12]}
+    names = {
+        "logs": logs,
+        "project": project,
+        "service": word.service,
+        "container": (word.container or "CONTAINER")[:12],
+    }
     sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(**names)
     shown = evidence.log[-_SHOWN:]
     if evidence.listening is not None and port is not None and port not in evidence.listening:
@@ -101,8 +111,8 @@ def _sentence(word: ServiceWord, kind: str, waited_s: float) -> str:
         return f"{'one-shot failed' if kind == 'oneshot_failed' else 'exited'} ({code})"
     if kind in {"paused", "removed", "stopped"}:
         return f"{kind} from outside{f' ({code})' if code else ''}"
-    if kind == "unhealthy":
-        return "unhealthy: its health check failed as often as `retries` allows"
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
     return f"not ready after {waited_s:.0f} s; last state: {word.state}{f' ({code})' if code else ''}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
 from opskit.engine.pulling import Pulling
-from opskit.engine.pulls import read_present
 from opskit.health.outcome import PullProgress, Sink
 from opskit.quantity import decimal
 
@@ -34,18 +34,34 @@ _KEPT_S = 15.0
 """Seconds that a rate is taken over."""
 
 
-def missing_images(client: DockerClient, stack: Stack) -> dict[str, str | None]:
-    """The images that a launch pulls, each with the platform its service asks for."""
-    wanted = {
-        service.image: service.raw.get("platform")
-        for service in stack.services
-        if service.image
-        and service.replicas
-        and "build" not in service.raw
-        and service.raw.get("pull_policy") not in {"never", "build"}
-    }
-    there = read_present(client, wanted)
-    return {image: platform for image, platform in wanted.items() if image not in there}
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An image that a launch pulls: for which platform, where one is asked for, and for which it is here already."""
+
+    platform: str | None = None
+    here: str = ""
+
+
+def missing_images(client: DockerClient, stack: Stack) -> dict[str, Missing]:
+    """The images that a launch pulls, by name."""
+    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
+
+    usual = os.environ.get("DOCKER_DEFAULT_PLATFORM")
+    missing = {}
+    for service in stack.services:
+        never = "build" in service.raw or service.raw.get("pull_policy") in {"never", "build"}
+        if not service.image or not service.replicas or never or service.image in missing:
+            continue
+        platform = service.raw.get("platform") or usual
+        try:
+            found = client.api.inspect_image(service.image)  # type: ignore[no-untyped-call]
+        except APIError:  # not there, or no name that an image can have
+            missing[service.image] = Missing(platform)
+            continue
+        here = f"{found.get('Os')}/{found.get('Architecture')}"
+        if platform and here != "/".join(platform.split("/")[:2]):
+            missing[service.image] = Missing(platform, here)
+    return missing
 
 
 def bring_images(
@@ -74,7 +90,7 @@ class _Images:
     sink: Sink
     stall_s: float
     backoff_s: tuple[float, ...]
-    missing: dict[str, str | None]
+    missing: dict[str, Missing]
     pulls: dict[str, Pulling] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     again: dict[str, float] = field(default_factory=dict)
@@ -110,7 +126,7 @@ class _Images:
         due = [name for name, when in self.again.items() if now >= when]
         for name in (*due, *waiting)[: max(0, AT_ONCE - len(self._moving))]:
             self.again.pop(name, None)
-            self.pulls[name] = pull = Pulling(name, self.missing[name])
+            self.pulls[name] = pull = Pulling(name, self.missing[name].platform)
             pull.start(self.client)
 
     def _judge(self, now: float) -> str:
@@ -139,6 +155,10 @@ class _Images:
 
     def _failure(self, name: str, kind: str, text: str, remedy: str) -> Failure:
         services = [service.name for service in self.stack.services if service.image == name]
+        missing = self.missing[name]
+        if missing.here:
+            text = f"it is here for {missing.here} and wanted for {missing.platform}, which cannot be had: {text}"
+            kind, remedy = "image_platform", _OTHER
         tried = f" ({self.tries[name] + 1} tries)" if name in self.tries else ""
         return Failure(kind, services[0], f"{', '.join(services)}: image {name}: {text}{tried}", (), remedy)
 
@@ -152,4 +172,5 @@ class _Images:
         return PullProgress(ready, len(self.missing), got, whole, max(0.0, rate), note)
 
 
+_OTHER = "take an image made for that processor, or drop `platform` of the service (or DOCKER_DEFAULT_PLATFORM)"
 _STALLED = "launch again: the Engine takes the pull up where it is; see the way to the registry (`docker pull` by hand)"

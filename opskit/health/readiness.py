@@ -209,8 +209,9 @@ class Tracker:
         waiting = [word for word in words if word.word is Word.WAITING]
         if waiting:
             return waiting[0]
-        if need.service in self._removed:
-            return ServiceWord(need.service, Word.NEVER, "removed", "removed")
+        if need.service in self._removed or (self._settled and not words):
+            gone = "removed" if need.service in self._removed else "absent"
+            return ServiceWord(need.service, Word.NEVER, gone, gone, started=gone == "removed")
         return ServiceWord(need.service, Word.WAITING, "absent" if not words else "scaling")
 
     def _newest(self, service: str) -> Iterable[_Seen]:

@@ -48,6 +48,8 @@ def needs_of(stack: Stack) -> Mapping[str, ServiceNeed]:
     """What each service must reach, from the model and the labels opskit.role, .max_deaths and .stable_s."""
     needs = {}
     for service in stack.services:
+        if service.provided:
+            continue
         needs[service.name] = ServiceNeed(
             service.name,
             replicas=service.replicas,
@@ -265,6 +267,9 @@ class _Launch:
         if failure.kind == "network_in_use" and (network := _NETWORK.search(failure.message)):
             users = ", ".join(read_users(self.client, network[1]))
             return replace(failure, message=f"{failure.message}: {users} is on it")
+        builds = [service.name for service in self.stack.services if "build" in service.raw]
+        if failure.service is None and failure.kind.startswith("build_") and len(builds) == 1:
+            return replace(failure, service=builds[0])
         if failure.service is None and (service := service_of(refused, self.project.name, names)):
             return replace(failure, service=service)
         return failure

@@ -302,3 +302,13 @@ def test_one_that_was_started_just_before_the_launch_must_prove_itself_too() -> 
     seen.observe([replace(RUNNING, created_s=999.0, started_s=999.0)], 0.0)
     assert state_of(seen, 2.9) == ("waiting", "settling")
     assert state_of(seen, 3.0) == ("ready", "running")
+
+
+def test_where_compose_is_done_a_service_without_a_container_gets_none() -> None:
+    tracker = Tracker({"a": ServiceNeed("a")})
+    tracker.observe([], 0.0)
+    assert tracker.words(0.0)[0].word is Word.WAITING
+    tracker.settle(1.0)
+    (word,) = tracker.words(1.0)
+    assert (word.word, word.kind) == (Word.NEVER, "absent")
+    assert not word.counts, "where Compose failed, its own failure is told"
