@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from opskit.engine.model import ContainerState
@@ -10,8 +10,8 @@ from opskit.health.readiness import MAX_DEATHS, Word
 
 _LOOP_LIVES = 2.0
 """A container that was restarted is believed once it runs longer than so many of its earlier lives."""
-_RESTART, _START = "`opskit restart {env} {service}`", "`opskit run start -p env {env}`"
-_FIX = f"fix what its log says (`opskit run logs -p env {{env}} -p service {{service}}`), then {_RESTART}"
+_RESTART, _START = "`opskit restart {env} {service}{more}`", "`opskit run start -p env {env}{more}`"
+_FIX = f"fix what its log says (`opskit run logs -p env {{env}} -p service {{service}}{{more}}`), then {_RESTART}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Standing:
     container: str = ""
 
 
-def stand(states: Iterable[ContainerState], expected: Iterable[str], *, env: str, now_s: float) -> tuple[Standing, ...]:
+def stand(
+    states: Iterable[ContainerState], expected: Iterable[str], *, env: str, now_s: float, more: str = ""
+) -> tuple[Standing, ...]:
     """Judge what is there, and what should be and is not.
 
     Args:
@@ -42,19 +44,27 @@ def stand(states: Iterable[ContainerState], expected: Iterable[str], *, env: str
         expected: its services by the files.
         env: the environment, for the commands of the remedies.
         now_s: the Engine's clock, in seconds since the epoch.
+        more: parameters for those commands, such as ` -p rehearse yes`.
     """
+    names = {"env": env, "more": more}
     known = tuple(states)
     missing = sorted(set(expected) - {state.service for state in known})
-    standing = [_stand(state, env, now_s) for state in sorted(known, key=lambda state: (state.service, state.number))]
-    remedy = _START.format(env=env)
+    standing = [_stand(state, names, now_s) for state in sorted(known, key=lambda state: (state.service, state.number))]
+    remedy = _START.format(**names)
     return (*standing, *(Standing(name, Word.NEVER, "missing: it has no container", remedy=remedy) for name in missing))
 
 
-def _stand(state: ContainerState, env: str, now_s: float) -> Standing:
-    names = {"env": env, "service": state.service}
+def _stand(state: ContainerState, names: Mapping[str, str], now_s: float) -> Standing:
     started = state.started_s or state.created_s
     word, text, since, remedy = _judge(state, started, now_s)
-    return Standing(state.service, word, text, since, remedy.format(**names, container=state.id[:12]), state.id)
+    return Standing(
+        state.service,
+        word,
+        text,
+        since,
+        remedy.format(**names, service=state.service, container=state.id[:12]),
+        state.id,
+    )
 
 
 _Judgement = tuple[Word, str, float | None, str]

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from opskit.audit.history import expected_seconds
 from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.faults import Failure
 from opskit.compose.model import Service, Stack
-from opskit.compose.plan import Step, plan_launch
+from opskit.compose.plan import Step, changes, plan_launch
 from opskit.engine.deployed import read_deployed
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
@@ -21,7 +22,7 @@ from opskit.health.outcome import Outcome, describe
 from opskit.health.waiting import launch
 from opskit.host.nvml import read_inventory
 from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS
+from opskit.paths import AUDIT, ENVIRONMENTS
 from opskit.preflight.report import Report
 from opskit.runbook.clean import Cleanup, services_of
 from opskit.runbook.parameters import GPU_MODES, Operation, find_stack, one_of, read_terms
@@ -185,9 +186,15 @@ class Start(Operation):
         for (kind, name, act, reason), count in counted.items():
             service = stack.find(name) if kind == "container" else None
             what = f"{name} ({count} containers)" if count > 1 else name
-            rows.append((kind, what, act, reason, service.image or "" if service else "", _takes(service)))
+            image = service.image or "" if service and act != "keep" else ""
+            rows.append((kind, what, act, reason, image, _takes(service)))
         columns = ("kind", "name", "act", "why", "image", "takes")
-        return Table(f"Plan for {self.target.project.name}", columns, rows, self.rehearse)
+        title = f"Plan for {self.target.project.name}"
+        if not changes(self.steps):
+            title += ": nothing changes"
+        elif seconds := expected_seconds(AUDIT, self.target.project.name):
+            title += f"; earlier launches took {seconds:.0f} s"
+        return Table(title, columns, rows, self.rehearse)
 
     def launch(self) -> Table:
         """Make missing secrets, start what is not running and wait until all of it is ready.

@@ -55,11 +55,12 @@ class Status(Operation):
         """(environment, how it stands) of every container, and of every service of the last launch that has none."""
         client, _ = self._engine
         now = read_clock(client) or time.time()
+        more = f" -p rehearse {self.level}" if self.rehearse else ""
         found = []
         for project, name in self._names.items():
             states = read_containers(client, project)
             expected = launched_services(AUDIT, project) if states else ()
-            found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now)]
+            found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now, more=more)]
         return tuple(found)
 
     @property
@@ -71,8 +72,9 @@ class Status(Operation):
         """Each service in a word: since when, the probable cause where it is not well, and what brings it back."""
         rows = [(name, *self._row(standing)) for name, standing in self.standing]
         ill = sum(standing.word is not Word.READY for _, standing in self.standing)
-        environments = len({name for name, _ in self.standing})
-        title = f"{len(rows)} services of {environments} environments, {ill or 'none'} of them not ready"
+        names = {name for name, _ in self.standing}
+        where = f"{len(names)} environments" if len(names) != 1 else next(iter(names))
+        title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready"
         columns = ("environment", "service", "state", "since (UTC)", "what brings it back")
         return Table(title, columns, rows, self.rehearse)
 

@@ -43,3 +43,7 @@ def test_it_prints_what_came_by_the_end_once() -> None:
     console.follow(ended)
     console.follow(ended)
     assert out.getvalue() == "0\n1\n2\n"
+
+
+def test_a_pull_is_told_in_one_line() -> None:
+    assert lines_of({"kind": "pull", "at": 1.0, "text": "images: 1 of 3"}) == ("images: 1 of 3",)

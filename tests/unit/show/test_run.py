@@ -93,3 +93,8 @@ def luminance(colour: str) -> float:
     parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_while_images_are_pulled_the_headline_tells_how_far_they_are() -> None:
+    text = "images: 1 of 3, 12.0 MB of 40.0 MB, 2.0 MB/s, 14 s left"
+    assert text in run({"kind": "pull", "text": text}, ended=False)
