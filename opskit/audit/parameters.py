@@ -12,6 +12,9 @@ from opskit.rehearsal.level import LEVELS, read_level
 
 _TYPES: Mapping[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
 
+_INJECTED = frozenset({"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"})
+"""What papermill passes of its own accord, with --inject-paths and its like."""
+
 
 def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Name to annotated type of every parameter, from the cell tagged `parameters`, in order."""
@@ -33,6 +36,8 @@ def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, 
     """
     faults = []
     for name, value in passed.items():
+        if name in _INJECTED:
+            continue
         if name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

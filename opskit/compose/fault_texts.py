@@ -48,6 +48,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("network_in_use", r"has active endpoints", "`docker network disconnect` what else is on the network, then launch again: that starts what was stopped for it"),
     ("subnet_clash", r"Pool overlaps", "drop the fixed subnet, or choose one that no other network uses"),
     ("address_pool_empty", r"could not find an available, non-overlapping|all predefined address pools have been fully subnetted", "remove unused networks (`docker network ls`), or add default-address-pools to the daemon's configuration"),
+    ("firewall_flushed", r"No chain/target/match by that name|[Cc]hain '?DOCKER[\w-]*'? does not exist", "restart the Docker Engine (`systemctl restart docker`): its chains are gone from the firewall; a reload of firewalld or ufw takes them away"),
     ("bridge_missing", r"could not find bridge", "restart the Docker Engine; its default bridge is gone"),
     ("paused", r"cannot start a paused container|[Cc]ontainer .* is paused", "`docker unpause` the container, then launch again"),
     ("bad_command", r"OCI runtime create failed|executable file not found in \$PATH|exec format error", "correct command or entrypoint; the program is not in the image or cannot run here"),

@@ -29,6 +29,7 @@ class Facts:
         lock: who launches this project just now; empty where nobody does.
         hub: what the hub that the model comes from answered; None where it was not asked.
         moved: the port by the variable whose published port was moved, now or earlier.
+        given_ports: the text by the variable that publishes a port, where one was given.
         reserved: ports that the files of all environments publish, unless a variable says otherwise.
         pulls: images that are missing, and what their registries say; None where they were not asked.
         env_fault: why the env file cannot be used as it is; empty where it can.
@@ -52,6 +53,7 @@ class Facts:
     env_fault: str = ""
     lock: str = ""
     hub: Hub | Unknown | None = None
+    given_ports: Mapping[str, str] = field(default_factory=dict)
     reserved: tuple[int, ...] = ()
     moved: Mapping[str, str] = field(default_factory=dict)
     pulls: tuple[Pull, ...] | None = None

@@ -78,7 +78,7 @@ from opskit.preflight.checks.network import (
     check_network_subnet,
     check_network_unique,
 )
-from opskit.preflight.checks.port import check_port_free, check_port_reserved, check_port_unique
+from opskit.preflight.checks.port import check_port_free, check_port_number, check_port_reserved, check_port_unique
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Finding, Verdict, id_of
 from opskit.unknown import Unknown, or_else
@@ -224,6 +224,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     ),
     check_container_name: lambda f: check_container_name(_stack(f), _known(_engine(f).containers)),
     check_container_left: lambda f: check_container_left(_stack(f), _known(_engine(f).containers)),
+    check_port_number: lambda f: check_port_number(f.given_ports),
     check_port_unique: lambda f: check_port_unique(_stack(f)),
     check_port_free: lambda f: check_port_free(_stack(f), _sockets(f), _publishers(f)),
     check_port_reserved: lambda f: check_port_reserved(

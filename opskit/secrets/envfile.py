@@ -63,10 +63,11 @@ def values_of(entries: Iterable[Entry | Damage], place: str, quoted: Container[s
     Args:
         entries: of `parse_lines`.
         place: the file, for the messages.
-        quoted: names whose value must be literal: what Compose makes of a `$` in them is not what was meant.
+        quoted: names of secrets. Their value must be literal, since what Compose makes of a `$` in them is not what was
+            meant, and may not be empty; any other variable may, that is what `${NAME:-}` is for.
 
     Raises:
-        ValueError: a line is damaged, a name comes twice, or a value is empty; the message names them all.
+        ValueError: a line is damaged, a name comes twice, or a secret is empty; the message names them all.
     """
     values: dict[str, str] = {}
     faults = []
@@ -76,7 +77,7 @@ def values_of(entries: Iterable[Entry | Damage], place: str, quoted: Container[s
             faults.append(f"{where}: {entry.reason}")
         elif entry.name in values:
             faults.append(f"{where}: {entry.name} comes twice; keep the one that the data was made with")
-        elif not entry.value:
+        elif not entry.value and entry.name in quoted:
             faults.append(f"{where}: {entry.name} is empty; put its value back, or remove the line to have one made")
         elif not entry.literal and entry.name in quoted:
             faults.append(f"{where}: {entry.name}: Compose replaces a $ or \\ in it; write it in single quotes")

@@ -25,7 +25,7 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
     """The file's values by name, as Compose reads them; empty where there is no file.
 
     Raises:
-        ConfigError: a line cannot be read, a name comes twice, or a value is empty; all such lines are named.
+        ConfigError: a line cannot be read, a name comes twice, or a secret is empty; all such lines are named.
     """
     text = _read(path)
     try:

@@ -32,7 +32,7 @@ from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
 from opskit.target.machine import Machine
 from opskit.target.placement import choose_placement
-from opskit.target.port_overrides import plan_overrides, read_overrides
+from opskit.target.port_overrides import given_ports, plan_overrides, read_overrides
 from opskit.target.project import EnvFile, draft_project, read_env_file, resolve
 from opskit.target.target import Target
 from opskit.unknown import Unknown, or_else
@@ -108,6 +108,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         demanded=draft.demanded,
         unmade=draft.unmade,
         moved=moved,
+        given_ports=given_ports(draft.project, env_file.values),
         reserved=machine.reserved,
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,

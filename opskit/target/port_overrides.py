@@ -47,6 +47,13 @@ def write_overrides(project: str, overrides: Mapping[str, str]) -> None:
         path.unlink(missing_ok=True)
 
 
+def given_ports(project: Project, env_file: Mapping[str, Secret]) -> Mapping[str, str]:
+    """What was given for the variables that publish a port, as text; those left to the file's default are left out."""
+    names = read_source(project.files).ports
+    texts = {name: project.environ.get(name) or read_given(name, env_file) for name in names}
+    return {name: text for name, text in texts.items() if text}
+
+
 def plan_overrides(
     project: Project,
     stack: Stack,

@@ -98,6 +98,11 @@ def check_gpu_budget(
     budget = plan_stack_budget(stack, placement, inventory, known, running=running)
     if budget is None:
         return ()
+    told = stack.server.options.get(_UTILIZATION) if stack.server else None
+    if told is not None and not 0 < (_number({_UTILIZATION: told}, _UTILIZATION) or 0) <= 1:
+        share = "a share of the GPU: a number above 0, at most 1"
+        remedy = "set GPU_MEMORY_UTILIZATION to one such as 0.85"
+        return (Finding("gpu-budget", Verdict.FAIL, MODEL_SERVER, f"--{_UTILIZATION} {told}", share, remedy),)
     wanted = "room for all on each GPU, and a KV cache for one request of the longest length"
     if isinstance(budget, Unknown):
         return (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -15,7 +16,26 @@ if TYPE_CHECKING:
     from opskit.engine.facts import ContainerFact
     from opskit.host.model import ListeningSocket
 
+_NUMBER, _HIGHEST = re.compile(r"[1-9]\d*"), 65535
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
+
+
+def check_port_number(given: Mapping[str, str]) -> tuple[Finding, ...]:
+    """What was given for a published port is one number that a port can have.
+
+    Args:
+        given: the text by the variable that publishes the port.
+    """
+    wanted = "one number from 1 to 65535, and nothing else"
+    wrong = {name: text for name, text in given.items() if not (_NUMBER.fullmatch(text) and int(text) <= _HIGHEST)}
+    remedy = "correct {name} in the env file or in the shell, or take it away for the port that the files give"
+    if wrong:
+        return tuple(
+            Finding("port-number", Verdict.FAIL, name, repr(text), wanted, remedy.format(name=name))
+            for name, text in wrong.items()
+        )
+    found = f"{len(given)} given, all numbers" if given else "none given"
+    return (Finding("port-number", Verdict.PASS, "variables of published ports", found, wanted),)
 
 
 def check_port_unique(stack: Stack) -> tuple[Finding, ...]:

@@ -66,3 +66,8 @@ def test_the_switch_that_rehearse_once_was_is_still_taken(value: object) -> None
 )
 def test_a_word_is_read_by_its_type(word: str, kind: str, value: object) -> None:
     assert read_word(word, kind) == value
+
+
+def test_what_papermill_itself_passes_is_no_parameter_of_the_operator() -> None:
+    own = {"PAPERMILL_INPUT_PATH": "a.ipynb", "PAPERMILL_OUTPUT_PATH": "b.ipynb"}
+    check_parameters(declared_parameters(NOTEBOOK), own, notebook="n")

@@ -201,9 +201,6 @@ def test_a_running_stack_is_not_counted_twice() -> None:
     ("words", "found"),
     [
         ((), "vLLM's --gpu-memory-utilization is absent, and its default differs by version"),
-        (("--gpu-memory-utilization", "much"), "vLLM's --gpu-memory-utilization is much"),
-        (("--gpu-memory-utilization", "1.01"), "vLLM's --gpu-memory-utilization is 1.01"),
-        (("--gpu-memory-utilization",), "vLLM's --gpu-memory-utilization is "),
         (("--gpu-memory-utilization", "0.8", "--max-model-len", "32k"), "vLLM's --max-model-len is 32k"),
         (("--kv-cache-memory-bytes", "1"), "vLLM's --kv-cache-memory-bytes puts its utilisation out of force"),
     ],
@@ -211,6 +208,14 @@ def test_a_running_stack_is_not_counted_twice() -> None:
 def test_a_command_that_cannot_be_reckoned_with_is_a_skip(words: tuple[str, ...], found: str) -> None:
     finding = judged(stack(*words))
     assert (finding.verdict, finding.found, finding.stops) == (Verdict.SKIP, found, False)
+
+
+@pytest.mark.parametrize("text", ["much", "1.01", "90%", "0,9", "0", "-0.5", ""])
+def test_a_share_that_is_none_is_a_fault_with_its_variable(text: str) -> None:
+    finding = judged(stack("--gpu-memory-utilization", text))
+    assert finding.verdict is Verdict.FAIL
+    assert finding.found == f"--gpu-memory-utilization {text}"
+    assert "GPU_MEMORY_UTILIZATION" in finding.remedy
 
 
 def test_flags_are_read_in_each_form_that_vllm_takes() -> None:

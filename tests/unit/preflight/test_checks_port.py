@@ -8,7 +8,7 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.engine.facts import ContainerFact, PublishedPort
 from opskit.host.model import ListeningSocket
-from opskit.preflight.checks.port import check_port_free, check_port_reserved, check_port_unique
+from opskit.preflight.checks.port import check_port_free, check_port_number, check_port_reserved, check_port_unique
 from opskit.preflight.finding import Finding, Verdict
 from opskit.unknown import Unknown
 
@@ -178,3 +178,18 @@ def test_the_stack_s_own_ports_and_those_of_its_other_environments_are_no_strang
     other = container("n8n", "multimodal-staging", number=5678)
     held = [holder("127.0.0.1", 6379), holder("127.0.0.1", 5678, name="docker-proxy")]
     assert [f.verdict for f in check_port_reserved(REDIS, held, [other], "multimodal", (5678, 6379))] == [Verdict.PASS]
+
+
+@pytest.mark.parametrize(
+    "text", ["99999", "abc", "-1", " 8000", "127.0.0.1:9", "8000-8010", "08000", "8000/udp", "0", "80 # mine"]
+)
+def test_what_is_no_port_is_named_with_its_variable(text: str) -> None:
+    (finding,) = check_port_number({"VLLM_PORT": text, "N8N_PORT": "5678"})
+    assert (finding.verdict, finding.subject, finding.found) == (Verdict.FAIL, "VLLM_PORT", repr(text))
+    assert "65535" in finding.wanted
+    assert "VLLM_PORT" in finding.remedy
+
+
+def test_ports_that_are_ports_pass() -> None:
+    (finding,) = check_port_number({"A_PORT": "1", "B_PORT": "65535"})
+    assert finding.verdict is Verdict.PASS

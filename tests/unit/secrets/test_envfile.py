@@ -59,10 +59,16 @@ def test_comments_and_empty_lines_say_nothing() -> None:
 def test_every_fault_of_a_file_is_told_at_once() -> None:
     text = 'A=1\nA=2\nB=\nC=""\nD=x$y\njunk\nE=x$y\n'
     with pytest.raises(ValueError, match="twice") as caught:
-        values_of(parse_lines(text), ".env.x", {"D"})
+        values_of(parse_lines(text), ".env.x", {"B", "C", "D"})
     lines = str(caught.value).splitlines()
     assert [line.split(": ")[0] for line in lines] == [".env.x:2", ".env.x:3", ".env.x:4", ".env.x:5", ".env.x:6"]
     assert "single quotes" in lines[3]
+
+
+@pytest.mark.parametrize("line", ["HF_TOKEN=", "HTTP_PROXY=", 'NO_PROXY=""', "MULTIMODAL_WORKER_GPUS="])
+def test_an_optional_variable_may_be_written_empty(line: str) -> None:
+    name = line.partition("=")[0]
+    assert values_of(parse_lines(line), "f", {"REDIS_PASSWORD"}) == {name: ""}
 
 
 def test_an_ordinary_setting_may_hold_a_variable() -> None:

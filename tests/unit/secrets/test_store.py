@@ -65,7 +65,9 @@ def test_a_looser_mode_is_tightened_whether_something_is_missing_or_not(tmp_path
         path.chmod(loose)
 
 
-@pytest.mark.parametrize("line", ["A_PASSWORD=", "A_PASSWORD=''", "junk", "B_KEY=1\nB_KEY=2", "REDIS_PASSWORD=x$y"])
+@pytest.mark.parametrize(
+    "line", ["REDIS_PASSWORD=", "REDIS_PASSWORD=''", "junk", "B_KEY=1\nB_KEY=2", "REDIS_PASSWORD=x$y"]
+)
 def test_a_damaged_file_is_refused_with_its_place_and_left_alone(tmp_path: Path, line: str) -> None:
     path = tmp_path / ".env.development"
     path.write_text(f"# mine\n{line}\n")
