@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -118,6 +119,13 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             check_parameters(declared_parameters(nb), parameters, notebook=f"notebooks/{act}.ipynb")
         except UsageError as error:
             raise ParametersRefusedError(str(error)) from None
+        kernels = sorted(KernelSpecManager().find_kernel_specs())
+        if kernel_name not in kernels:
+            there = ", ".join(kernels) or "none"
+            raise ParametersRefusedError(
+                f"notebooks/{act}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
+                "the notebook's own. Nothing was started."
+            )
         folder = _folder(act, parameters)
         return cls._record(nb, kernel_name, output_path, folder, act, parameters, kwargs)
 
@@ -163,7 +171,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
                     tell_interrupt(manager.journal)
             manager.cleanup_pbar()
             manager.notebook_complete()
-            message = _mark_errors(manager, output_path)
+            message = _mark_errors(manager, output_path, timeout_s=kwargs.get("execution_timeout"))
             if message:
                 manager.journal.write("failure", message=message)
                 if manager.interrupted:
@@ -190,7 +198,7 @@ def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
     write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
-def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | None:
+def _mark_errors(manager: RecordingManager, output_path: str | None, *, timeout_s: float | None) -> str | None:
     """Let papermill mark the failed cell in both notebooks; the failure's own message, None where there is none."""
     from papermill.execute import raise_for_execution_errors  # noqa: PLC0415  it imports papermill.engines in turn
 
@@ -198,6 +206,8 @@ def _mark_errors(manager: RecordingManager, output_path: str | None) -> str | No
         raise_for_execution_errors(manager.nb, output_path)
     except PapermillExecutionError as error:
         _write_notebook(manager.archive, manager.nb)
+        if error.ename == "KeyboardInterrupt" and timeout_s and not manager.interrupted:
+            return f"ended by papermill's --execution-timeout, {timeout_s:g} s a cell; what was done by then stays done"
         if error.ename == "KeyboardInterrupt":
             return "interrupted; what was done by then stays done"
         return str(error.evalue) if error.ename.endswith("Error") and error.evalue else str(error)

@@ -73,6 +73,7 @@ class EngineFacts:
         asked_s: what the clock here said when that came, in seconds since the epoch.
         security: its words, such as `name=apparmor`.
         bridge_filtered: whether bridged packets pass iptables, which keeps networks apart.
+        firewall: how it writes its rules, such as `iptables`; empty where it does not say, as before Engine 28.
         default_runtime: what a container gets that asks for none.
     """
 
@@ -84,6 +85,7 @@ class EngineFacts:
     memory_bytes: int
     cpus: int
     id: str = ""
+    firewall: str = ""
     cgroup_driver: str = ""
     cgroup_version: str = ""
     runtimes: frozenset[str] = frozenset()
@@ -129,6 +131,7 @@ def read_engine_facts(client: DockerClient, host: str) -> EngineFacts:
         memory_bytes=info["MemTotal"],
         cpus=info["NCPU"],
         id=info.get("ID") or "",
+        firewall=(info.get("FirewallBackend") or {}).get("Driver") or "",
         cgroup_driver=info.get("CgroupDriver") or "",
         cgroup_version=info.get("CgroupVersion") or "",
         runtimes=frozenset(info.get("Runtimes") or ()),

@@ -6,10 +6,12 @@ import sys
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from opskit import process
 from opskit.host.model import Kernel
 
 SETTINGS = ("vm.max_map_count", "vm.overcommit_memory", "net.ipv4.ip_forward")
 _MASK = 7
+_ASK_S = 3.0
 
 
 def read_kernel() -> Kernel:
@@ -20,6 +22,12 @@ def read_kernel() -> Kernel:
         links=_names(Path("/sys/class/net")),
         modules=_names(Path("/sys/module")),
     )
+
+
+def read_docker_chain() -> bool | None:
+    """Whether the packet filter has the Engine's chain; None where this user may not ask, or there is no iptables."""
+    done = process.run(("iptables", "-w", "1", "-t", "nat", "-S"), timeout_s=_ASK_S)
+    return "-N DOCKER" in done.stdout.splitlines() if done.rc == 0 else None
 
 
 def _names(folder: Path) -> frozenset[str] | None:

@@ -80,6 +80,7 @@ class Host:
         sockets: that listen.
         disk_use: what the Engine's images, containers, volumes and caches take; None where it was still counting.
         daemon: None where it is not here, or not known.
+        docker_chain: whether the packet filter has the Engine's chain; None where that may not be asked.
         programs: name by pid of what uses the GPUs, where this user may know.
     """
 
@@ -93,6 +94,7 @@ class Host:
     gpu_hook_s: float | None = None
     daemon: Daemon | Unknown | None = None
     disk_use: DiskUse | Unknown | None = None
+    docker_chain: bool | None = None
     programs: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -73,6 +73,7 @@ from opskit.preflight.checks.network import (
     check_container_name,
     check_external_present,
     check_network_bridge,
+    check_network_chain,
     check_network_filter,
     check_network_foreign,
     check_network_subnet,
@@ -219,6 +220,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_network_subnet: lambda f: check_network_subnet(_stack(f), _known(_engine(f).networks), _here(f).kernel),
     check_network_filter: lambda f: check_network_filter(_engine(f)),
     check_network_bridge: lambda f: check_network_bridge(_engine(f), _known(_engine(f).networks), _here(f).kernel),
+    check_network_chain: lambda f: check_network_chain(_engine(f), there=_here(f).docker_chain),
     check_external_present: lambda f: check_external_present(
         _stack(f), _known(_engine(f).networks), _known(_engine(f).volumes)
     ),

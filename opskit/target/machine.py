@@ -32,6 +32,7 @@ from opskit.engine.usage import DiskUnknown, DiskUse, parse_disk_use
 from opskit.environments import Environment
 from opskit.errors import ComposeMissingError, EngineUnavailableError, NotReadError
 from opskit.gpu.model import Inventory
+from opskit.host.kernel import read_docker_chain
 from opskit.host.model import Daemon, Host
 from opskit.host.nvml import read_inventory
 from opskit.host.read import read_daemon, read_host, read_memory, read_programs, read_sockets
@@ -40,7 +41,7 @@ from opskit.paths import COMPOSE, STATE
 from opskit.reading import Reading
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine
 from opskit.rehearsal.gpus import no_gpu, recorded_inventory
-from opskit.unknown import Unknown
+from opskit.unknown import Unknown, or_else
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -194,6 +195,7 @@ class Machine:
                 "memory": read_memory,
                 "sockets": read_sockets,
                 "daemon": self._ask_daemon,
+                "packet filter": read_docker_chain,
             }
             self._here = {name: _reading(_CALLED.get(name, name), read) for name, read in reads.items()}
 
@@ -209,6 +211,9 @@ class Machine:
             sockets=self._known("sockets", self._here["sockets"], "run as root, or look with `sudo ss -ltnp`"),
             disk_use=self._disk_use(),
             daemon=self._known("daemon", self._here["daemon"], "look with `ps -C dockerd`"),
+            docker_chain=or_else(
+                self._known("packet filter", self._here["packet filter"], "look with `iptables -S`"), None
+            ),
             programs=read_programs(pids),
         )
 

@@ -238,3 +238,36 @@ except KeyboardInterrupt:
     time.sleep({more_s})
     raise
 """
+
+
+@pytest.mark.parametrize(
+    ("words", "rc", "said"),
+    [
+        (["-k", "nosuch"], 2, "found no kernel 'nosuch'; wanted one of: python3"),
+        (["--execution-timeout", "1"], 1, "ended by papermill's --execution-timeout, 1 s a cell"),
+    ],
+)
+def test_how_a_run_ended_is_told_in_a_sentence(
+    tmp_path: Path, environ: dict[str, str], words: list[str], rc: int, said: str
+) -> None:
+    notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell("import time; time.sleep(30)")],  # type: ignore[no-untyped-call]
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "opskit": {"act": "status"},
+        },
+    )
+    nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb", *words]
+    done = subprocess.run(
+        command,
+        env={**environ, "OPSKIT_RUN_FOLDER": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == rc, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -123,6 +123,22 @@ def check_network_bridge(engine: EngineFacts, networks: Iterable[NetworkFact], k
     return (Finding("network-bridge", Verdict.WARN, link, "not there", wanted, "`sudo systemctl restart docker`"),)
 
 
+def check_network_chain(engine: EngineFacts, *, there: bool | None) -> tuple[Finding, ...]:
+    """The Engine's chain is in the packet filter: a reload of firewalld or ufw takes it away, and no port opens then.
+
+    Args:
+        engine: whose chain.
+        there: None where that may not be asked.
+    """
+    if not engine.local or engine.rootless or engine.firewall.startswith("nft") or there is None:
+        return ()
+    wanted = "chain DOCKER in the table nat, unless the Engine runs with iptables off"
+    if there:
+        return (Finding("network-chain", Verdict.PASS, "packet filter", "there", wanted),)
+    remedy = "`sudo systemctl restart docker`, and again after each reload of the firewall"
+    return (Finding("network-chain", Verdict.WARN, "packet filter", "not there", wanted, remedy),)
+
+
 def check_container_left(stack: Stack, containers: Iterable[ContainerFact]) -> tuple[Finding, ...]:
     """No container of the project was left half made by a launch that was killed."""
     mine = [c for c in containers if c.project == stack.project]

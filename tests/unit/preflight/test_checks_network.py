@@ -13,6 +13,7 @@ from opskit.preflight.checks.network import (
     check_container_name,
     check_external_present,
     check_network_bridge,
+    check_network_chain,
     check_network_filter,
     check_network_foreign,
     check_network_subnet,
@@ -139,3 +140,21 @@ def test_what_an_ended_launch_left_is_a_warning(name: str, state: str, project: 
     (finding,) = check_container_left(stack(), [left])
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or f"`docker rm -f {name}`" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("there", "firewall", "wanted"),
+    [
+        (True, "", [Verdict.PASS]),
+        (False, "", [Verdict.WARN]),
+        (False, "iptables", [Verdict.WARN]),
+        (False, "nftables", []),
+        (None, "", []),
+    ],
+)
+def test_a_firewall_that_lost_the_engine_s_chain_is_told(
+    there: bool | None, firewall: str, wanted: list[Verdict]
+) -> None:
+    found = check_network_chain(replace(engine(), firewall=firewall), there=there)
+    assert verdicts(found) == wanted
+    assert all("restart docker" in finding.remedy for finding in found if finding.verdict is Verdict.WARN)
