@@ -52,7 +52,7 @@ from opskit.preflight.checks.gpu import (
     check_gpu_toolkit,
     check_gpu_width,
 )
-from opskit.preflight.checks.gpu_memory import check_gpu_budget
+from opskit.preflight.checks.gpu_memory import check_gpu_budget, check_gpu_shared
 from opskit.preflight.checks.host import (
     check_disk_free,
     check_disk_inodes,
@@ -204,6 +204,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
         f.placement, _engine(f), f.host.gpu_hook, f.host.gpu_hook_s, _daemon(f)
     ),
     check_gpu_cgroup: lambda f: check_gpu_cgroup(f.placement, _engine(f)),
+    check_gpu_shared: lambda f: check_gpu_shared(_stack(f), f.placement, f.inventory, _here(f).memory, f.need_bytes),
     check_gpu_budget: lambda f: check_gpu_budget(_stack(f), f.placement, f.inventory, f.model, running=f.running),
     check_memory_total: lambda f: check_memory_total(_known(_here(f).memory), f.need_bytes),
     check_memory_available: lambda f: check_memory_available(_known(_here(f).memory), f.need_bytes, running=f.running),

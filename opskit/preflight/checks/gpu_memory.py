@@ -9,6 +9,7 @@ from opskit.compose.labels import GPU_GIB
 from opskit.compose.model import MODEL_SERVER, Service, Stack
 from opskit.gpu.model import Inventory
 from opskit.gpu.placement import Placement
+from opskit.host.model import Memory
 from opskit.llm.budget import Budget, Card, Fit, Worker, plan_budget
 from opskit.llm.shape import Model
 from opskit.preflight.finding import Finding, Verdict
@@ -16,6 +17,8 @@ from opskit.quantity import GIB
 from opskit.unknown import Unknown, or_else
 
 _UTILIZATION = "gpu-memory-utilization"
+_SYSTEM_BYTES = 8 * GIB
+"""What the system and its page cache are left beside the services: an assumption."""
 _VERDICTS = {Fit.FITS: Verdict.PASS, Fit.TIGHT: Verdict.WARN, Fit.NO: Verdict.FAIL}
 
 
@@ -57,7 +60,8 @@ def plan_stack_budget(
         gpus = [replace(gpu, memory_free_bytes=gpu.usable_bytes) for gpu in gpus]
     longest = None if length is None else int(length)
     budget = plan_budget(gpus, model, workers, utilization=utilization, max_model_len=longest)
-    return budget or _not_laid_out("the memory of its GPUs cannot be read")
+    look = "look with `nvidia-smi`; a GPU that shares the host's memory tells none of its own: see gpu-shared"
+    return budget or Unknown("the memory of its GPUs cannot be read", look)
 
 
 def _not_laid_out(reason: str) -> Unknown:
@@ -117,6 +121,39 @@ def check_gpu_budget(
     verdict = _VERDICTS[budget.verdict]
     remedy = "" if verdict is Verdict.PASS else _remedy(budget)
     return (Finding("gpu-budget", verdict, MODEL_SERVER, found, wanted, remedy),)
+
+
+def check_gpu_shared(
+    stack: Stack, placement: Placement, inventory: Inventory | Unknown, memory: Memory | Unknown, need_bytes: int
+) -> tuple[Finding, ...]:
+    """A GPU that shares the host's memory leaves enough of it to all else: its share is taken of the host's.
+
+    Source: NVML and nvidia-smi tell no memory for a GB10 (leptonai/gpud#1170, XuehaiPan/nvitop#208).
+
+    Args:
+        stack: vLLM's command says which share it takes.
+        placement: the GPUs it is put on.
+        inventory: what these have.
+        memory: the host's.
+        need_bytes: what the environment needs of the host.
+    """
+    if stack.server is None or isinstance(inventory, Unknown) or isinstance(memory, Unknown):
+        return ()
+    share = _number(stack.server.options, _UTILIZATION)
+    shared = [gpu for gpu in inventory.taken(placement.device_ids) if gpu.name and gpu.memory_total_bytes is None]
+    if not shared or share is None:
+        return ()
+    left, least = int(memory.total_bytes * (1 - share)), need_bytes + _SYSTEM_BYTES
+    found = (
+        f"it shares the host's {_gib(memory.total_bytes)} GiB; vLLM takes {share:.2f} of it and leaves {_gib(left)} GiB"
+    )
+    wanted = f"{_gib(least)} GiB left for the other services and the system"
+    name = f"GPU {shared[0].index} {shared[0].name}"
+    if left >= least:
+        return (Finding("gpu-shared", Verdict.PASS, name, found, wanted),)
+    best = (memory.total_bytes - least) / memory.total_bytes
+    remedy = f"set GPU_MEMORY_UTILIZATION={best:.2f}" if best > 0 else "choose an environment that needs less"
+    return (Finding("gpu-shared", Verdict.WARN, name, found, wanted, remedy),)
 
 
 def _what_to_tell(stack: Stack, budget: Budget) -> str:

@@ -8,9 +8,10 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.gpu.model import Gpu, Inventory
 from opskit.gpu.placement import place
+from opskit.host.model import Memory
 from opskit.llm.budget import Budget
 from opskit.llm.shape import Model, ModelShape
-from opskit.preflight.checks.gpu_memory import check_gpu_budget, plan_stack_budget
+from opskit.preflight.checks.gpu_memory import check_gpu_budget, check_gpu_shared, plan_stack_budget
 from opskit.preflight.finding import Finding, Verdict
 from opskit.unknown import Unknown
 
@@ -259,3 +260,15 @@ def test_a_worker_that_is_kept_off_its_gpus_takes_nothing_of_them() -> None:
     hidden = stack(*command(), need=None, visible="")
     assert planned(hidden).cards[0].workers_bytes == 0
     assert judged(hidden).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("share", "verdict"), [("0.80", Verdict.WARN), ("0.70", Verdict.PASS)])
+def test_a_gpu_without_memory_of_its_own_is_judged_by_the_host_s(share: str, verdict: Verdict) -> None:
+    there = Inventory("580.142", None, None, (Gpu(0, name="NVIDIA GB10"),), (), (), "nvml")
+    memory = Memory(120 * GIB, 100 * GIB, 0, 0)
+    placement = place("single", there, OVERLAYS)
+    (finding,) = check_gpu_shared(stack("--gpu-memory-utilization", share), placement, there, memory, 24 * GIB)
+    assert finding.verdict is verdict
+    assert "shares the host's 120.0 GiB" in finding.found
+    assert finding.remedy == ("set GPU_MEMORY_UTILIZATION=0.73" if verdict is Verdict.WARN else "")
+    assert check_gpu_shared(stack(*command()), place("dual", DUAL, OVERLAYS), DUAL, memory, 24 * GIB) == ()
