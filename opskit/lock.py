@@ -1,4 +1,4 @@
-"""One launch of a project at a time on an Engine, whatever starts it and whoever does."""
+"""One launch of a project at a time on an Engine, whatever starts it and in whose name."""
 
 from __future__ import annotations
 

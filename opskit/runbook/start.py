@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,8 +10,8 @@ from opskit.audit.history import expected_seconds
 from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.faults import Failure
-from opskit.compose.model import Service, Stack
-from opskit.compose.plan import Step, changes, plan_launch
+from opskit.compose.model import Stack
+from opskit.compose.plan import Step, plan_launch
 from opskit.engine.deployed import read_deployed
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
@@ -28,6 +27,7 @@ from opskit.runbook.clean import Cleanup, services_of
 from opskit.runbook.parameters import GPU_MODES, Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
+from opskit.show.plan import draw_plan
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
 from opskit.target.port_overrides import PORTS
@@ -179,22 +179,10 @@ class Start(Operation):
         return self.plan_table()
 
     def plan_table(self) -> Table:
-        """The steps, equal ones of a service as one row, beside what the service takes of the machine."""
-        counted = Counter((step.kind, step.name, step.act, step.reason) for step in self.steps)
+        """The steps as a table, beside what each service takes of the machine."""
         _, stack = self._open()
-        rows = []
-        for (kind, name, act, reason), count in counted.items():
-            service = stack.find(name) if kind == "container" else None
-            what = f"{name} ({count} containers)" if count > 1 else name
-            image = service.image or "" if service and act != "keep" else ""
-            rows.append((kind, what, act, reason, image, _takes(service)))
-        columns = ("kind", "name", "act", "why", "image", "takes")
-        title = f"Plan for {self.target.project.name}"
-        if not changes(self.steps):
-            title += ": nothing changes"
-        elif seconds := expected_seconds(AUDIT, self.target.project.name):
-            title += f"; earlier launches took {seconds:.0f} s"
-        return Table(title, columns, rows, self.rehearse)
+        name = self.target.project.name
+        return draw_plan(self.steps, stack, name, usual_s=expected_seconds(AUDIT, name), rehearsal=self.rehearse)
 
     def launch(self) -> Table:
         """Make missing secrets, start what is not running and wait until all of it is ready.
@@ -298,13 +286,3 @@ def describe_failures(outcome: Outcome) -> str:
     ready = sum(service.word == "ready" for service in outcome.services)
     lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
     return "\n".join(lines)
-
-
-def _takes(service: Service | None) -> str:
-    """The ports and GPUs that a service takes of the machine."""
-    if service is None:
-        return ""
-    ports = [f"{port.host_ip}:{port.published}" for port in service.ports if port.published is not None]
-    gpus = [f"GPU {', '.join(device.device_ids) or ('all' if device.count == -1 else device.count)}"
-            for device in service.devices if service.uses_gpus]  # fmt: skip
-    return ", ".join((*ports, *gpus))
