@@ -124,6 +124,11 @@ class Stack:
         """The service of that name; None where there is none."""
         return next((service for service in self.services if service.name == name), None)
 
+    def on_network(self, name: str) -> tuple[str, ...]:
+        """The services that are on the network of that name (not its key in the files)."""
+        keys = {key for key, raw in (self.raw.get("networks") or {}).items() if (raw or {}).get("name") == name}
+        return tuple(s.name for s in self.services if keys & set(s.raw.get("networks") or ()))
+
     @property
     def server(self) -> Service | None:
         """The model server; None where there is none."""

@@ -43,11 +43,10 @@ def _connect(client: DockerClient, stack: Stack, network: str) -> bool:
     """Put the containers of the services that use a network on it, so that Compose can take them off."""
     from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
 
-    keys = {key for key, raw in (stack.raw.get("networks") or {}).items() if raw.get("name") == network}
-    using = {service.name for service in stack.services if keys & set(service.raw.get("networks") or ())}
+    using = stack.on_network(network)
     try:
         deployed = read_deployed(client, stack.project)
-        there = {resource.id for key, resource in deployed.networks.items() if key in keys}
+        there = {resource.id for resource in deployed.networks.values() if resource.name == network}
         for container in deployed.containers:
             if container.service in using and not there & container.networks:
                 client.api.connect_container_to_network(container.id, network)

@@ -638,6 +638,7 @@ def test_a_network_that_another_container_keeps_is_named_with_it(
         outcome = launch(text.format(round=2))
         message = only(outcome, "network_in_use", None)
         assert str(other.name) in message
+        assert "Compose stopped a for the change" in message
     finally:
         other.remove(force=True)
     assert launch(text.format(round=2)).ok
