@@ -86,6 +86,16 @@ def parse_time(text: str) -> float | None:
     return when.timestamp() if when.year > 1 else None
 
 
+def read_log(client: DockerClient, identity: str, *, lines: int) -> tuple[str, ...]:
+    """The last lines of a container's log; none where it is gone."""
+    from docker.errors import APIError  # noqa: PLC0415  as above
+
+    try:
+        return plain_lines(client.api.logs(identity, tail=lines).decode("utf-8", errors="replace").splitlines())
+    except APIError:
+        return ()
+
+
 def read_evidence(client: DockerClient, identity: str | None, *, lines: int = 400) -> Evidence:
     """Read a container's last log lines and its last probe's output; empty where there is no container."""
     from docker.errors import APIError  # noqa: PLC0415  as above

@@ -25,6 +25,7 @@ from opskit.health.images import STALL_S, bring_images
 from opskit.health.outcome import Outcome, ServiceChanged, Sink, guard
 from opskit.health.readiness import MAX_DEATHS, STABLE_S, ServiceNeed, ServiceWord, Tracker, Word
 from opskit.health.roots import rank
+from opskit.health.telling import Teller
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -105,7 +106,7 @@ class _Launch:
     began: float = 0.0
     pulled: float | None = None
     """When all images were there: the deadline counts from then."""
-    last: dict[str, ServiceChanged] = field(default_factory=dict)
+    told: dict[str, ServiceChanged] = field(default_factory=dict)
     error: str | None = None
     written: deque[str] = field(default_factory=lambda: deque(maxlen=_WRITTEN))
     created: set[str] = field(default_factory=set)
@@ -152,6 +153,7 @@ class _Launch:
 
     def _wait(self, tracker: Tracker, pump: EventPump, running: Running) -> Outcome:
         looked = self.clock()
+        teller = Teller(self.client, self.sink, self.began, self.told)
         while True:
             again = self._drain(tracker, pump)
             self._read_compose(running, tracker)
@@ -170,7 +172,7 @@ class _Launch:
                 self.compose_seconds = self.error = None
                 running = self.running = self._start()
                 continue
-            self._tell(words, now)
+            teller.tell(words, now)
             if never:
                 return self._outcome(self._diagnose(never, words, now))
             if failure:
@@ -226,16 +228,6 @@ class _Launch:
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
             tracker.settle(self.clock())
 
-    def _tell(self, words: tuple[ServiceWord, ...], now: float) -> None:
-        for word in words:
-            before = self.last.get(word.service)
-            if before is None and word.state == "absent":
-                continue
-            if before is None or (before.word, before.state) != (word.word.value, word.state):
-                change = ServiceChanged(word.service, word.word.value, word.state, round(now - self.began, 2))
-                self.last[word.service] = change
-                self.sink(change)
-
     def _diagnose(self, failing: list[ServiceWord], words: tuple[ServiceWord, ...], now: float) -> tuple[Failure, ...]:
         evidence = {word.service: self._evidence(word) for word in failing}
         late = all(word.word is Word.WAITING for word in failing)
@@ -282,7 +274,7 @@ class _Launch:
             ok=not failures,
             project=self.project.name,
             failures=failures,
-            services=tuple(self.last[s.name] for s in self.stack.services if s.name in self.last),
+            services=tuple(self.told[s.name] for s in self.stack.services if s.name in self.told),
             seconds=round(seconds, 2),
             pull_seconds=round((self.clock() if self.pulled is None else self.pulled) - self.began, 2),
             compose_seconds=round(seconds if self.compose_seconds is None else self.compose_seconds, 2),

@@ -20,7 +20,7 @@ import pytest
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
 from opskit.engine.client import read_id
-from opskit.health.outcome import Outcome
+from opskit.health.outcome import Outcome, ServiceChanged
 from opskit.launch import launch_project
 from opskit.lock import hold_project
 
@@ -725,3 +725,20 @@ def test_a_signal_at_any_time_is_answered_with_cancelled(  # noqa: PLR0917
         process.send_signal(number)
         assert process.stdout.read().strip() == "['cancelled']"
     assert process.returncode == 0
+
+
+def test_a_slow_start_tells_the_stage_its_log_tells(launch: Launch) -> None:
+    told: list[object] = []
+    outcome = launch(
+        """\
+        services:
+          a:
+            image: box
+            command: [sh, -c, "echo 'Loading safetensors checkpoint shards:  40% Completed | 2/5'; sleep 7; touch /tmp/up; sleep 600"]
+            healthcheck: {test: [CMD, test, -e, /tmp/up], interval: 1s, start_period: 30s}
+        """,
+        on_event=told.append,
+    )
+    assert outcome.ok, outcome
+    states = [event.state for event in told if isinstance(event, ServiceChanged)]
+    assert states[-3:] == ["starting", "starting: loading the weights, 40 %", "healthy"]
