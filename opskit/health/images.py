@@ -29,7 +29,7 @@ _RETRIED = re.compile(
     r"TLS handshake timeout|i/o timeout"
 )
 _TICK_S = 0.1
-_TELL_S = 1.0
+_TELL_S = 2.0
 _KEPT_S = 15.0
 """Seconds that a rate is taken over."""
 
@@ -72,7 +72,7 @@ def bring_images(
     Args:
         client: of the Engine, which pulls by its own proxy and mirrors; docker-py adds the user's login.
         stack: the project.
-        sink: told the progress every second, and when something is tried again.
+        sink: told the progress every two seconds, and when something is tried again.
         stall_s: a pull without a step forward for so many seconds is given up.
         backoff_s: seconds to wait before each further try, where the registry is busy (429) or fails (5xx).
 
