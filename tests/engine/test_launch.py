@@ -499,7 +499,7 @@ def test_a_build_that_fails_is_told_from_one_without_network_and_shows_its_last_
 ) -> None:
     before = {str(image.id) for image in engine.images.list(all=True)}
     (tmp_path / "Dockerfile").write_text(f"FROM {busybox}\nRUN {step}\n")
-    told = only(launch(f"services: {{a: {{build: ., image: {project}}}}}"), kind, None)
+    told = only(launch(f"services: {{a: {{build: ., image: {project}}}}}"), kind)
     for container in engine.containers.list(all=True, filters={"ancestor": busybox, "status": "exited"}):
         if step[:7] in str(container.attrs["Config"]["Cmd"]):
             container.remove()

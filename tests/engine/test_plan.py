@@ -34,6 +34,7 @@ CHANGES = int(os.environ.get("OPSKIT_PLANS", "24"))
 CHAIN = 8
 """Changes one project goes through before another is begun."""
 
+SLEEP = ["sleep", "600"]
 Model = dict[str, Any]
 
 
@@ -119,7 +120,7 @@ def first(draw: random.Random, image: str) -> Model:
     if draw.random() < 0.2 and services["b"].get("networks") and services["b"]["scale"] == 1:
         services["b"].pop("networks")
         services["b"]["network_mode"] = "service:a"
-        services["a"]["scale"] = 1
+        services["a"] |= {"scale": 1, "command": SLEEP, "labels": {"once": "no"}}
     return model
 
 
@@ -127,7 +128,7 @@ def service(draw: random.Random, image: str, name: str) -> Model:
     once = draw.random() < 0.2
     made: Model = {
         "image": image,
-        "command": ["true"] if once else ["sleep", "600"],
+        "command": ["true"] if once else SLEEP,
         "labels": {"once": "yes" if once else "no"},
         "stop_grace_period": "0s",
         "scale": draw.choice((1, 1, 1, 2)),
@@ -150,7 +151,7 @@ def change(draw: random.Random, model: Model, engine: DockerClient, project: Pro
     ways: dict[str, Callable[[], object]] = {
         "nothing": lambda: None,
         "environment": lambda: chosen["environment"].update(X=draw.choice(("<a&b>", "é\u2028", str(draw.random())))),
-        "scale": lambda: "network_mode" in chosen or chosen.update(scale=draw.randint(0, 3)),
+        "scale": lambda: "network_mode" in chosen or _shared(services, name) or chosen.update(scale=draw.randint(0, 3)),
         "add": lambda: services.update({f"e{draw.randint(0, 9)}": service(draw, image, "e")}),
         "drop": lambda: len(services) == 1 or _used(services, name) or services.pop(name),
         "network": lambda: model["networks"].update(net1={"labels": {"round": str(draw.random())}}),
@@ -182,10 +183,12 @@ def _networks(draw: random.Random) -> Model:
     return dict.fromkeys(draw.sample(("net1", "net2"), draw.randint(1, 2)))
 
 
+def _shared(services: Model, name: str) -> bool:
+    return any(service.get("network_mode") == f"service:{name}" for service in services.values())
+
+
 def _used(services: Model, name: str) -> bool:
-    return any(
-        name in (s.get("depends_on") or {}) or s.get("network_mode") == f"service:{name}" for s in services.values()
-    )
+    return _shared(services, name) or any(name in (s.get("depends_on") or {}) for s in services.values())
 
 
 def test_the_plan_is_what_compose_does(project: Project, engine: DockerClient, busybox: str) -> None:

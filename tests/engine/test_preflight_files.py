@@ -86,7 +86,7 @@ def test_an_env_file_that_others_may_read_is_closed_by_the_printed_command(check
 
 
 def test_every_damaged_line_of_the_env_file_is_named_without_its_value(checkout: Checkout, env_file: Path) -> None:
-    env_file.write_text("REDIS_PASSWORD='s3cret\nno value at all\nN8N_PORT=\n")
+    env_file.write_text("REDIS_PASSWORD='s3cret\nno value at all\nN8N_ENCRYPTION_KEY=\n")
     env_file.chmod(0o600)
     (finding,) = trouble(checkout, "secret-readable")
     assert (finding.verdict, finding.subject) == (Verdict.FAIL, ".env.development")
