@@ -90,6 +90,17 @@ def fresh_ports() -> dict[str, str]:
     return {f"{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 
 
+def remove_project(engine: DockerClient, project: str) -> None:
+    """Take away everything that a Compose project left on the Engine."""
+    label: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={project}"}
+    for container in engine.containers.list(all=True, filters=label):
+        container.remove(force=True, v=True)
+    for network in engine.networks.list(filters=label):
+        network.remove()
+    for volume in engine.volumes.list(filters=label):
+        volume.remove()
+
+
 def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterator[Checkout]:
     """Copy, yield, and take away again everything the copy's project left on the Engine."""
     for name in ("compose", "configs", "sql", "notebooks", "models"):

@@ -40,6 +40,11 @@ class ContainerState:
     error: str = ""
     may_end: bool = False
 
+    @property
+    def earlier_life_s(self) -> float:
+        """How long it lived on average before each of its restarts; 0 where there were none."""
+        return (self.started_s - self.created_s) / self.restart_count if self.restart_count and self.started_s else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerEvent:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 _LAST = 20
 
 
@@ -36,6 +34,8 @@ class Cause:
 @lru_cache(maxsize=1)
 def read_causes() -> tuple[Cause, ...]:
     """The table, the special causes before the general ones."""
+    import yaml  # noqa: PLC0415  `import opskit` is light, and a launch that goes well asks for no cause
+
     text = Path(__file__).with_name("causes.yaml").read_text(encoding="utf-8")
     return tuple(Cause(**entry) for entry in yaml.safe_load(text))
 

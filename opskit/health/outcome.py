@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opskit.compose.faults import Failure
 from opskit.compose.progress import ComposeEvent
@@ -86,6 +86,10 @@ class Outcome:
     pull_seconds: float = 0.0
     created: int = 0
     """Containers Compose created or recreated; 0 means that the launch was converged already."""
+
+    def redacted(self, redact: Callable[[str], str]) -> Outcome:
+        """The same without what must not be shown in its failures."""
+        return replace(self, failures=tuple(failure.redacted(redact) for failure in self.failures))
 
 
 def describe(failures: Iterable[Failure]) -> list[str]:

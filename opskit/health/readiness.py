@@ -146,10 +146,7 @@ class Tracker:
         age_s = LONGEST_STABLE_S
         if self.clock_s is not None and state.started_s is not None:
             age_s = max(0.0, self.clock_s - state.started_s)
-        life_s = 0.0
-        if state.restart_count and state.started_s is not None:
-            life_s = (state.started_s - state.created_s) / state.restart_count
-        stable_s = min(LONGEST_STABLE_S, 2 * life_s)
+        stable_s = min(LONGEST_STABLE_S, 2 * state.earlier_life_s)
         return _Seen(state, state.restart_count, now - age_s, stable_s=stable_s, stale=_is_bad(state))
 
     def _forget(self, identity: str) -> None:

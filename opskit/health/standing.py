@@ -88,7 +88,7 @@ def _running(state: ContainerState, started: float, now_s: float) -> _Judgement:
         return Word.NEVER, "unhealthy", started, _FIX
     if state.health == "starting":
         return Word.WAITING, "starting", started, ""
-    if state.restart_count >= MAX_DEATHS and now_s - started < _LOOP_LIVES * _life_s(state, started):
+    if state.restart_count >= MAX_DEATHS and now_s - started < _LOOP_LIVES * state.earlier_life_s:
         return Word.NEVER, f"crash loop: restarted {state.restart_count} times", state.created_s, _FIX
     return Word.READY, state.health or state.status, started, ""
 
@@ -98,11 +98,6 @@ def _restarting(state: ContainerState) -> _Judgement:
         return Word.WAITING, f"restarting ({state.restart_count})", state.ended_s, ""
     text = f"crash loop: restarted {state.restart_count} times, last with exit code {state.exit_code}"
     return Word.NEVER, text, state.created_s, _FIX
-
-
-def _life_s(state: ContainerState, started: float) -> float:
-    """How long it lived before each of its restarts."""
-    return (started - state.created_s) / state.restart_count
 
 
 def _ended(state: ContainerState) -> _Judgement:

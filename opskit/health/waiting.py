@@ -117,7 +117,7 @@ class _Launch:
     refused: str = ""
     """The container that Compose could not make or start."""
     again: int = 0
-    """How often `up` was run again after it had given a dependency up."""
+    """How often `up` was run again, see `may_go_on`."""
     different: dict[str, None] = field(default_factory=dict)
     """Volumes that are not as the files say, in Compose's words."""
 

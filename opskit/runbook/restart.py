@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 
 from opskit.audit.journal import plain
-from opskit.compose.faults import Failure
-from opskit.errors import LaunchFailedError, OpskitError, UsageError, did_you_mean
+from opskit.errors import LaunchFailedError, UsageError, did_you_mean
 from opskit.health.outcome import describe
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
-from opskit.runbook.parameters import Operation, find_stack
+from opskit.runbook.on_stack import OnStack
 from opskit.show.tables import Table
-from opskit.target.collect import collect_here
-from opskit.target.target import Target
 
 
-class Restart(Operation):
+class Restart(OnStack):
     """A restart of some services; the containers stay what they are, and so do configuration and data.
 
     Args:
@@ -34,19 +30,11 @@ class Restart(Operation):
     def __init__(
         self, *, env: str, services: str, overlays: str = "", rehearse: str | bool = "no", deadline_s: float = 900
     ) -> None:
-        super().__init__(rehearse)
-        self.environment = find_stack(env, overlays)
+        super().__init__(env, overlays, rehearse)
         self.services = tuple(services.replace(",", " ").split())
         self.deadline_s = deadline_s
         if not self.services:
             raise UsageError("services: found none; wanted at least one. `opskit run start` brings all of them up.")
-
-    @cached_property
-    def target(self) -> Target:
-        """The environment on this machine; read once."""
-        target = collect_here(self.environment, gpu="auto", level=self.level, journal=self.journal)
-        self.journal.write("facts", versions=target.versions(), rehearsal=target.facts.rehearsal)
-        return target
 
     def restart(self) -> Table:
         """Restart them, and wait until they are ready.
@@ -56,9 +44,7 @@ class Restart(Operation):
             LaunchFailedError: one does not come to ready; names it, what was seen and what to do.
             LockHeldError: a launch of the environment is in progress.
         """
-        client, stack, project = self.target.client, self.target.facts.stack, self.target.project
-        if client is None or isinstance(stack, Failure):
-            raise OpskitError(f"{project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+        (client, stack), project = self.target.opened(), self.target.project
         known = [service.name for service in stack.services]
         for name in self.services:
             if name not in known:
@@ -69,8 +55,7 @@ class Restart(Operation):
             outcome = launch(
                 project, chosen, client, deadline_s=self.deadline_s, sink=self.tell_launch, restart=self.services
             )
-        redact = self.target.redact()
-        outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
+        outcome = outcome.redacted(self.target.redact())
         self.journal.write("outcome", **plain(outcome))
         if not outcome.ok:
             raise LaunchFailedError("\n".join((f"{project.name}: not all came back:", *describe(outcome.failures))))

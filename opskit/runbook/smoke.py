@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 
 from opskit.audit.journal import Journal, phase
-from opskit.compose.faults import Failure
 from opskit.engine.facts import EngineFacts
-from opskit.errors import LaunchFailedError, OpskitError
+from opskit.errors import LaunchFailedError
 from opskit.health.outcome import describe
 from opskit.health.smoke.ask import ask_services, read_mounted
 from opskit.health.smoke.plan import Given, plan_probes
 from opskit.health.smoke.result import Result, failures_of, row_of
-from opskit.runbook.parameters import Operation, find_stack
+from opskit.runbook.on_stack import OnStack
 from opskit.show.tables import Table
-from opskit.target.collect import collect_here
 from opskit.target.target import Target
 
 SLOW_S = 60.0
@@ -24,7 +21,7 @@ _PATIENCE = 3.0
 """How many times longer it is waited for, so that slow and silent are told apart."""
 
 
-class Smoke(Operation):
+class Smoke(OnStack):
     """The smoke checks of an environment that is up.
 
     Args:
@@ -38,16 +35,8 @@ class Smoke(Operation):
     """
 
     def __init__(self, *, env: str, overlays: str = "", slow_s: float = SLOW_S, rehearse: str | bool = "no") -> None:
-        super().__init__(rehearse)
-        self.environment = find_stack(env, overlays)
+        super().__init__(env, overlays, rehearse)
         self.slow_s = slow_s
-
-    @cached_property
-    def target(self) -> Target:
-        """The environment on this machine; read once."""
-        target = collect_here(self.environment, gpu="auto", level=self.level, journal=self.journal)
-        self.journal.write("facts", versions=target.versions(), rehearsal=target.facts.rehearsal)
-        return target
 
     def services(self) -> Table:
         """Ask every service by its own protocol.
@@ -86,9 +75,7 @@ def check_services(target: Target, journal: Journal, *, slow_s: float = SLOW_S) 
 
 
 def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
-    stack, engine = target.facts.stack, target.facts.engine
-    if target.client is None or isinstance(stack, Failure):
-        raise OpskitError(f"{target.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+    (client, stack), engine = target.opened(), target.facts.engine
     given = Given(
         secrets=target.secrets,
         texts=read_mounted(stack),
@@ -98,5 +85,5 @@ def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
         patience_s=_PATIENCE * slow_s,
     )
     redact = target.redact()
-    results = ask_services(target.client, target.project.name, plan_probes(stack, given))
+    results = ask_services(client, target.project.name, plan_probes(stack, given))
     return tuple(result.redacted(redact) for result in results)

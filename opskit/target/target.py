@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
 from opskit.compose.client import Project
+from opskit.compose.faults import Failure
+from opskit.compose.model import Stack
 from opskit.compose.source import read_source
 from opskit.engine.facts import EngineFacts
+from opskit.errors import OpskitError
 from opskit.gpu.model import Inventory
 from opskit.paths import ROOT
 from opskit.preflight.archive import to_json
@@ -48,6 +51,17 @@ class Target:
         if isinstance(self.facts.inventory, Inventory) and self.facts.inventory.driver:
             versions["nvidia driver"] = self.facts.inventory.driver
         return versions
+
+    def opened(self) -> tuple[DockerClient, Stack]:
+        """The Engine and the resolved model.
+
+        Raises:
+            OpskitError: one of them is not to be had; a preflight says so too.
+        """
+        stack = self.facts.stack
+        if self.client is None or isinstance(stack, Failure):
+            raise OpskitError(f"{self.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+        return self.client, stack
 
     @property
     def engine_id(self) -> str:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from opskit.launch import launch_project
+from tests.checkout import remove_project
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,11 +33,7 @@ SERVICES = ("a", "b", "c")
 def project(engine: DockerClient) -> Iterator[str]:
     name = f"opskit-test-{uuid.uuid4().hex[:8]}"
     yield name
-    label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={name}"}
-    for container in engine.containers.list(all=True, filters=label):
-        container.remove(force=True)
-    for network in engine.networks.list(filters=label):
-        network.remove()
+    remove_project(engine, name)
 
 
 def text(image: str, number: int) -> str:

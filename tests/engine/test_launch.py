@@ -23,6 +23,7 @@ from opskit.engine.client import read_id
 from opskit.health.outcome import Outcome, ServiceChanged
 from opskit.launch import launch_project
 from opskit.lock import hold_project
+from tests.checkout import remove_project
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -47,13 +48,7 @@ def launch(tmp_path: Path, project: str, engine: DockerClient, engine_host: str,
         return launch_project(file, project, deadline_s=deadline_s, engine_host=engine_host, **more)  # type: ignore[arg-type]
 
     yield run
-    label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={project}"}
-    for container in engine.containers.list(all=True, filters=label):
-        container.remove(force=True, v=True)
-    for network in engine.networks.list(filters=label):
-        network.remove()
-    for volume in engine.volumes.list(filters=label):
-        volume.remove()
+    remove_project(engine, project)
 
 
 def only(outcome: Outcome, kind: str, service: str | None = "a") -> str:

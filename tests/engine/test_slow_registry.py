@@ -17,6 +17,7 @@ from opskit.compose.progress import ComposeEvent
 from opskit.health.images import bring_images
 from opskit.health.outcome import LaunchEvent, Outcome, PullProgress
 from opskit.launch import launch_project
+from tests.checkout import remove_project
 from tests.registry_server import Registry, Reply, error
 
 if TYPE_CHECKING:
@@ -55,11 +56,7 @@ def launch(tmp_path: Path, engine: DockerClient, engine_host: str) -> Iterator[L
         return launch_project(file, name, engine_host=engine_host, on_event=events.append, **more), events  # type: ignore[arg-type]
 
     yield run
-    label: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={name}"}
-    for container in engine.containers.list(all=True, filters=label):
-        container.remove(force=True)
-    for network in engine.networks.list(filters=label):
-        network.remove()
+    remove_project(engine, name)
     for image in engine.images.list():
         if set(image.tags) & set(images):
             engine.images.remove(str(image.id), force=True)
