@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from opskit import process
@@ -84,9 +85,19 @@ class Project:
         own = {"COMPOSE_ANSI": "never", "COMPOSE_MENU": "false", "COMPOSE_REMOVE_ORPHANS": "false"}
         return {**dict.fromkeys(self.withheld), **self.environ, **host, **own}
 
-    def read_hashes(self) -> Mapping[str, str]:
-        """Configuration hash by service, as Compose labels its containers with it; empty where it cannot say."""
-        done = process.run(self.words("config", "--hash", "*"), timeout_s=_CONFIG_S, env=self.environment)
+    def read_hashes(self, changes: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+        """Configuration hash by service, as Compose labels its containers with it; empty where it cannot say.
+
+        Args:
+            changes: what a service has in place of what the files say, see `plan.shared_modes`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            merged = self
+            if changes:
+                more = Path(folder, "changes.json")
+                more.write_text(json.dumps({"services": changes}), encoding="utf-8")
+                merged = replace(self, files=(*self.files, more))
+            done = process.run(merged.words("config", "--hash", "*"), timeout_s=_CONFIG_S, env=self.environment)
         pairs = (line.split() for line in done.stdout.splitlines())
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004  a service and its hash
 

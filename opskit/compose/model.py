@@ -82,6 +82,11 @@ class Service:
         return bool(self.devices) and environment.get("CUDA_VISIBLE_DEVICES") not in {"", "-1"}
 
     @property
+    def pulled(self) -> bool:
+        """Whether its image comes from a registry: nothing builds it, and it may be pulled."""
+        return bool(self.image) and "build" not in self.raw and self.raw.get("pull_policy") not in {"never", "build"}
+
+    @property
     def provided(self) -> bool:
         """Whether a program of its own brings it (`provider`), not a container."""
         return "provider" in self.raw
@@ -123,6 +128,11 @@ class Stack:
     def find(self, name: str) -> Service | None:
         """The service of that name; None where there is none."""
         return next((service for service in self.services if service.name == name), None)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images its services name."""
+        return tuple(dict.fromkeys(service.image for service in self.services if service.image))
 
     def on_network(self, name: str) -> tuple[str, ...]:
         """The services that are on the network of that name (not its key in the files)."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from opskit.compose.model import Ending, Service, Stack
 
+_NAMESPACES = ("network_mode", "ipc", "pid")
 Act = Literal["create", "recreate", "restart", "start", "rerun", "keep", "remove", "orphan", "pull", "differs"]
 SETTLED: frozenset[Act] = frozenset({"keep", "rerun", "orphan", "differs"})
 """Acts that change nothing: one-shots run at each launch, and what Compose leaves alone stays."""
@@ -47,9 +48,11 @@ class Resource:
     """A network or volume of the project; `config_hash` is empty where Compose did not make it.
 
     Attributes:
+        key: its key in the files; after a rename there are several of one key.
         users: running containers of others that are on a network, by name.
     """
 
+    key: str
     id: str
     name: str
     config_hash: str = ""
@@ -58,15 +61,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What is there of a project: containers, and by their key in the files its networks and volumes.
+    """What is there of a project.
 
     Attributes:
-        images: id by reference, of every image on the Engine.
+        images: id by reference, of those images that the files name and the Engine has.
     """
 
     containers: tuple[Container, ...] = ()
-    networks: Mapping[str, Resource] = field(default_factory=dict)
-    volumes: Mapping[str, Resource] = field(default_factory=dict)
+    networks: tuple[Resource, ...] = ()
+    volumes: tuple[Resource, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +95,7 @@ def plan_launch(stack: Stack, deployed: Deployed, hashes: Mapping[str, str]) -> 
     Args:
         stack: the resolved model.
         deployed: what is there of it.
-        hashes: of `config --hash "*"`; a service without one is taken as unchanged.
+        hashes: of `config --hash "*"`, with `shared_modes`; a service without one is taken as unchanged.
     """
     return tuple(_Planner(stack, deployed, hashes).plan())
 
@@ -123,31 +126,36 @@ class _Planner:
         ]
 
     def _images(self) -> Iterable[Step]:
-        wanted = dict.fromkeys(s.image for s in self.stack.services if s.image and s.replicas)
+        wanted = dict.fromkeys(s.image for s in self.stack.services if s.image and s.pulled and s.replicas)
         return [Step("image", ref, "pull", "not on this machine") for ref in wanted if ref not in self.deployed.images]
 
     def _networks(self) -> Iterable[Step]:
         for key, raw in _own(self.stack, "networks"):
-            there = self.deployed.networks.get(key)
+            there = _select(self.deployed.networks, key, raw["name"])
             if there is None:
                 yield Step("network", raw["name"], "create", "not there yet")
             elif there.config_hash not in {"", _hash(raw)}:
-                users = [*there.users, *self._staying_on(key, there)]
-                why = f"; but {', '.join(users)} is on it, which makes Compose fail" if users else ""
+                why = self._hindrance(key, there)
                 yield Step("network", there.name, "recreate", f"its options changed{why}")
                 for service in self.stack.services:
                     if key in (service.raw.get("networks") or {}):
                         self.restarted.setdefault(service.name, f"its network {key} is made again")
 
-    def _staying_on(self, key: str, network: Resource) -> list[str]:
-        """Running containers on it whose service does not use it any more: Compose takes only those off that do."""
-        using = {service.name for service in self.stack.services if key in (service.raw.get("networks") or {})}
-        on = [c for c in self.deployed.containers if network.id in c.networks and c.state == "running"]
-        return [c.service for c in on if c.service not in using]
+    def _hindrance(self, key: str, network: Resource) -> str:
+        """Who keeps Compose from making a network again: it takes only those off whose service uses it by the files.
+
+        A service that leaves it is replaced at the same time, and Compose orders neither before the other.
+        """
+        on = [c.service for c in self.deployed.containers if network.id in c.networks and c.state == "running"]
+        services = {name: self.stack.find(name) for name in on}
+        if staying := (*network.users, *(name for name in on if services[name] is None)):
+            return f"; but {', '.join(staying)} is on it, which makes Compose fail"
+        leaving = [name for name, s in services.items() if s and key not in (s.raw.get("networks") or {})]
+        return f"; {', '.join(leaving)} leaves it meanwhile, which may make Compose fail" if leaving else ""
 
     def _volumes(self) -> Iterable[Step]:
         for key, raw in _own(self.stack, "volumes"):
-            there = self.deployed.volumes.get(key)
+            there = _select(self.deployed.volumes, key, raw["name"])
             if there is None or there.name != raw["name"]:
                 yield Step("volume", raw["name"], "create", "not there yet")
             elif there.config_hash not in {"", _hash({"name": raw["name"], "driver": "local", **raw})}:
@@ -191,7 +199,7 @@ class _Planner:
         if shared:
             return f"{shared[0]}, whose namespace or volumes it shares, is recreated"
         wanted = self.hashes.get(service.name, container.config_hash)
-        if wanted != container.config_hash and not _shares(service.raw):
+        if wanted != container.config_hash and not service.raw.get("volumes_from"):  # hashed by id, and a list
             return "its configuration changed"
         image = self.deployed.images.get(service.image or "", "")
         if container.image_id and image != container.image_id:
@@ -201,11 +209,14 @@ class _Planner:
         return "it does not mount its volume" if self._misses_volume(service, container) else ""
 
     def _misses_network(self, service: Service, container: Container) -> bool:
-        there = [self.deployed.networks.get(key) for key in service.raw.get("networks") or {}]
+        names = {key: raw["name"] for key, raw in _own(self.stack, "networks")}
+        keys = [key for key in service.raw.get("networks") or {} if key in names]
+        there = [_select(self.deployed.networks, key, names[key]) for key in keys]
         return any(network is not None and network.id not in container.networks for network in there)
 
     def _misses_volume(self, service: Service, container: Container) -> bool:
-        names = {key: raw["name"] for key, raw in _own(self.stack, "volumes") if key in self.deployed.volumes}
+        known = {volume.key for volume in self.deployed.volumes}
+        names = {key: raw["name"] for key, raw in _own(self.stack, "volumes") if key in known}
         wanted = [names.get(mount.source) for mount in service.mounts if mount.kind == "volume"]
         return any(name is not None and name not in container.volumes for name in wanted)
 
@@ -215,6 +226,25 @@ class _Planner:
         if reason is None or step.act != "keep":
             return step
         return Step(step.kind, step.name, "restart", reason, step.container)
+
+
+def _select(resources: Iterable[Resource], key: str, name: str) -> Resource | None:
+    """The one that Compose takes for a key: of that name, else the first by name."""
+    there = sorted((resource for resource in resources if resource.key == key), key=lambda resource: resource.name)
+    return next((resource for resource in there if resource.name == name), there[0] if there else None)
+
+
+def shared_modes(stack: Stack, deployed: Deployed) -> dict[str, dict[str, str]]:
+    """The namespaces each service shares with another, as Compose names them where it hashes: by a container."""
+    modes: dict[str, dict[str, str]] = {}
+    for service in stack.services:
+        for key in _NAMESPACES:
+            other = str(service.raw.get(key) or "").partition("service:")[2]
+            there = [container for container in deployed.containers if container.service == other]
+            if there:
+                first = min(there, key=lambda container: container.number)
+                modes.setdefault(service.name, {})[key] = f"container:{first.id}"
+    return modes
 
 
 def _own(stack: Stack, section: Literal["networks", "volumes"]) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -229,7 +259,7 @@ def _own(stack: Stack, section: Literal["networks", "volumes"]) -> Iterable[tupl
 
 def _shares(raw: Mapping[str, Any]) -> list[str]:
     """The services whose namespaces or volumes a service uses."""
-    modes = [str(raw.get(key) or "") for key in ("network_mode", "ipc", "pid")]
+    modes = [str(raw.get(key) or "") for key in _NAMESPACES]
     shared = [mode.removeprefix("service:") for mode in modes if mode.startswith("service:")]
     return shared + [str(v).split(":")[0] for v in raw.get("volumes_from") or () if not str(v).startswith("container:")]
 

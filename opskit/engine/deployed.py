@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from opskit.compose.plan import Container, Deployed, Resource
 from opskit.engine.facts import HASH_LABEL, VOLUME_LABEL
 from opskit.engine.model import NUMBER_LABEL, ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
+from opskit.engine.pulls import read_image
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -17,8 +19,8 @@ _NETWORK_LABEL = "com.docker.compose.network"
 _EXITED = re.compile(r"Exited \((\d+)\)")
 
 
-def read_deployed(client: DockerClient, project: str) -> Deployed:
-    """Ask the Engine for a project's containers, networks and volumes, and for the images there are.
+def read_deployed(client: DockerClient, project: str, images: Iterable[str] = ()) -> Deployed:
+    """Ask the Engine for a project's containers, networks and volumes, and for those images.
 
     Raises:
         requests.exceptions.RequestException, docker.errors.DockerException: it does not answer.
@@ -27,22 +29,26 @@ def read_deployed(client: DockerClient, project: str) -> Deployed:
     everything = client.api.containers(all=True)
     containers = [entry for entry in everything if _is_of(project, entry)]
     others = [entry for entry in everything if entry["State"] == "running" and not _is_of(project, entry)]
-    images = ((tag, image["Id"]) for image in client.api.images() for tag in image.get("RepoTags") or ())
+    there = ((reference, read_image(client, reference)) for reference in dict.fromkeys(images))
     return Deployed(
         containers=tuple(map(_container, containers)),
-        networks={
-            entry["Labels"][_NETWORK_LABEL]: Resource(
-                entry["Id"], entry["Name"], entry["Labels"].get(HASH_LABEL, ""), _names_on(entry["Id"], others)
+        networks=tuple(
+            Resource(
+                labels[_NETWORK_LABEL],
+                entry["Id"],
+                entry["Name"],
+                labels.get(HASH_LABEL, ""),
+                _names_on(entry["Id"], others),
             )
             for entry in client.api.networks(filters=own)
-            if _NETWORK_LABEL in (entry.get("Labels") or {})
-        },
-        volumes={
-            entry["Labels"][VOLUME_LABEL]: Resource(entry["Name"], entry["Name"], entry["Labels"].get(HASH_LABEL, ""))
+            if _NETWORK_LABEL in (labels := entry.get("Labels") or {})
+        ),
+        volumes=tuple(
+            Resource(labels[VOLUME_LABEL], entry["Name"], entry["Name"], labels.get(HASH_LABEL, ""))
             for entry in client.api.volumes(filters=own)["Volumes"] or ()
-            if VOLUME_LABEL in (entry.get("Labels") or {})
-        },
-        images=dict(images),
+            if VOLUME_LABEL in (labels := entry.get("Labels") or {})
+        ),
+        images={reference: image["Id"] for reference, image in there if image},
     )
 
 

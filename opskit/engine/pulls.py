@@ -69,13 +69,15 @@ def _ask(client: DockerClient, reference: str) -> Pull:
 
 def read_present(client: DockerClient, references: Iterable[str]) -> frozenset[str]:
     """Those images that the Engine has, however they are named: it knows the rules of names."""
+    return frozenset(reference for reference in references if read_image(client, reference))
+
+
+def read_image(client: DockerClient, reference: str) -> dict[str, Any] | None:
+    """What the Engine says of an image, however it is named; None where it has none by that name."""
     from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
 
-    present = set()
-    for reference in references:
-        try:
-            client.api.inspect_image(reference)  # type: ignore[no-untyped-call]
-        except APIError:  # not there, or no name that an image can have
-            continue
-        present.add(reference)
-    return frozenset(present)
+    try:
+        found: dict[str, Any] = client.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+    except APIError:  # not there, or no name that an image can have
+        return None
+    return found

@@ -46,7 +46,7 @@ def _connect(client: DockerClient, stack: Stack, network: str) -> bool:
     using = stack.on_network(network)
     try:
         deployed = read_deployed(client, stack.project)
-        there = {resource.id for resource in deployed.networks.values() if resource.name == network}
+        there = {resource.id for resource in deployed.networks if resource.name == network}
         for container in deployed.containers:
             if container.service in using and not there & container.networks:
                 client.api.connect_container_to_network(container.id, network)

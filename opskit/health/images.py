@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opskit.compose.faults import Failure, failure_of
 from opskit.compose.model import Stack
 from opskit.engine.pulling import Pulling
+from opskit.engine.pulls import read_image
 from opskit.health.outcome import PullProgress, Sink
 from opskit.quantity import decimal
 
@@ -44,22 +45,15 @@ class Missing:
 
 def missing_images(client: DockerClient, stack: Stack) -> dict[str, Missing]:
     """The images that a launch pulls, by name."""
-    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
-
     usual = os.environ.get("DOCKER_DEFAULT_PLATFORM")
     missing = {}
     for service in stack.services:
-        never = "build" in service.raw or service.raw.get("pull_policy") in {"never", "build"}
-        if not service.image or not service.replicas or never or service.image in missing:
+        if not service.image or not service.pulled or not service.replicas or service.image in missing:
             continue
         platform = service.raw.get("platform") or usual
-        try:
-            found = client.api.inspect_image(service.image)  # type: ignore[no-untyped-call]
-        except APIError:  # not there, or no name that an image can have
-            missing[service.image] = Missing(platform)
-            continue
-        here = f"{found.get('Os')}/{found.get('Architecture')}"
-        if platform and here != "/".join(platform.split("/")[:2]):
+        found = read_image(client, service.image)
+        here = f"{found.get('Os')}/{found.get('Architecture')}" if found else ""
+        if not found or (platform and here != "/".join(platform.split("/")[:2])):
             missing[service.image] = Missing(platform, here)
     return missing
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.audit.history import expected_seconds
 from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
-from opskit.compose.faults import Failure
-from opskit.compose.model import Stack
-from opskit.compose.plan import Step, plan_launch
+from opskit.compose.plan import Step, plan_launch, shared_modes
 from opskit.engine.deployed import read_deployed
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
-from opskit.errors import LaunchFailedError, OpskitError
+from opskit.errors import LaunchFailedError
 from opskit.health.endpoints import endpoints_of, read_answers
 from opskit.health.outcome import Outcome, describe
 from opskit.health.waiting import launch
@@ -35,7 +32,6 @@ from opskit.target.target import Target
 from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from ipywidgets import VBox
     from matplotlib.figure import Figure
 
@@ -166,11 +162,12 @@ class Start(Operation):
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """What Compose will do about each container, network, volume and image; nothing is done."""
-        client, stack = self._open()
+        client, stack = self.target.opened()
         project = self.target.project
+        deployed = read_deployed(client, project.name, stack.images)
         with phase(self.journal, "compose config"):
-            hashes = project.read_hashes()
-        return plan_launch(stack, read_deployed(client, project.name), hashes)
+            hashes = project.read_hashes(shared_modes(stack, deployed))
+        return plan_launch(stack, deployed, hashes)
 
     def plan(self) -> Table:
         """What the launch will do, service by service; nothing is done."""
@@ -180,7 +177,7 @@ class Start(Operation):
 
     def plan_table(self) -> Table:
         """The steps as a table, beside what each service takes of the machine."""
-        _, stack = self._open()
+        _, stack = self.target.opened()
         name = self.target.project.name
         return draw_plan(self.steps, stack, name, usual_s=expected_seconds(AUDIT, name), rehearsal=self.rehearse)
 
@@ -196,7 +193,7 @@ class Start(Operation):
             return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
         self.gate()
         if self.cleanup != "never":
-            client, _ = self._open()
+            client, _ = self.target.opened()
             ours = {self.target.project.name: services_of(self.environment)}
             Cleanup(client, ours, mode=self.cleanup, operation=self).sweep()
         with hold_project(self.target.project.name, engine=self.target.engine_id, wait_s=self.wait_lock_s):
@@ -205,10 +202,9 @@ class Start(Operation):
             self.target.keep_ports()
             if made:
                 self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
-            client, stack = self._open()
+            client, stack = self.target.opened()
             outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self.tell_launch)
-        redact = self.target.redact()
-        outcome = replace(outcome, failures=tuple(failure.redacted(redact) for failure in outcome.failures))
+        outcome = outcome.redacted(self.target.redact())
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
         self.journal.write("outcome", **plain(outcome))
@@ -219,7 +215,7 @@ class Start(Operation):
 
     def urls(self) -> Table:
         """Where everything answers, each http address asked just now."""
-        _, stack = self._open()
+        _, stack = self.target.opened()
         with phase(self.journal, "verify"):
             endpoints = read_answers(endpoints_of(stack))
         self.journal.write("endpoints", rows=endpoints)
@@ -246,7 +242,7 @@ class Start(Operation):
         Raises:
             LaunchFailedError: one holds other GPUs than it should, or none; what is up stays up.
         """
-        client, stack = self._open()
+        client, stack = self.target.opened()
         with phase(self.journal, "verify"):
             now = self.target.facts.inventory if self.rehearse else read_inventory()
             given = self.target.facts.placement
@@ -269,15 +265,6 @@ class Start(Operation):
             ("stop (data is kept)", f"opskit run stop -p env {name}{more}"),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)
-
-    def _open(self) -> tuple[DockerClient, Stack]:
-        """The Engine and the model, which a preflight that passed vouches for."""
-        client, stack = self.target.client, self.target.facts.stack
-        if client is None or isinstance(stack, Failure):
-            raise OpskitError(
-                f"{self.target.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}"
-            )
-        return client, stack
 
 
 def describe_failures(outcome: Outcome) -> str:

@@ -30,13 +30,7 @@ def missing_images(stack: Stack, images: Collection[str]) -> tuple[str, ...]:
         stack: the resolved model.
         images: what the Engine has, by the names that the files use.
     """
-    missing = (
-        service.image
-        for service in stack.services
-        if service.image not in {None, UNNAMED_IMAGE}
-        and "build" not in service.raw
-        and service.raw.get("pull_policy") != "never"
-    )
+    missing = (service.image for service in stack.services if service.pulled and service.image != UNNAMED_IMAGE)
     return tuple(dict.fromkeys(image for image in missing if image and image not in images))
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from opskit.compose.model import Stack, parse_stack
-from opskit.compose.plan import Container, Deployed, Resource, changes, plan_launch
+from opskit.compose.plan import Container, Deployed, Resource, changes, plan_launch, shared_modes
 
 A = Container("a1", "a", 1, "running", "h", "sha256:x", None, frozenset({"net"}), frozenset({"p_data"}))
 HASHES = {"a": "h", "b": "h"}
 # What Compose 5.6.1 labelled them with on Engine 20.10.24, from `docker network inspect` and `docker volume inspect`.
-NETWORK = Resource("net", "h1_n", "f5da41304013cc8b0302b3dc902b6ff5a799f55f3eb1871ef2decef2bf528630")
-VOLUME = Resource("h1_vol", "h1_vol", "b5bd67b483cd4b366845655eabab47d3e441dfbd099171f04bafa8843928d8f3")
+NETWORK = Resource("n", "net", "h1_n", "f5da41304013cc8b0302b3dc902b6ff5a799f55f3eb1871ef2decef2bf528630")
+VOLUME = Resource("vol", "h1_vol", "h1_vol", "b5bd67b483cd4b366845655eabab47d3e441dfbd099171f04bafa8843928d8f3")
 
 
 def stack(**services: dict[str, Any]) -> Stack:
@@ -49,7 +49,7 @@ def plan(model: Stack, *containers: Container, **more: Any) -> list[tuple[str, s
     ],
 )
 def test_what_becomes_of_one_container(service: dict[str, Any], container: Container, act: str) -> None:
-    assert plan(stack(a={"image": "x:1", **service}), container, networks={"n": NETWORK}) == [("a", act)]
+    assert plan(stack(a={"image": "x:1", **service}), container, networks=(NETWORK,)) == [("a", act)]
 
 
 def test_nothing_there_is_made_and_the_image_pulled_first() -> None:
@@ -68,10 +68,10 @@ def test_of_too_many_replicas_the_outdated_go_first_and_then_the_highest_number(
 def test_networks_and_volumes_are_judged_by_the_hash_compose_labels_them_with() -> None:
     model = stack(a={"image": "x:1", "networks": {"n": None}, "volumes": [mount("vol")]})
     there = replace(A, volumes=frozenset({"h1_vol"}))
-    assert plan(model, there, networks={"n": NETWORK}, volumes={"vol": VOLUME}) == [("a", "keep")]
+    assert plan(model, there, networks=(NETWORK,), volumes=(VOLUME,)) == [("a", "keep")]
     changed = {
-        "networks": {"n": replace(NETWORK, config_hash="0")},
-        "volumes": {"vol": replace(VOLUME, config_hash="0")},
+        "networks": (replace(NETWORK, config_hash="0"),),
+        "volumes": (replace(VOLUME, config_hash="0"),),
     }
     assert plan(model, there, **changed) == [("h1_n", "recreate"), ("h1_vol", "differs"), ("a", "restart")]
 
@@ -80,7 +80,7 @@ def test_who_keeps_compose_from_making_a_network_again_is_named() -> None:
     model = stack(a={"image": "x:1", "networks": {"n": None}})
     outdated = replace(NETWORK, config_hash="0", users=("foreign",))
     left = replace(A, id="b1", service="b")
-    steps = plan_launch(model, Deployed((A, left), {"n": outdated}, images={"x:1": "sha256:x"}), HASHES)
+    steps = plan_launch(model, Deployed((A, left), (outdated,), images={"x:1": "sha256:x"}), HASHES)
     assert "foreign, b is on it, which makes Compose fail" in steps[0].reason
 
 
@@ -93,7 +93,9 @@ def test_a_dependent_restarts_with_what_it_depends_on_where_the_files_say_so() -
 
 def test_a_service_in_the_namespace_of_another_goes_with_it() -> None:
     model = stack(b={"image": "x:1", "network_mode": "service:a"}, a={"image": "x:1"})
-    b = replace(A, id="b1", service="b", config_hash="with the id of a in it")
+    b = replace(A, id="b1", service="b")
+    assert shared_modes(model, Deployed((A, b))) == {"b": {"network_mode": "container:a1"}}
+    assert plan(model, A, replace(b, config_hash="other")) == [("b", "recreate"), ("a", "keep")]
     assert plan(model, A, b) == [("b", "keep"), ("a", "keep")]
     assert plan(model, replace(A, config_hash="other"), b) == [("b", "recreate"), ("a", "recreate")]
 
@@ -108,3 +110,18 @@ def test_only_what_stays_as_it_is_is_no_change() -> None:
 
 def mount(source: str) -> dict[str, str]:
     return {"type": "volume", "source": source, "target": "/data"}
+
+
+def test_of_two_volumes_of_one_key_the_one_of_the_name_counts() -> None:
+    model = stack(a={"image": "x:1", "volumes": [mount("vol")]})
+    there = replace(A, volumes=frozenset({"h1_vol"}))
+    older = Resource("vol", "h1_before", "h1_before", "0")
+    assert plan(model, there, volumes=(VOLUME, older)) == [("a", "keep")]
+    assert plan(model, there, volumes=(older, VOLUME)) == [("a", "keep")]
+
+
+def test_a_service_that_leaves_a_network_while_that_changes_may_make_compose_fail() -> None:
+    outdated = replace(NETWORK, config_hash="0")
+    model = stack(a={"image": "x:1"}, b={"image": "x:1", "networks": {"n": None}})
+    steps = plan_launch(model, Deployed((A,), (outdated,), images={"x:1": "sha256:x"}), HASHES)
+    assert "a leaves it meanwhile, which may make Compose fail" in steps[0].reason
