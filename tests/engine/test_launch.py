@@ -668,13 +668,14 @@ def test_the_root_is_named_before_what_fails_because_of_it(launch: Launch) -> No
         services:
           app:
             image: box
-            command: [sh, -c, "sleep 0.2; exit 1"]
+            command: [sh, -c, "sleep 0.5; exit 1"]
             restart: always
             depends_on: [db]
           db:
             image: box
-            command: [sh, -c, "sleep 0.3; exit 2"]
+            command: [sh, -c, "sleep 0.1; exit 2"]
             restart: always
+            labels: {opskit.max_deaths: "9"}
         """
     )
     assert [failure.service for failure in outcome.failures] == ["db", "app"]
