@@ -53,6 +53,17 @@ check: install ## Lint, format, types, import contracts, notebooks stripped
 test: install ## All tests, on a real Docker Engine: the one that answers, else a private one
 	@pytest
 
+SUITE ?= trixie
+NEWER := tests/engine/test_launch.py tests/engine/test_plan.py tests/engine/test_cleanup.py tests/engine/test_start.py
+.PHONY: newer
+newer: install ## Launches, changes, cleanup and an environment on the Engine of SUITE (trixie: 26.1; sid: 28.5)
+	@tests/newer_engine.sh $(SUITE) pytest $(NEWER)
+
+.PHONY: bench
+bench: install ## Medians beside Compose and Docker, in one run: nothing else may run on the machine
+	@$(BIN)/python tests/bench/bench.py
+	@$(BIN)/python tests/bench/launches.py
+
 .PHONY: real
 real: install ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
 	@OPSKIT_REQUIRE_ENGINE=1 OPSKIT_REAL_REPORT=docs/real.md pytest tests/real -m "heavy or not heavy"

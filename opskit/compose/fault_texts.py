@@ -24,7 +24,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("compose_race", r"No such container: [0-9a-f]{64}$|[Cc]ontainer [0-9a-f]{64} is marked for removal|removal of container [0-9a-f]{64} is already in progress", "launch again: Compose met a container that it was removing itself"),
     ("namespace_missing", r"No such container: |cannot join network of a non running container", "start the container first that network_mode, pid or ipc names, or name a service: `service:NAME`"),
     ("ulimit_refused", r"error setting rlimit", "lower the ulimit, or raise the Engine's own: `systemctl edit docker`, LimitNOFILE="),
-    ("sysctl_refused", r"/proc/sys/|sysctl .* (?:not allowed|is not in a separate)", "correct the sysctl's name; one of the host alone is set on the host: `sysctl -w`"),
+    ("sysctl_refused", r"/proc/sys/|open sysctl |sysctl .* (?:not allowed|is not in a separate)", "correct the sysctl's name; one of the host alone is set on the host: `sysctl -w`"),
     ("security_profile", r"seccomp profile|[Aa]pp[Aa]rmor", "correct the path or the name of the profile: `aa-status` lists those of AppArmor"),
     ("bind_source_missing", r"error while creating mount source path|bind source path does not exist", "create the file or folder on the host"),
     ("disk_full", r"no space left on device", "free space: `df -h` and `opskit run clean`"),

@@ -36,11 +36,15 @@ def read_containers(client: DockerClient, project: str) -> tuple[ContainerState,
     Raises:
         requests.exceptions.RequestException, docker.errors.DockerException: the Engine does not answer.
     """
-    listed = client.api.containers(
-        all=True, filters={"label": [f"{PROJECT_LABEL}={project}", f"{ONE_OFF_LABEL}=False"]}
-    )
-    looks = (read_container(client, entry["Id"]) for entry in listed)
+    looks = (read_container(client, entry["Id"]) for entry in list_containers(client, project))
     return tuple(look for look in looks if look is not None)
+
+
+def list_containers(client: DockerClient, project: str) -> list[dict[str, Any]]:
+    """The Engine's entries of the project's containers, one-off `run` containers left out."""
+    labels = [f"{PROJECT_LABEL}={project}", f"{ONE_OFF_LABEL}=False"]
+    listed: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": labels})
+    return listed
 
 
 def read_container(client: DockerClient, identity: str) -> ContainerState | None:
@@ -48,9 +52,13 @@ def read_container(client: DockerClient, identity: str) -> ContainerState | None
     from docker.errors import NotFound  # noqa: PLC0415  docker is imported where it is used: `import opskit` is light
 
     try:
-        data: dict[str, Any] = client.api.inspect_container(identity)
+        return parse_container(client.api.inspect_container(identity))
     except NotFound:
         return None
+
+
+def parse_container(data: dict[str, Any]) -> ContainerState:
+    """Read what inspect shows (API 1.41 and later)."""
     state = data["State"]
     policy = (data["HostConfig"].get("RestartPolicy") or {}).get("Name") or "no"
     labels: dict[str, str] = data["Config"]["Labels"]

@@ -21,6 +21,7 @@ class ContainerState:
         started_s: likewise, of its last start; None where it never was.
         ended_s: likewise, of its last end.
         error: why the Engine could not start it; empty where it could.
+        up: how long it has run, in the Engine's words, where it was not looked at closer; empty elsewhere.
         may_end: whether an end with 0 is a good one: nothing restarts it then, or its label says that it is to end.
     """
 
@@ -39,6 +40,7 @@ class ContainerState:
     ended_s: float | None = None
     error: str = ""
     may_end: bool = False
+    up: str = ""
 
     @property
     def earlier_life_s(self) -> float:

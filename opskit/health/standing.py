@@ -22,6 +22,7 @@ class Standing:
         word: READY, WAITING or NEVER, which here means: not by itself.
         state: the word for people.
         since_s: seconds since the epoch from which it is so; None where nothing tells.
+        up: how long it has run, in the Engine's words, where that is all that is known.
         remedy: what brings it back; empty where it is well.
         container: its id; empty where there is none.
     """
@@ -32,6 +33,7 @@ class Standing:
     since_s: float | None = None
     remedy: str = ""
     container: str = ""
+    up: str = ""
 
 
 def stand(
@@ -61,9 +63,10 @@ def _stand(state: ContainerState, names: Mapping[str, str], now_s: float) -> Sta
         state.service,
         word,
         text,
-        since,
+        None if state.up else since,
         remedy.format(**names, service=state.service, container=state.id[:12]),
         state.id,
+        state.up,
     )
 
 

@@ -40,7 +40,7 @@ _AGAIN_S = 0.5
 _SERVICE = re.compile(r"service:(.+):(\d+)")
 _BEGUN = frozenset({"Creating", "Recreate", "Starting"})
 _DIFFERENT = re.compile(r"Volume \"([^\"]+)\" exists but doesn't match configuration")
-_NETWORK = re.compile(r"network (\S+) id ([0-9a-f]{64}) has active endpoints")
+_NETWORK = re.compile(r"network (\S+)(?: id ([0-9a-f]{64}))? has active endpoints")  # Engine 28 names no id
 _WRITTEN = 12
 """Lines that are no event, kept for a failure: a build's steps write them."""
 
@@ -257,7 +257,7 @@ class _Launch:
         refused = self.refused or (next(iter(self.begun)) if len(self.begun) == 1 else "")
         failure = failure_of(message, project=self.project.name, services=names, lines=lines)
         if failure.kind == "network_in_use" and (network := _NETWORK.search(failure.message)):
-            users = ", ".join(read_users(self.client, network[2]))
+            users = ", ".join(read_users(self.client, network[2] or network[1]))
             stopped = ", ".join(self.stack.on_network(network[1]))
             message = f"{failure.message}: {users} is on it; Compose stopped {stopped} for the change"
             return replace(failure, message=message)

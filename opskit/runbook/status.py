@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opskit.audit.history import launched_services
-from opskit.engine.events import read_clock, read_containers, read_evidence
+from opskit.engine.events import read_clock, read_evidence
 from opskit.engine.grant import read_grants
+from opskit.engine.listed import read_states
 from opskit.health.causes import find_cause
 from opskit.health.readiness import Word
 from opskit.health.standing import Standing, stand
@@ -58,7 +59,7 @@ class Status(Operation):
         more = f" -p rehearse {self.level}" if self.rehearse else ""
         found = []
         for project, name in self._names.items():
-            states = read_containers(client, project)
+            states = read_states(client, project, now_s=now)
             expected = launched_services(AUDIT, project) if states else ()
             found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now, more=more)]
         return tuple(found)
@@ -80,7 +81,9 @@ class Status(Operation):
 
     def _row(self, standing: Standing) -> tuple[str, str, str, str]:
         client, _ = self._engine
-        since = "" if standing.since_s is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(standing.since_s))
+        since = f"up {standing.up}" if standing.up else ""
+        if standing.since_s is not None:
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(standing.since_s))
         state, remedy = standing.state, standing.remedy
         if standing.word is Word.NEVER and standing.container:
             evidence = read_evidence(client, standing.container)
