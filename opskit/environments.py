@@ -27,6 +27,7 @@ class Environment(BaseModel):
         settings: variables for Compose; the shell and the env file win over them.
         act_on: the environment this one is an act on; it has no stack of its own then.
         prefix: the file's `project_prefix`: what the Compose project's name begins with.
+        rehearsal: whether it is rehearsed: project and env file are its own then.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +43,7 @@ class Environment(BaseModel):
     settings: Mapping[str, str] = {}
     act_on: str | None = None
     prefix: str = "multimodal"
+    rehearsal: bool = False
 
     @model_validator(mode="after")
     def _has_a_stack(self) -> Environment:
@@ -52,12 +54,16 @@ class Environment(BaseModel):
     @property
     def project(self) -> str:
         """The Compose project: one per environment, with its own volumes and network."""
-        return f"{self.prefix}-{self.name}"
+        return f"{self.prefix}-{self.name}{'-rehearsal' if self.rehearsal else ''}"
 
     @property
     def env_file(self) -> str:
-        """The file its secrets are in, beside pyproject.toml."""
-        return f".env.{self.name}"
+        """The file its secrets are in, from the folder of pyproject.toml."""
+        return f"{'.opskit/rehearsal/' if self.rehearsal else ''}.env.{self.name}"
+
+    def rehearsed(self, rehearsal: bool) -> Environment:
+        """The same as a rehearsal has it, where there is one."""
+        return self.model_copy(update={"rehearsal": rehearsal})
 
 
 class _File(BaseModel):
@@ -78,7 +84,7 @@ def read_environments(path: Path) -> Mapping[str, Environment]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     entries = data.get("environments") if isinstance(data, dict) else None
     if isinstance(entries, dict):
-        given = {"prefix": data.get("project_prefix")}
+        given = {"prefix": data.get("project_prefix"), "rehearsal": False}
         named = {k: {**entry, **given, "name": k} if isinstance(entry, dict) else entry for k, entry in entries.items()}
         data = {**data, "environments": named}
     try:

@@ -36,11 +36,15 @@ class Checkout:
 
     @property
     def project(self) -> str:
-        """Its Compose project: on an Engine that is not the checkout's own, a rehearsal's name says so."""
+        """Its Compose project: a rehearsal's name says so."""
         return self.project_of("development")
 
     def project_of(self, environment: str) -> str:
         return f"{self.prefix}-{environment}-rehearsal"
+
+    def env_file(self, environment: str = "development") -> Path:
+        """The rehearsal's own: the real environment's is not touched."""
+        return self.root / f".opskit/rehearsal/.env.{environment}"
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return self.opskit("run", *words, **more)

@@ -49,6 +49,20 @@ def read_holdings(client: DockerClient) -> tuple[Holding, ...]:
     )
 
 
+def foreign_users(client: DockerClient, project: str, holdings: Iterable[Holding]) -> tuple[tuple[Holding, str], ...]:
+    """The containers of others, by name, that mount a volume or are on a network of the project, running or not."""
+    wanted = {(holding.kind, holding.id): holding for holding in holdings}
+    found = []
+    for entry in client.api.containers(all=True):
+        if _project(entry) == project:
+            continue
+        networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+        used = [("volume", mount.get("Name")) for mount in entry.get("Mounts") or ()]
+        used += [("network", network.get("NetworkID")) for network in networks.values()]
+        found += [(wanted[use], entry["Names"][0].lstrip("/")) for use in used if use in wanted]
+    return tuple(found)
+
+
 def remove_holdings(client: DockerClient, project: str, holdings: Iterable[Holding]) -> tuple[tuple[Holding, str], ...]:
     """Remove things of a project one by one, by id; what is gone already counts as removed.
 

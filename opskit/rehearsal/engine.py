@@ -28,10 +28,6 @@ class RehearsalEngine:
     host: str
     private: bool
 
-    def project(self, name: str) -> str:
-        """The name a rehearsed project has here: on the operator's own Engine the real one may live, with its data."""
-        return name if self.private else f"{name}-rehearsal"
-
 
 def ensure_engine(state: Path, *, say: Callable[[str], None]) -> RehearsalEngine:
     """Find an Engine that answers, or start a private one; installs docker.io where there is no daemon to start.
@@ -72,15 +68,14 @@ def find_engine(state: Path) -> RehearsalEngine | None:
     return RehearsalEngine(place.host, private=True) if answers(place.host) else None
 
 
-def open_engine(state: Path, *, rehearse: bool) -> tuple[DockerClient, Callable[[str], str]]:
-    """Connect to the Engine a look is at, a rehearsal's or the usual one, and say what a project is called there.
+def open_engine(state: Path, *, rehearse: bool) -> DockerClient:
+    """Connect to the Engine a look is at, a rehearsal's or the usual one.
 
     Raises:
         EngineUnavailableError: it does not answer.
     """
     engine = find_engine(state) if rehearse else None
-    client = connect(resolve_host(engine.host if engine else None))
-    return client, engine.project if engine else lambda name: name
+    return connect(resolve_host(engine.host if engine else None))
 
 
 def stop_engine(state: Path, *, grace_s: float) -> bool:

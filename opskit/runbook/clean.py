@@ -146,10 +146,10 @@ class Clean(Operation):
     def __init__(self, *, env: str = "", mode: str = "ask", confirm: str = "", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
         one_of("mode", mode, MODES)
-        environments = find_stacks(env)
-        client, named = open_engine(STATE, rehearse=self.rehearse)
+        environments = find_stacks(env, rehearse=self.rehearse)
+        client = open_engine(STATE, rehearse=self.rehearse)
         self.journal.write("facts", versions={"engine": client.version()["Version"]}, rehearsal=self.rehearse)
-        ours = {named(environment.project): services_of(environment) for environment in environments}
+        ours = {environment.project: services_of(environment) for environment in environments}
         self.cleanup = Cleanup(client, ours, mode=mode, confirm=confirm, operation=self)
 
     def use(self) -> Table:

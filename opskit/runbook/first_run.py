@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from opskit.audit.journal import phase
 from opskit.engine.client import read_id
-from opskit.engine.holding import Holding, read_holdings, remove_holdings
+from opskit.engine.holding import Holding, foreign_users, read_holdings, remove_holdings
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.lock import hold_project
@@ -22,6 +22,9 @@ from opskit.show.tables import FindingsTable, Table
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+_GONE_WITH_IT = frozenset({"secret-data", "data-version", "container-left"})
+"""Checks of what the wipe takes away."""
 
 Shown = TypeVar("Shown", Table, FindingsTable)
 
@@ -45,8 +48,9 @@ class FirstRun:
     def __init__(
         self, *, confirm: str = "", gpu: str = "auto", rehearse: str | bool = "no", deadline_s: float = 900
     ) -> None:
-        (self.environment,) = find_stacks("first-run")
-        self.start = Start(env=self.environment.name, gpu=gpu, rehearse=rehearse, deadline_s=deadline_s)
+        (chosen,) = find_stacks("first-run", rehearse=False)
+        self.start = Start(env=chosen.name, gpu=gpu, rehearse=rehearse, deadline_s=deadline_s)
+        self.environment = self.start.environment
         self.confirm = confirm
         self.wiped = False
 
@@ -73,8 +77,8 @@ class FirstRun:
 
     def inventory(self) -> Table:
         """Everything on the Engine and every env file: what would go first, then what stays."""
-        ours = {e.project for e in read_environments(ENVIRONMENTS).values() if not e.act_on}
-        ours |= {f"{name}-rehearsal" for name in ours}
+        stacks = [e for e in read_environments(ENVIRONMENTS).values() if not e.act_on]
+        ours = {e.rehearsed(rehearsed).project for e in stacks for rehearsed in (True, False)}
 
         def whose(holding: Holding) -> str:
             if holding.project == self.project:
@@ -82,10 +86,11 @@ class FirstRun:
             return "stays: another environment" if holding.project in ours else "stays: not ours"
 
         rows: list[tuple[str, ...]] = [(whose(h), h.kind, h.name, _size(h.bytes)) for h in self._holdings]
-        for path in sorted(ROOT.glob(".env.*")):
+        for path in sorted({*ROOT.glob(".env.*"), *ROOT.glob(self.environment.env_file)}):
             if path.suffix != ".lock":
-                mine = path.name == self.environment.env_file
-                rows.append(("secrets in it would go" if mine else "stays", "env file", path.name, ""))
+                name = str(path.relative_to(ROOT))
+                mine = name == self.environment.env_file
+                rows.append(("secrets in it would go" if mine else "stays", "env file", name, ""))
         self.start.journal.write("inventory", rows=rows)
         kinds = Counter(holding.kind for holding in self._mine)
         counted = ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "nothing"
@@ -127,6 +132,7 @@ class FirstRun:
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
         client, mine = self._client, self._mine
+        self._refuse(client)
         with hold_project(self.project, engine=read_id(client)), phase(self.start.journal, "wipe"):
             left = remove_holdings(client, self.project, mine)
             if not left:
@@ -142,9 +148,25 @@ class FirstRun:
             "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
         )
         self.wiped = True
-        del self.start.target  # what comes next is decided on facts read after the wipe
+        self.start.look_again()  # what comes next is decided on facts read after the wipe
         gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
         return Table(f"{len(gone)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse)
+
+    def _refuse(self, client: DockerClient) -> None:
+        """Refuse before anything goes what could not be finished: things that others use, a start that cannot be."""
+        faults = [
+            f"  {holding.kind} {holding.name}: container {user} of another project uses it. Remedy: "
+            + (f"`docker network disconnect {holding.name} {user}`" if holding.kind == "network" else f"remove {user}")
+            for holding, user in foreign_users(client, self.project, self._mine)
+        ]
+        faults += [
+            f"  [{finding.check}] {finding.subject}: found {finding.found}. Remedy: {finding.remedy}"
+            for finding in self.start.report.stopping
+            if finding.check not in _GONE_WITH_IT
+        ]
+        if faults:
+            named = "\n".join(faults)
+            raise LaunchFailedError(f"{self.project} was not wiped, nothing was removed:\n{named}")
 
     def preflight(self) -> FindingsTable | Table:
         """The checks of the start that follows."""

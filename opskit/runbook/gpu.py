@@ -38,7 +38,7 @@ class Gpus(Operation):
 
     def __init__(self, *, env: str = "development", gpu: str = "auto", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
-        self.environment = find_environment(read_environments(ENVIRONMENTS), env)
+        self.environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(self.rehearse)
         self.gpu = one_of("gpu", gpu, GPU_MODES)
 
     @cached_property

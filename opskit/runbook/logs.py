@@ -28,9 +28,8 @@ def read_log_table(*, env: str, service: str = "", lines: int = 50, rehearse: st
         UsageError: no such environment, or the service has no container; the message names those there are.
     """
     operation = Operation(rehearse)
-    environment = find_environment(read_environments(ENVIRONMENTS), env)
-    client, named = open_engine(STATE, rehearse=operation.rehearse)
-    project = named(environment.project)
+    environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(operation.rehearse)
+    client, project = open_engine(STATE, rehearse=operation.rehearse), environment.project
     facts = read_container_facts(client, project)
     chosen = [fact for fact in facts if not service or fact.service == service]
     if service and not chosen:

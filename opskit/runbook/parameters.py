@@ -45,7 +45,7 @@ class Operation:
             self.journal.write("compose", resource=event.kind, name=event.name, verb=event.verb, detail=event.detail)
 
 
-def find_stack(env: str, overlays: str = "") -> Environment:
+def find_stack(env: str, overlays: str = "", *, rehearse: bool) -> Environment:
     """The environment of that name or alias, with further files of compose/ merged after its own.
 
     Raises:
@@ -60,12 +60,12 @@ def find_stack(env: str, overlays: str = "") -> Environment:
         if name not in files:
             hint = did_you_mean(name, files)
             raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(files)}.")
-    return environment.model_copy(update={"compose": (*environment.compose, *names)})
+    return environment.rehearsed(rehearse).model_copy(update={"compose": (*environment.compose, *names)})
 
 
-def find_stacks(env: str) -> list[Environment]:
+def find_stacks(env: str, *, rehearse: bool) -> list[Environment]:
     """The environment of that name, or the one it works on; every one with a stack of its own where none is named."""
-    environments = read_environments(ENVIRONMENTS)
+    environments = {name: e.rehearsed(rehearse) for name, e in read_environments(ENVIRONMENTS).items()}
     if not env:
         return [environment for environment in environments.values() if not environment.act_on]
     chosen = find_environment(environments, env)

@@ -46,7 +46,7 @@ class Preflight(Operation):
         rehearse: str | bool = "no",
     ) -> None:
         super().__init__(rehearse)
-        self.environments = find_stacks(env)
+        self.environments = find_stacks(env, rehearse=self.rehearse)
         self.gpu = one_of("gpu", gpu, GPU_MODES)
         self.terms = read_terms(accept, strict=strict)
         self.record = record

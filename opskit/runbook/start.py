@@ -78,7 +78,8 @@ class Start(Operation):
     ) -> None:
         super().__init__(rehearse)
         self.interactive = is_interactive()
-        self.environment = find_stack(env or ("development" if self.interactive else ""), overlays)
+        env = env or ("development" if self.interactive else "")
+        self.environment = find_stack(env, overlays, rehearse=self.rehearse)
         self.gpu = one_of("gpu", gpu, GPU_MODES)
         self.terms = read_terms(accept, strict=strict)
         self.ports = one_of("ports", ports, PORTS)
@@ -93,6 +94,11 @@ class Start(Operation):
         target = collect_here(self.environment, gpu=self.gpu, ports=self.ports, level=self.level, journal=self.journal)
         target.keep_facts(self.journal)
         return target
+
+    def look_again(self) -> None:
+        """Forget what was read: the next act reads the machine as it is then."""
+        for read in ("target", "report", "steps"):
+            self.__dict__.pop(read, None)
 
     def choose(self) -> Table | VBox:
         """In JupyterLab the panel, which starts with what was chosen; headless, what was chosen in words."""
@@ -139,7 +145,8 @@ class Start(Operation):
         return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
 
     @cached_property
-    def _report(self) -> Report:
+    def report(self) -> Report:
+        """The judgement of the facts; taken once."""
         target = self.target
         with phase(self.journal, "preflight"):
             report = Report.from_facts(target.facts, self.terms)
@@ -148,7 +155,7 @@ class Start(Operation):
 
     def preflight(self) -> FindingsTable:
         """Every check, worst first; `gate` stops on it."""
-        return FindingsTable(self._report, self.rehearse)
+        return FindingsTable(self.report, self.rehearse)
 
     def gate(self) -> str:
         """Stop here if preflight found what must be fixed.
@@ -156,8 +163,8 @@ class Start(Operation):
         Raises:
             GateClosedError: something must be fixed; nothing was started.
         """
-        self._report.gate()
-        return f"Nothing blocks the launch: {len(self._report.findings)} findings, none of them stops a start."
+        self.report.gate()
+        return f"Nothing blocks the launch: {len(self.report.findings)} findings, none of them stops a start."
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

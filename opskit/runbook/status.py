@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,22 +38,21 @@ class Status(Operation):
 
     def __init__(self, *, env: str = "", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
-        self.environments = {environment.name: environment for environment in find_stacks(env)}
+        self.environments = {environment.name: environment for environment in find_stacks(env, rehearse=self.rehearse)}
 
     @cached_property
-    def _engine(self) -> tuple[DockerClient, Callable[[str], str]]:
+    def _engine(self) -> DockerClient:
         return open_engine(STATE, rehearse=self.rehearse)
 
     @cached_property
     def _names(self) -> dict[str, str]:
         """The environment by its Compose project."""
-        _, named = self._engine
-        return {named(e.project): e.name for e in self.environments.values()}
+        return {e.project: e.name for e in self.environments.values()}
 
     @cached_property
     def standing(self) -> tuple[tuple[str, Standing], ...]:
         """(environment, how it stands) of every container, and of every service of the last launch that has none."""
-        client, _ = self._engine
+        client = self._engine
         now = read_clock(client) or time.time()
         more = f" -p rehearse {self.level}" if self.rehearse else ""
         found = []
@@ -80,7 +78,7 @@ class Status(Operation):
         return Table(title, columns, rows, self.rehearse)
 
     def _row(self, standing: Standing) -> tuple[str, str, str, str]:
-        client, _ = self._engine
+        client = self._engine
         since = f"up {standing.up}" if standing.up else ""
         if standing.since_s is not None:
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(standing.since_s))
@@ -101,7 +99,7 @@ class Status(Operation):
 
     def gpus(self) -> FindingsTable:
         """Whether each container that was given GPUs still sees them; a few seconds at most."""
-        client, _ = self._engine
+        client = self._engine
         found = look_inside(client, read_grants(client, self._names))
         report = Report.of(found)
         self.journal.write("gpus", findings=report.findings)

@@ -31,10 +31,10 @@ class Stop(Operation):
 
     def __init__(self, *, env: str, rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
-        environment = find_environment(read_environments(ENVIRONMENTS), env)
+        environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(self.rehearse)
         engine = ensure_engine(STATE, say=print) if self.rehearse else None
         self.host = resolve_host(engine.host if engine else None)
-        self.project = engine.project(environment.project) if engine else environment.project
+        self.project = environment.project
         self.client = connect(self.host)
         self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=self.rehearse)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
                 before = _HEADER
             elif before and not before.endswith("\n"):
                 before += "\n"
+            _keep_copy(path)
             write_atomically(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(_MODE)
@@ -83,6 +85,8 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
 
 def forget_secrets(path: Path) -> tuple[str, ...]:
     """Take the generated secrets out of the file, for when the data made with them is gone; all else stays.
+
+    The file as it was stays beside it, dated.
 
     Returns:
         The names taken out.
@@ -95,6 +99,7 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
     with _written(path), _locked(path):
         gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
         if gone:
+            _keep_copy(path)
             lines = (_read(path) or "").splitlines(keepends=True)
             kept = [
                 line for line in lines if not any(e.name in gone for e in parse_lines(line) if isinstance(e, Entry))
@@ -119,6 +124,7 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
             return
         lines = (_read(path) or _HEADER).splitlines(keepends=True)
         kept = [line for line in lines if not any(e.name == name for e in parse_lines(line) if isinstance(e, Entry))]
+        _keep_copy(path)
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         write_atomically(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
@@ -150,6 +156,14 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _keep_copy(path: Path) -> None:
+    """Leave what is about to be changed as a dated file beside it, its owner's alone: the way back to data it opens."""
+    text = _read(path)
+    if text and any(isinstance(entry, Entry) for entry in parse_lines(text)):
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        write_atomically(path.with_name(f"{path.name}.before-{stamp}"), text)
 
 
 def _make(rule: SecretRule) -> str:

@@ -60,7 +60,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
     with phase(journal, "facts"):
         env_file = read_env_file(environment)
         placement = choose_placement(environment, env_file, gpu, machine)
-        moved = {} if ports == "keep" else read_overrides(machine.named(environment))
+        moved = {} if ports == "keep" else read_overrides(environment.project)
         draft = draft_project(environment, env_file, placement, machine, moved)
         project, compose = draft.project, machine.compose()
     with phase(journal, "compose config"):

@@ -146,14 +146,10 @@ class Machine:
         lists: dict[str, Any] = {name: self._known(name, r, look, required=True) for name, r in self._lists.items()}
         return replace(engine, **lists)
 
-    def named(self, environment: Environment) -> str:
-        """What the environment's Compose project is called here."""
-        return self.rehearsal.project(environment.project) if self.rehearsal else environment.project
-
     def runs(self, environment: Environment) -> bool:
         """Whether something of that environment runs already."""
         engine = self.engine_whole()
-        return isinstance(engine, EngineFacts) and engine.runs(self.named(environment))
+        return isinstance(engine, EngineFacts) and engine.runs(environment.project)
 
     @cached_property
     def reserved(self) -> tuple[int, ...]:

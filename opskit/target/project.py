@@ -23,6 +23,9 @@ from opskit.target.machine import Machine
 
 SECRETS = frozenset(BY_NAME)
 
+_NEAR = {"BIND_ADDRESS": "127.0.0.1", "NGINX_BIND_ADDRESS": "127.0.0.1"}
+"""A rehearsal is reached from this machine alone."""
+
 _UNMADE = "not-made-yet"
 """The value of a missing secret while the model is only looked at."""
 
@@ -77,13 +80,13 @@ def draft_project(
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
     own = UNNAMED if machine.rehearsal else {}
     given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
-    name, compose = machine.named(environment), machine.compose()
+    compose = machine.compose()
     engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
     settings = {**environment.settings, **moved}.items()
     project = Project(
         compose=compose if isinstance(compose, Compose) else Compose((), (0, 0, 0)),
-        name=name,
+        name=environment.project,
         files=files,
         env_file=path if path.exists() and not fault else None,
         environ={
@@ -96,6 +99,7 @@ def draft_project(
             **dict.fromkeys(unmade, _UNMADE),
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,
+            **(_NEAR if environment.rehearsal else {}),
         },
         engine_host=machine.address or None,
         withheld=SECRETS,

@@ -37,7 +37,7 @@ def stop(checkout: Checkout, env: str) -> None:
 
 
 def ask_postgres(checkout: Checkout, env: str, query: str) -> str:
-    password = read_secrets(checkout.root / f".env.{env}")["MULTIMODAL_DB_PASSWORD"].reveal()
+    password = read_secrets(checkout.env_file(env))["MULTIMODAL_DB_PASSWORD"].reveal()
     said = checkout.containers(env)["postgres"].exec_run(
         ["psql", "-h", "127.0.0.1", "-U", "multimodal", "-d", "multimodal", "-tAc", query],
         environment={"PGPASSWORD": password},
@@ -54,7 +54,7 @@ def test_two_environments_run_side_by_side_and_touch_nothing_of_each_other(check
         ask_postgres(checkout, env, insert.format(env))
     for env in ("staging", "optimized"):
         assert ask_postgres(checkout, env, "select string_agg(query, ' ') from search_sessions") == env
-    ours, others = (read_secrets(checkout.root / f".env.{env}") for env in ("staging", "optimized"))
+    ours, others = (read_secrets(checkout.env_file(env)) for env in ("staging", "optimized"))
     assert not {s.reveal() for s in ours.values()} & {s.reveal() for s in others.values()}
     running = {name: box.id for name, box in checkout.containers("optimized").items()}
     stop(checkout, "staging")
@@ -87,7 +87,7 @@ def test_production_is_watched_by_a_real_prometheus(checkout: Checkout) -> None:
 def test_a_load_test_runs_against_a_stack_that_is_up_and_fails_against_one_that_is_not(checkout: Checkout) -> None:
     start(checkout, "monitoring", "-p", "gpu", "dual")
     assert checkout.containers("monitoring")["elk-setup"].attrs["State"]["ExitCode"] == 0
-    key = read_secrets(checkout.root / ".env.monitoring")["LITELLM_MASTER_KEY"].reveal()
+    key = read_secrets(checkout.env_file("monitoring"))["LITELLM_MASTER_KEY"].reveal()
     short = {"JMETER_DURATION_S": "3", "TARGET_API_KEY": key}
     start(checkout, "performance", **short)
     said = checkout.containers("performance")["jmeter"].logs().decode()
@@ -125,6 +125,6 @@ def test_testing_is_up_in_seconds_on_its_own_network(checkout: Checkout) -> None
     label = {"label": f"com.docker.compose.project={checkout.project_of('testing')}"}
     names = [str(network.name).split("_")[-1] for network in checkout.engine.networks.list(filters=label)]
     assert names == ["test-network"]
-    secrets = read_secrets(checkout.root / ".env.testing")
+    secrets = read_secrets(checkout.env_file("testing"))
     assert list(secrets) == ["ALLURE_PASSWORD", "ALLURE_JWT_SECRET_KEY"]
     stop(checkout, "testing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -11,6 +12,7 @@ from opskit.secrets.policy import BY_NAME
 from opskit.secrets.store import read_secrets
 from tests.checkout import LABEL, Checkout
 
+REAL = "POSTGRES_PASSWORD=of-the-real-data\n"
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 
@@ -26,7 +28,9 @@ def furnished(checkout: Checkout, busybox: str, undo: ExitStack) -> Checkout:
         )
         undo.callback(_remove, checkout, box.id)
         box.start()
-    env = checkout.root / ".env.development"
+    (checkout.root / ".env.development").write_text(REAL)
+    env = checkout.env_file()
+    env.parent.mkdir(parents=True, exist_ok=True)
     env.write_text("HF_TOKEN=mine\nPOSTGRES_PASSWORD=old-password\n")
     return checkout
 
@@ -61,25 +65,34 @@ def test_it_only_shows_until_the_name_is_typed_then_wipes_that_project_and_start
     assert "would go" in notebook
     assert "stays: not ours" in notebook
 
-    # Half way: a container of another project is on the network, so that it cannot go.
+    # What could not be finished is refused before anything goes: a container of another project is on the network.
     net = furnished.engine.networks.get(f"{furnished.project}_net")
     stranger = furnished.engine.containers.get(f"{foreign}-box-1")
     net.connect(stranger)
     rc, said = run(furnished, furnished.project)
     assert rc == 1
     assert f"network {net.name}" in said
-    assert "active endpoints" in said
+    assert f"docker network disconnect {net.name} {stranger.name}" in said
+    assert "nothing was removed" in said
     assert "Traceback" not in said
-    assert held(furnished, furnished.project) == {"network"}
-    assert read_secrets(furnished.root / ".env.development")["POSTGRES_PASSWORD"].reveal() == "old-password"
+    assert held(furnished, furnished.project) == everything
+    assert read_secrets(furnished.env_file())["POSTGRES_PASSWORD"].reveal() == "old-password"
 
     net.disconnect(stranger)
+    with socket.create_server(("127.0.0.1", int(furnished.environ["REDIS_PORT"]))):  # and so is a start that cannot be
+        rc, said = run(furnished, furnished.project)
+        assert (rc, held(furnished, furnished.project)) == (1, everything), said
+        assert "[port-free]" in said
     rc, said = run(furnished, furnished.project)
     assert rc == 0, said
     assert "every service is up after" in said
     assert len(furnished.containers()) == 11
     assert held(furnished, foreign) == everything
-    secrets = read_secrets(furnished.root / ".env.development")
+    env = furnished.env_file()
+    secrets = read_secrets(env)
     assert secrets["HF_TOKEN"].reveal() == "mine", "the operator's own line stays"
     assert secrets["POSTGRES_PASSWORD"].reveal() != "old-password"
     assert secrets.keys() - {"HF_TOKEN"} <= BY_NAME.keys()
+    (kept,) = [p for p in env.parent.glob(f"{env.name}.before-*") if "old-password" in p.read_text()]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (furnished.root / ".env.development").read_text() == REAL, "the real environment's secrets are not touched"

@@ -23,7 +23,7 @@ def look(checkout: Checkout, *words: str) -> tuple[str, str]:
 
 
 def test_a_choice_is_written_on_confirmation_taken_by_auto_and_taken_out_again(checkout: Checkout) -> None:
-    env_file = checkout.root / ".env.staging"
+    env_file = checkout.env_file("staging")
     env_file.write_text("MINE=1\n")
 
     title, said = look(checkout, "-p", "gpu", "single")

@@ -63,7 +63,7 @@ def up(checkout: Checkout) -> Running:
     assert not isinstance(facts.stack, str)
     raw: Mapping[str, Any] = facts.stack.raw  # type: ignore[union-attr]  # a launch that went well has a model
     given = Given(
-        secrets=read_secrets(checkout.root / ".env.monitoring"),
+        secrets=read_secrets(checkout.env_file("monitoring")),
         texts=read_mounted(parse_stack(raw)),
         local=True,
         rehearsal=True,
@@ -100,7 +100,7 @@ def test_no_secret_is_in_what_a_smoke_check_leaves_or_shows(up: Running) -> None
     done = up.checkout.opskit("smoke", "monitoring", "-p", "rehearse", "yes", "-p", "overlays", WATCH)
     folder, _ = up.checkout.last()
     text = done.stdout + done.stderr + "".join(path.read_text() for path in folder.iterdir())
-    secrets = read_secrets(up.checkout.root / ".env.monitoring")
+    secrets = read_secrets(up.checkout.env_file("monitoring"))
     assert [name for name, secret in secrets.items() if secret.reveal() in text] == []
 
 

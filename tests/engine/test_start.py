@@ -65,7 +65,7 @@ def test_the_tables_of_init_sql_are_there_for_the_role_of_the_application(
 ) -> None:
     assert first.returncode == 0
     query = "select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public'"
-    password = read_secrets(checkout.root / ".env.development")["MULTIMODAL_DB_PASSWORD"].reveal()
+    password = read_secrets(checkout.env_file())["MULTIMODAL_DB_PASSWORD"].reveal()
     said = checkout.containers()["postgres"].exec_run(
         ["psql", "-h", "127.0.0.1", "-U", "multimodal", "-d", "multimodal", "-tAc", query],
         environment={"PGPASSWORD": password},
@@ -82,7 +82,7 @@ def test_init_sql_is_safe_to_read_twice_and_the_monitor_sees_no_data(
     again = ["psql", "-v", "ON_ERROR_STOP=1", "-qU", "postgres", "-f", "/docker-entrypoint-initdb.d/init.sql"]
     done = postgres.exec_run(again)
     assert done.exit_code == 0, done.output
-    password = read_secrets(checkout.root / ".env.development")["MONITOR_DB_PASSWORD"].reveal()
+    password = read_secrets(checkout.env_file())["MONITOR_DB_PASSWORD"].reveal()
     words = ["psql", "-h", "127.0.0.1", "-U", "monitor", "-d", "multimodal", "-tAc"]
 
     def ask(query: str) -> tuple[int | None, str]:
@@ -97,7 +97,7 @@ def test_init_sql_is_safe_to_read_twice_and_the_monitor_sees_no_data(
 
 def test_redis_runs_with_the_settings_of_the_files(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0
-    password = read_secrets(checkout.root / ".env.development")["REDIS_PASSWORD"].reveal()
+    password = read_secrets(checkout.env_file())["REDIS_PASSWORD"].reveal()
     redis = checkout.containers()["redis"]
     words = ["redis-cli", "config", "get", "maxmemory*"]
     said = str(redis.exec_run(words, environment={"REDISCLI_AUTH": password}).output, "utf-8")  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def test_a_question_goes_through_the_gateway_to_the_model_server(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0
-    key = read_secrets(checkout.root / ".env.development")["LITELLM_MASTER_KEY"].reveal()
+    key = read_secrets(checkout.env_file())["LITELLM_MASTER_KEY"].reveal()
     request = urllib.request.Request(
         f"http://127.0.0.1:{checkout.environ['NGINX_PORT']}/v1/chat/completions",
         json.dumps({"model": "local-llm", "messages": [{"role": "user", "content": "hello"}]}).encode(),
@@ -143,25 +143,25 @@ def test_the_facts_in_the_record_give_the_same_findings_again(
 def test_no_secret_is_in_anything_a_run_leaves_or_says(
     checkout: Checkout, first: subprocess.CompletedProcess[str]
 ) -> None:
-    secrets = read_secrets(checkout.root / ".env.development")
+    secrets = read_secrets(checkout.env_file())
     assert len(secrets) >= 13
     assert secrets["POSTGRES_PASSWORD"].reveal() != "shell", "the shell's value must not become the secret"
     folder, _ = checkout.last()
     said = first.stdout + first.stderr + "".join(path.read_text() for path in folder.iterdir())
     assert [name for name, secret in secrets.items() if secret.reveal() in said] == []
     assert SHELL_TOKEN not in said
-    assert (checkout.root / ".env.development").stat().st_mode & 0o777 == 0o600
+    assert checkout.env_file().stat().st_mode & 0o777 == 0o600
 
 
 def test_a_second_start_changes_nothing(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0
     before = {name: box.id for name, box in checkout.containers().items()}
-    secrets = (checkout.root / ".env.development").read_bytes()
+    secrets = checkout.env_file().read_bytes()
     again = checkout.start()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing was recreated" in again.stdout
     assert {name: box.id for name, box in checkout.containers().items()} == before
-    assert (checkout.root / ".env.development").read_bytes() == secrets
+    assert checkout.env_file().read_bytes() == secrets
     steps = next(event["steps"] for event in checkout.events() if event["kind"] == "plan")
     assert {step["act"] for step in steps} == {"keep"}
 
@@ -295,7 +295,7 @@ def test_with_ports_auto_a_busy_port_moves_and_every_address_shown_is_the_moved_
 
 def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0
-    kept, away = checkout.root / ".env.development", checkout.root / "kept"
+    kept, away = checkout.env_file(), checkout.root / "kept"
     kept.rename(away)
     try:
         refused = checkout.start()

@@ -89,7 +89,7 @@ def chain(checkout: Checkout) -> Iterator[Chain]:
     words = ("start", "-p", "env", "dev", "-p", "rehearse", "full", "-p", "deadline_s", "1800")
     done = checkout.run(*words)
     assert done.returncode == 0, done.stdout + done.stderr
-    secrets = read_secrets(checkout.root / ".env.development")
+    secrets = read_secrets(checkout.env_file())
     yield Chain(checkout, {name: secret.reveal() for name, secret in secrets.items()})
     stop(checkout, "dev", "full")
 
