@@ -61,6 +61,11 @@ class Environment(BaseModel):
         """The file its secrets are in, from the folder of pyproject.toml."""
         return f"{'.opskit/rehearsal/' if self.rehearsal else ''}.env.{self.name}"
 
+    @property
+    def words(self) -> str:
+        """What names it in a command, after `-p env`."""
+        return f"{self.name} -p rehearse yes" if self.rehearsal else self.name
+
     def rehearsed(self, rehearsal: bool) -> Environment:
         """The same as a rehearsal has it, where there is one."""
         return self.model_copy(update={"rehearsal": rehearsal})

@@ -244,7 +244,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_image_present: lambda f: check_image_present(_stack(f), _known(_engine(f).images), offline=f.rehearsal),
     check_image_reachable: lambda f: check_image_reachable(_pulls(f)),
     check_secret_data: lambda f: check_secret_data(
-        _stack(f), f.unmade, _known(_engine(f).volumes), f.environment.env_file
+        _stack(f), f.unmade, _known(_engine(f).volumes), f.environment.env_file, f.environment.words
     ),
     check_secret_file: lambda f: check_secret_file(f.environment.env_file, _known(f.files).mode),
     check_secret_readable: lambda f: check_secret_readable(f.environment.env_file, f.env_fault),

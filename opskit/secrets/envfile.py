@@ -88,6 +88,11 @@ def values_of(entries: Iterable[Entry | Damage], place: str, quoted: Container[s
     return values
 
 
+def quote(value: str) -> str:
+    """A value as the file has it: bare where that is safe, else in single quotes, which Compose takes as they are."""
+    return value if re.fullmatch(r"[A-Za-z0-9_./:@%+=-]+", value) else "'" + value.replace("'", "\\'") + "'"
+
+
 def _value(text: str) -> tuple[str, bool] | None:
     """The value and whether it is literal; None where its quotes do not close."""
     if text.startswith("'"):

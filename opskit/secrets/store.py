@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
 from opskit.files import write_atomically
-from opskit.secrets.envfile import Entry, parse_lines, values_of
+from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, is_secret
 from opskit.secrets.value import Secret
 
@@ -106,6 +106,29 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
             ]
             write_atomically(path, "".join(kept))
     return gone
+
+
+def put_back(path: Path, values: Mapping[str, str]) -> None:
+    """Add secrets whose values are known to a file that lacks them; what is there stays byte for byte.
+
+    Raises:
+        ConfigError: the file is damaged or cannot be written, or has one of them; it is as it was.
+        LockHeldError: another process keeps the lock.
+    """
+    path = path.resolve()
+    with _written(path), _locked(path):
+        there = read_secrets(path).keys() & values.keys()
+        if there:
+            raise ConfigError(f"{path}: {', '.join(sorted(there))} is there already; wanted a file without it")
+        if values:
+            before = (_read(path) or _HEADER).rstrip("\n") + "\n"
+            _keep_copy(path)
+            write_atomically(path, before + "".join(f"{name}={quote(value)}\n" for name, value in values.items()))
+
+
+def kept_copies(path: Path) -> tuple[Path, ...]:
+    """What the file was before each change, newest first."""
+    return tuple(sorted(path.parent.glob(f"{path.name}.before-*"), reverse=True))
 
 
 def write_setting(path: Path, name: str, value: str | None) -> None:

@@ -44,11 +44,11 @@ def test_secrets_lost_beside_data_pass_once_their_file_is_restored(
 ) -> None:
     ensure_secrets(env_file, RULES)
     away = env_file.rename(checkout.root / "kept")
-    (finding,) = trouble(checkout, "secret-data")
-    assert (finding.verdict, finding.subject) == (Verdict.FAIL, ".env.development")
-    assert "POSTGRES_PASSWORD" in finding.found
-    assert finding.found.endswith(f"missing, while there is data in {data}")
-    assert finding.remedy.startswith("restore .env.development from where it was kept")
+    findings = trouble(checkout, "secret-data")
+    assert {finding.verdict for finding in findings} == {Verdict.FAIL}
+    opened = {rule.name for rule in RULES if "postgres_data" in rule.volumes}
+    assert "POSTGRES_PASSWORD" in {finding.subject for finding in findings} <= opened
+    assert all(finding.found.endswith(f"while there is data in {data}") for finding in findings)
     assert not env_file.exists()
     away.rename(env_file)
     assert not trouble(checkout, "secret-data")
@@ -57,8 +57,8 @@ def test_secrets_lost_beside_data_pass_once_their_file_is_restored(
 def test_data_that_may_go_goes_by_the_printed_command_and_the_secrets_may_be_made_anew(
     checkout: Checkout, data: str
 ) -> None:
-    (finding,) = trouble(checkout, "secret-data")
-    assert follow(checkout, finding) == f"docker volume rm {data}"
+    finding = trouble(checkout, "secret-data")[0]
+    assert follow(checkout, finding, -1) == f"docker volume rm {data}"
     assert not trouble(checkout, "secret-data")
 
 

@@ -10,6 +10,7 @@ from opskit.compose.model import Stack
 from opskit.engine.facts import VolumeFact
 from opskit.preflight.finding import Finding, Verdict
 from opskit.secrets.policy import BY_NAME
+from opskit.secrets.roles import ROLES
 from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -78,15 +79,18 @@ def check_variable_set(demanded: Mapping[str, bool], env_file: str) -> tuple[Fin
 
 
 def check_secret_data(
-    stack: Stack, unmade: Iterable[str], volumes: Iterable[VolumeFact], env_file: str
+    stack: Stack, unmade: Iterable[str], volumes: Iterable[VolumeFact], env_file: str, env: str
 ) -> tuple[Finding, ...]:
     """No secret is to be made again while data made with an earlier one is there: that locks everybody out.
+
+    One finding a secret, with its own volumes: a secret that opens no data is made, and is none.
 
     Args:
         stack: the environment.
         unmade: secrets the environment needs that the env file does not hold.
         volumes: those of its project are its data.
         env_file: where the secrets are.
+        env: the environment's name, and what follows it in a command.
     """
     missing, data = sorted(unmade), {v.key: v.name for v in volumes if v.project == stack.project}
     locked = [name for name in missing if BY_NAME[name].volumes & data.keys()]
@@ -94,11 +98,23 @@ def check_secret_data(
     if not locked:
         found = f"{len(missing)} to be made, no data made with them" if missing else "complete"
         return (Finding("secret-data", Verdict.PASS, env_file, found, wanted),)
-    names = sorted(name for key, name in data.items() if any(key in BY_NAME[secret].volumes for secret in locked))
-    found = f"{', '.join(locked)} missing, while there is data in {', '.join(names)}"
-    command = f"docker volume rm {' '.join(names)}"
-    remedy = f"restore {env_file} from where it was kept; only where the data may go, `{command}`"
-    return (Finding("secret-data", Verdict.FAIL, env_file, found, wanted, remedy),)
+    findings = []
+    for name in locked:
+        volumes_of = [volume for key, volume in sorted(data.items()) if key in BY_NAME[name].volumes]
+        found = f"not in {env_file}, while there is data in {', '.join(volumes_of)}"
+        findings.append(
+            Finding("secret-data", Verdict.FAIL, name, found, wanted, _way_back(name, env_file, env, volumes_of))
+        )
+    return tuple(findings)
+
+
+def _way_back(name: str, env_file: str, env: str, volumes: Iterable[str]) -> str:
+    """The remedies, the one that loses nothing first."""
+    look = f"`opskit run secrets -p env {env} -p action recover` reads it back where a container still holds it"
+    kept = f"else put back a copy of {env_file} (kept ones are `{env_file}.before-*`)"
+    new = "; else start with `-p accept secret-data`, and give the role the new one by `-p action repair`"
+    last = f"; only where the data may go, `docker volume rm {' '.join(volumes)}`"
+    return f"{look}; {kept}{new if name in ROLES else ''}{last}"
 
 
 def check_secret_file(env_file: str, mode: int | None) -> tuple[Finding, ...]:

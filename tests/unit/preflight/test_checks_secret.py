@@ -23,7 +23,9 @@ PROJECT = "multimodal-staging"
     ],
 )
 def test_a_secret_that_no_data_was_made_with_is_made_beside_data(unmade: list[str], volumes: list[str]) -> None:
-    (finding,) = check_secret_data(stack(), unmade, [volume(name, PROJECT) for name in volumes], ".env.development")
+    (finding,) = check_secret_data(
+        stack(), unmade, [volume(name, PROJECT) for name in volumes], ".env.development", "dev"
+    )
     assert finding.verdict is Verdict.PASS
 
 
@@ -42,18 +44,22 @@ def test_a_secret_that_no_data_was_made_with_is_made_beside_data(unmade: list[st
     ],
 )
 def test_a_lost_secret_fails_beside_each_volume_it_opens(secret: str, key: str) -> None:
-    (finding,) = check_secret_data(stack(), [secret], [volume(key, PROJECT)], ".env.staging")
+    (finding,) = check_secret_data(stack(), [secret], [volume(key, PROJECT)], ".env.staging", "staging")
     assert finding.verdict is Verdict.FAIL
 
 
-def test_a_lost_secret_of_old_data_names_both_and_no_other_volume() -> None:
+def test_each_lost_secret_has_a_finding_with_its_own_volumes_and_ways_back() -> None:
     data = [volume(key, PROJECT) for key in ("redis_data", "postgres_data", "n8n_data")]
     unmade = ["REDIS_PASSWORD", "N8N_ENCRYPTION_KEY", "N8N_DB_PASSWORD"]
-    (finding,) = check_secret_data(stack(), unmade, [*data, volume("grafana_data", "other")], ".env.development")
-    assert (
-        finding.found == "N8N_DB_PASSWORD, N8N_ENCRYPTION_KEY missing, while there is data in n8n_data, postgres_data"
-    )
-    assert "docker volume rm n8n_data postgres_data" in finding.remedy
+    role, key = check_secret_data(stack(), unmade, [*data, volume("grafana_data", "other")], ".env.dev", "dev")
+    assert (role.subject, role.found) == ("N8N_DB_PASSWORD", "not in .env.dev, while there is data in postgres_data")
+    assert key.found == "not in .env.dev, while there is data in n8n_data, postgres_data"
+    for finding in (role, key):
+        assert "opskit run secrets -p env dev -p action recover" in finding.remedy
+        assert ".env.dev.before-*" in finding.remedy
+    assert "action repair" in role.remedy
+    assert "action repair" not in key.remedy
+    assert role.remedy.endswith("`docker volume rm postgres_data`")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""Secrets beside the data they open: what is missing or differs, and the ways back that lose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from opskit.compose.source import read_source
+from opskit.engine.client import begin_inside, take_answer
+from opskit.engine.facts import EngineFacts, read_container_facts
+from opskit.engine.variables import read_variables
+from opskit.errors import LaunchFailedError, OpskitError, UsageError
+from opskit.lock import hold_project
+from opskit.paths import ROOT
+from opskit.runbook.on_stack import OnStack
+from opskit.runbook.parameters import one_of
+from opskit.secrets.policy import SecretRule, rules_for
+from opskit.secrets.recover import find_values, mark_of
+from opskit.secrets.roles import ROLES, alter_words, login_words
+from opskit.secrets.store import kept_copies, put_back
+from opskit.show.tables import Table
+from opskit.target.project import resolve
+from opskit.unknown import or_else
+
+ACTIONS = ("", "recover", "repair")
+_ASK_S = 30.0
+
+
+class Secrets(OnStack):
+    """What each secret opens, whether the containers hold the same, and two operations that bring them together.
+
+    Args:
+        env: name or alias of an environment.
+        overlays: as it was started with.
+        action: `recover` puts missing values back into the env file, as the containers still hold them; `repair` gives
+            the roles of PostgreSQL the passwords of the env file, and needs `confirm`. Empty only looks.
+        confirm: for `repair`, the project's name, typed.
+        rehearse: as in `Start`.
+
+    Raises:
+        UsageError: no such environment, overlay or action.
+    """
+
+    def __init__(
+        self, *, env: str, overlays: str = "", action: str = "", confirm: str = "", rehearse: str | bool = "no"
+    ) -> None:
+        super().__init__(env, overlays, rehearse)
+        self.action = one_of("action", action, ACTIONS)
+        self.confirm = confirm
+        self.path = ROOT / self.environment.env_file
+
+    @cached_property
+    def _held(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """What the containers hold: services by value by name."""
+        client, project = self.target.opened()[0], self.target.project
+        names = [rule.name for rule in self._rules]
+        marked = replace(project, environ={**project.environ, **{name: mark_of(name) for name in names}})
+        stack = resolve(marked, {})
+        services = getattr(stack, "services", ())
+        templates = {
+            service.name: {key: str(value) for key, value in (service.raw.get("environment") or {}).items()}
+            for service in services
+        }
+        return find_values(templates, read_variables(client, project.name))
+
+    @cached_property
+    def _rules(self) -> tuple[SecretRule, ...]:
+        return rules_for(read_source(self.target.project.files).demanded)
+
+    @cached_property
+    def _volumes(self) -> Mapping[str, str]:
+        """The environment's volumes that are there, name by key."""
+        engine = self.target.facts.engine
+        volumes = or_else(engine.volumes, ()) if isinstance(engine, EngineFacts) else ()
+        return {v.key: v.name for v in volumes if v.key and v.project == self.target.project.name}
+
+    def table(self) -> Table:
+        """Each secret: whether the env file has it, what it opens, and whether the containers hold the same."""
+        rows = [
+            (
+                rule.name,
+                "there" if rule.name in self.target.secrets else "missing",
+                ", ".join(sorted(self._volumes[key] for key in rule.volumes & self._volumes.keys())),
+                self._compare(rule.name),
+            )
+            for rule in self._rules
+        ]
+        self.journal.write("secrets", rows=rows)
+        columns = ("secret", self.environment.env_file, "data it opens", "the containers hold")
+        return Table(f"{len(rows)} secrets of {self.target.project.name}", columns, rows, self.rehearse)
+
+    def _compare(self, name: str) -> str:
+        held, secret = self._held.get(name, {}), self.target.secrets.get(name)
+        words = []
+        for value, services in held.items():
+            word = "a value" if secret is None else "the same" if secret.reveal() == value else "another value"
+            words.append(f"{word} ({', '.join(dict.fromkeys(services))})")
+        return "; ".join(words)
+
+    def copies(self) -> Table:
+        """The earlier states of the env file that were kept: one is put back by hand, with `cp`."""
+        rows = [(str(path.relative_to(ROOT)), f"cp -p {path} {self.path}") for path in kept_copies(self.path)]
+        return Table(f"{len(rows)} kept copies, newest first", ("copy", "to put it back"), rows, self.rehearse)
+
+    def act(self) -> Table:
+        """Do what `action` says.
+
+        Raises:
+            UsageError: `repair` without the project's name, or a missing value has several sources that differ.
+            LaunchFailedError: PostgreSQL refused; nothing was changed.
+            LockHeldError: a launch of the environment is in progress.
+        """
+        if not self.action:
+            repair = "gives the roles of PostgreSQL the passwords of the env file; needs confirm"
+            rows = [("recover", "puts missing values back, as the containers hold them"), ("repair", repair)]
+            return Table("Nothing was changed", ("action", "what it does"), rows, self.rehearse)
+        with hold_project(self.target.project.name, engine=self.target.engine_id):
+            return self._recover() if self.action == "recover" else self._repair()
+
+    def _recover(self) -> Table:
+        missing = [rule.name for rule in self._rules if rule.name not in self.target.secrets]
+        several = [name for name in missing if len(self._held.get(name, {})) > 1]
+        if several:
+            raise UsageError(
+                f"action: the containers hold different values of {', '.join(several)}; wanted one. Remove those "
+                "containers that are not of this data, then run this again."
+            )
+        found = {name: next(iter(self._held[name])) for name in missing if name in self._held}
+        put_back(self.path, found)
+        rows = [(name, f"put back, from {', '.join(*self._held[name].values())}") for name in found]
+        rows += [(name, "not found in any container") for name in missing if name not in found]
+        self.journal.write("note", text=f"put back into {self.environment.env_file}: {', '.join(found) or 'nothing'}")
+        return Table(f"{len(found)} of {len(missing)} missing secrets put back", ("secret", "now"), rows, self.rehearse)
+
+    def _repair(self) -> Table:
+        project = self.target.project.name
+        if self.confirm != project:
+            raise UsageError(f"confirm: found {self.confirm!r}; type {project}: its roles get other passwords.")
+        client = self.target.opened()[0]
+        box = next((f.id for f in read_container_facts(client, project) if f.service == "postgres"), None)
+        names = [name for name in ROLES if name in self.target.secrets]
+        if box is None:
+            raise OpskitError(f"{project}: there is no container of postgres. Remedy: `opskit run start` makes one.")
+        values = {name: self.target.secrets[name].reveal() for name in names}
+        changed = take_answer(begin_inside(client, box, alter_words(names), timeout_s=_ASK_S, environment=values))
+        redact = self.target.redact()
+        if changed.exit_code != 0:
+            raise LaunchFailedError(f"{project}: PostgreSQL refused, no role was changed: {redact(changed.text)}")
+        rows = []
+        for name in names:
+            login = begin_inside(
+                client, box, login_words(name), timeout_s=_ASK_S, environment={"PGPASSWORD": values[name]}
+            )
+            answer = take_answer(login)
+            rows.append((ROLES[name], name, "logs in" if answer.exit_code == 0 else redact(answer.text)))
+        if refused := [row for row in rows if row[2] != "logs in"]:
+            raise LaunchFailedError("\n".join(f"{project}: {role} with {name}: {said}" for role, name, said in refused))
+        self.journal.write("note", text=f"the roles of {project} have the passwords of {self.environment.env_file}")
+        more = f" -p rehearse {self.level}" if self.rehearse else ""
+        after = f"`opskit run start -p env {self.environment.name}{more}` gives them to the services too"
+        return Table(f"Repaired; {after}", ("role", "secret", "tried"), rows, self.rehearse)

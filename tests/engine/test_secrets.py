@@ -1,0 +1,101 @@
+"""Secrets that were lost, edited or put back from an old file, beside real data: each comes to ready again with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opskit.secrets.store import kept_copies, read_secrets
+from tests.checkout import Checkout
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+ROW = "kept through it all"
+
+
+@pytest.fixture(scope="module")
+def up(checkout: Checkout) -> Checkout:
+    """A development that runs, with a row of data."""
+    done = checkout.start()
+    assert done.returncode == 0, done.stdout + done.stderr
+    ask(checkout, f"INSERT INTO search_sessions (query) VALUES ('{ROW}')")  # noqa: S608  our own text
+    return checkout
+
+
+@pytest.fixture
+def env_file(up: Checkout) -> Iterator[Path]:
+    path = up.env_file()
+    before = path.read_bytes()
+    yield path
+    path.write_bytes(before)
+
+
+def ask(checkout: Checkout, query: str) -> str:
+    said = checkout.containers()["postgres"].exec_run(["psql", "-U", "postgres", "-d", "multimodal", "-tAc", query])
+    assert said.exit_code == 0, said.output
+    return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
+
+
+def secrets(checkout: Checkout, *words: str) -> tuple[int, str]:
+    done = checkout.run("secrets", "-p", "env", "dev", "-p", "rehearse", "yes", *words)
+    return done.returncode, done.stdout + done.stderr
+
+
+def is_ready(checkout: Checkout) -> None:
+    done = checkout.start()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ask(checkout, "SELECT query FROM search_sessions") == ROW
+
+
+def test_a_lost_env_file_is_read_back_from_the_containers(up: Checkout, env_file: Path) -> None:
+    before = read_secrets(env_file)
+    env_file.unlink()
+    refused = up.start()
+    assert refused.returncode == 1
+    assert "-p action recover" in refused.stderr
+    rc, said = secrets(up, "-p", "action", "recover")
+    assert rc == 0, said
+    back = read_secrets(env_file)
+    lost = before.keys() - back.keys()
+    assert not any(back[name] != before[name] for name in back)
+    assert not lost, f"not found in any container: {lost}"
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    notebook = (up.last()[0] / "secrets.ipynb").read_text()
+    assert "put back, from" in notebook
+    assert not any(secret.reveal() in notebook for secret in before.values())
+    is_ready(up)
+
+
+def test_edited_passwords_of_roles_fail_and_are_repaired_in_place(up: Checkout, env_file: Path) -> None:
+    text = env_file.read_text()
+    env_file.write_text(
+        re.sub(r"(?m)^(\w+_DB_PASSWORD|POSTGRES_PASSWORD)=.*$", r"\1=edited-by-hand-and-long-enough", text)
+    )
+    failed = up.start()
+    assert failed.returncode == 1
+    assert "password" in failed.stderr
+    rc, said = secrets(up, "-p", "action", "repair")
+    assert rc == 1
+    assert f"type {up.project}" in said
+    rc, said = secrets(up, "-p", "action", "repair", "-p", "confirm", up.project)
+    assert rc == 0, said
+    assert (up.last()[0] / "secrets.ipynb").read_text().count("logs in") >= 5
+    is_ready(up)
+    # The old file is put back: the same, the other way round.
+    env_file.write_text(text)
+    assert up.start().returncode == 1
+    rc, said = secrets(up, "-p", "action", "repair", "-p", "confirm", up.project)
+    assert rc == 0, said
+    is_ready(up)
+
+
+def test_every_change_leaves_a_copy_and_a_look_changes_nothing(up: Checkout, env_file: Path) -> None:
+    before = env_file.read_bytes()
+    rc, said = secrets(up)
+    assert rc == 0, said
+    assert env_file.read_bytes() == before
+    notebook = (up.last()[0] / "secrets.ipynb").read_text()
+    assert "the same (postgres)" in notebook
+    assert all(copy.stat().st_mode & 0o777 == 0o600 for copy in kept_copies(env_file))
