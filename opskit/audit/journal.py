@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -13,25 +14,25 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from opskit.audit.spool import JOURNAL, spooled, write_file
 from opskit.errors import ConfigError
+from opskit.files import write_atomically
 
 RUN_FOLDER = "OPSKIT_RUN_FOLDER"
 """The variable by which the kernel of a recorded run learns its folder."""
-
-_NAME = "events.jsonl"
 
 
 def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
     """Make `<root>/<yyyy>/<mm>/<utc time>-<environment>-<act>/`; a second one in the same second gets a number.
 
     Raises:
-        ConfigError: it cannot be made; without a record nothing is done.
+        ConfigError: it cannot be made, and not for want of room; without a record nothing is done.
     """
     now = time.gmtime()
     word = re.sub(r"[^A-Za-z0-9_-]+", "-", environment) or "none"
     stem = f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{word}-{act}"
     month = root / time.strftime("%Y", now) / time.strftime("%m", now)
-    number = 1
+    number, folder = 1, month / stem
     try:
         month.mkdir(parents=True, exist_ok=True)
         while True:
@@ -43,6 +44,8 @@ def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
                 continue
             return folder
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            return folder  # each file goes to the spool
         raise ConfigError(
             f"making a run's folder in {root}: {error.strerror or error}; wanted one that this user may write to. "
             f"Remedy: look at `ls -ld {root.parent} {root}` and `findmnt -T {root.parent}`; nothing was started."
@@ -66,15 +69,17 @@ class Journal:
         if self.folder is None:
             return
         line = json.dumps({"at": round(time.time(), 3), "kind": kind, **{k: plain(v) for k, v in data.items()}})
-        with (self.folder / _NAME).open("a", encoding="utf-8") as sink:
-            sink.write(line + "\n")
+
+        def append(path: Path) -> None:
+            with path.open("a", encoding="utf-8") as sink:
+                sink.write(line + "\n")
+
+        write_file(self.folder, JOURNAL, append)
 
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the journal."""
         if self.folder is not None:
-            path = self.folder / name
-            path.touch(mode=0o600)
-            path.write_text(text, encoding="utf-8")
+            write_file(self.folder, name, lambda path: write_atomically(path, text))
 
 
 @contextlib.contextmanager
@@ -115,7 +120,8 @@ def read_journal(folder: Path, *, skip: int = 0) -> tuple[dict[str, Any], ...]:
     A line that is no event (a full disk leaves half of one, and the next is written behind it) is one of kind
     `unreadable`, so that one bad line hides neither the others nor itself.
     """
-    return tuple(_events(folder / _NAME))[skip:]
+    places = (folder, *spooled(folder))
+    return tuple(event for place in places for event in _events(place / JOURNAL))[skip:]
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

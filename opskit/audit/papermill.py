@@ -28,6 +28,7 @@ from traitlets.config import Config
 from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.parameters import check_parameters, declared_parameters
+from opskit.audit.spool import file_spooled, write_file
 from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_record
 from opskit.errors import UsageError
 from opskit.files import write_atomically
@@ -101,7 +102,10 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
 
     def save(self, **kwargs: Any) -> None:  # noqa: ANN401
         """Save where papermill was told to, and in the run's folder."""
-        super().save(**kwargs)
+        try:
+            super().save(**kwargs)
+        except OSError as error:
+            print(f"WARNING: {self.output_path}: {error.strerror or error}. The run goes on.", file=sys.stderr)  # noqa: T201
         _write_notebook(self.archive, self.nb)
 
 
@@ -148,6 +152,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             output_path=output_path,
             **{key: kwargs[key] for key in own if key in kwargs},
         )
+        file_spooled()
         start = begin_record(act, parameters)
         write_record(folder, start, ended_by=STILL_RUNNING)
         error: BaseException | None = None
@@ -179,6 +184,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             ok = error is None and message is None
             manager.journal.write("ended", ok=ok, act=act, seconds=round(time.time() - start["started"], 3))
             write_record(folder, start, ended_by=manager.ended_by)
+            file_spooled()
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
@@ -195,7 +201,8 @@ def _folder(act: str, parameters: dict[str, Any]) -> Path:
 
 
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
-    write_atomically(path, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    write_file(path.parent, path.name, lambda place: write_atomically(place, text))
 
 
 def _mark_errors(manager: RecordingManager, output_path: str | None, *, timeout_s: float | None) -> str | None:

@@ -73,8 +73,9 @@ def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.D
     folder = open_run_folder(AUDIT, environment=parameters.get("env", ""), act=name)
     words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
     command = (sys.executable, "-m", "opskit", "run", name, *words)
+    log = folder / "log" if folder.is_dir() else Path(os.devnull)
     with held():
-        return folder, process.start_detached(command, log=folder / "log", env={RUN_FOLDER: str(folder)})
+        return folder, process.start_detached(command, log=log, env={RUN_FOLDER: str(folder)})
 
 
 def is_interactive() -> bool:

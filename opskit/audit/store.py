@@ -13,6 +13,7 @@ from typing import Any
 
 from opskit.audit.journal import Journal, read_journal
 from opskit.audit.record import compose_record
+from opskit.audit.spool import write_file
 from opskit.files import write_atomically
 from opskit.paths import login
 
@@ -41,7 +42,8 @@ def begin_record(act: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 def write_record(folder: Path, start: Mapping[str, Any], *, ended_by: str | None) -> None:
     """Write the record of a run that began so; what the journal says by now is in it."""
     record = compose_record(start, read_journal(folder), ended_by=ended_by, ended=time.time())
-    write_atomically(folder / _NAME, json.dumps(record, indent=2) + "\n")
+    text = json.dumps(record, indent=2) + "\n"
+    write_file(folder, _NAME, lambda path: write_atomically(path, text))
 
 
 def tell_interrupt(journal: Journal) -> None:

@@ -179,6 +179,12 @@ class Stack:
             binds += [(f"{section}/{name}", entry["file"]) for name, entry in entries.items() if "file" in entry]
         return tuple(binds)
 
+    @property
+    def variables(self) -> tuple[Mapping[str, str], ...]:
+        """The variables of each service's containers; one that the Engine's host would give is left out."""
+        given = (service.raw.get("environment") or {} for service in self.services)
+        return tuple({k: str(v).replace("$$", "$") for k, v in one.items() if v is not None} for one in given)
+
 
 def parse_stack(data: Mapping[str, Any]) -> Stack:
     """Read the object that `config --format json` prints.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]\s*(.*)", re.DOTALL)
 _SINGLE = re.compile(r"'((?:\\.|[^'\\])*)'(?:\s*#.*)?", re.DOTALL)
+_ESCAPE = re.compile(r'\\(["$\\])')
 _DOUBLE = re.compile(r'"((?:\\.|[^"\\])*)"(?:\s*#.*)?', re.DOTALL)
 
 
@@ -100,6 +101,6 @@ def _value(text: str) -> tuple[str, bool] | None:
         return (found[1].replace("\\'", "'"), True) if found else None
     if text.startswith('"'):
         found = _DOUBLE.fullmatch(text)
-        return (found[1], not set(found[1]) & set("$\\")) if found else None
+        return (_ESCAPE.sub(r"\1", found[1]), not set(found[1]) & set("$\\")) if found else None
     value = text.partition(" #")[0].strip()
     return value, "$" not in value

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 ALPHABET = string.ascii_letters + string.digits + "_-"
 """URL-safe, and nothing that a shell, YAML or Compose's interpolation would take for its own; 6 bits a character."""
@@ -56,6 +58,18 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("ALLURE_JWT_SECRET_KEY"),
 )
 
+_SECRET_WORDS = frozenset((
+    "PASS", "PASSWD", "PASSWORD", "PASSPHRASE", "PWD", "SECRET", "SECRETS", "TOKEN", "KEY", "KEYS", "CREDENTIAL",
+    "CREDENTIALS", "DSN", "WEBHOOK",
+))  # fmt: skip
+_ABOUT_ONE = frozenset((
+    "FILE", "PATH", "ALIAS", "NAME", "LENGTH", "EXPIRES", "EXPIRATION", "ALGORITHM", "TTL", "LIMIT", "TYPE", "ENABLED",
+    "HEADER",
+))  # fmt: skip
+"""Last words of a name whose value is about a secret, and none."""
+_PLAIN = re.compile(r"[a-z-]{0,12}|[0-9.]{0,5}")
+_USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+
 BY_NAME: Mapping[str, SecretRule] = {rule.name: rule for rule in RULES}
 
 
@@ -67,4 +81,21 @@ def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:
 
 def is_secret(name: str) -> bool:
     """Whether a variable's value must never be shown: one of the table, or one whose name says so."""
-    return name in BY_NAME or name.endswith(("_PASSWORD", "_TOKEN", "_KEY", "_SECRET", "_WEBHOOK_URL"))
+    words = name.upper().split("_")
+    return name in BY_NAME or (not _SECRET_WORDS.isdisjoint(words) and words[-1] not in _ABOUT_ONE)
+
+
+def hidden_of(values: Mapping[str, str], *, words: bool = True) -> Mapping[str, str]:
+    """The values that must never be shown, by name, passwords inside URLs among them.
+
+    Args:
+        values: variables.
+        words: whether a plain word counts; in place of one that stands in a Compose file, texts would be blanked.
+    """
+    named = {name: value for name, value in values.items() if is_secret(name)}
+    hidden = {name: value for name, value in named.items() if words or not _PLAIN.fullmatch(value)}
+    for name, value in values.items():
+        for password in _USERINFO.findall(value):
+            hidden[f"{name} password"] = password
+            hidden[f"{name} password, decoded"] = unquote(password)
+    return hidden

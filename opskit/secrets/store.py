@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from opskit.errors import ConfigError, LockHeldError
 from opskit.files import write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
-from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, is_secret
+from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, hidden_of
 from opskit.secrets.value import Secret
 
 _MODE = 0o600
@@ -48,8 +48,8 @@ def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[
         env_file: its values.
         used: names of the variables that the Compose files use.
     """
-    shell = {name: os.environ[name] for name in used if is_secret(name) and os.environ.get(name)}
-    return {**shell, **{name: value.reveal() for name, value in env_file.items() if is_secret(name)}}
+    shell = {name: os.environ[name] for name in used if os.environ.get(name)}
+    return {**hidden_of(shell), **hidden_of({name: value.reveal() for name, value in env_file.items()})}
 
 
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:

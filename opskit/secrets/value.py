@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 
 class Secret:
@@ -45,14 +48,32 @@ _SHORTEST = 6
 
 
 def make_redact(secrets: Mapping[str, str]) -> Callable[[str], str]:
-    """A function that puts `[NAME]` in the place of each secret's value, also in its URL and JSON forms."""
-    names = {
-        form: name
-        for name, value in secrets.items()
-        if len(value) >= _SHORTEST
-        for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])
-    }
+    """A function that puts `[NAME]` in the place of each secret's value, in every form of `forms_of`."""
+    found = [(form, name) for name, value in secrets.items() if len(value) >= _SHORTEST for form in forms_of(value)]
+    names = {form: name for form, name in found if len(form) >= _SHORTEST}
     if not names:
         return str
     pattern = re.compile("|".join(re.escape(form) for form in sorted(names, key=len, reverse=True)))
     return lambda text: pattern.sub(lambda hit: f"[{names[hit[0]]}]", text)
+
+
+def forms_of(value: str) -> Iterator[str]:
+    """A value as programs write it: plain, in a URL, JSON, HTML, a shell, Python or hexadecimal, and in Base64.
+
+    Base64 is given for each place the value may have in a longer text, as in Basic authentication; the characters that
+    its neighbours decide are left out.
+    """
+    plain = (value, json.dumps(value)[1:-1], html.escape(value), repr(value)[1:-1], shlex.quote(value))
+    for form in plain:
+        yield form
+        for quoted in (quote(form, safe=""), quote(form), quote_plus(form)):
+            yield quoted
+            yield re.sub("%[0-9A-F]{2}", lambda hit: hit[0].lower(), quoted)
+    data = value.encode("utf-8", "surrogatepass")
+    yield data.hex()
+    yield data.hex().upper()
+    for shift, own in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(shift) + data).decode()
+        inner = encoded[own : (shift + len(data)) * 8 // 6]
+        yield inner
+        yield inner.translate(str.maketrans("+/", "-_"))

@@ -17,7 +17,7 @@ from opskit.gpu.model import Inventory
 from opskit.paths import ROOT
 from opskit.preflight.archive import to_json
 from opskit.preflight.facts import Facts
-from opskit.secrets.policy import rules_for
+from opskit.secrets.policy import hidden_of, rules_for
 from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
 from opskit.secrets.value import Secret, make_redact
 from opskit.target.port_overrides import write_overrides
@@ -75,7 +75,10 @@ class Target:
 
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        return make_redact(read_hidden(self.secrets, read_source(self.project.files).used))
+        hidden = read_hidden(self.secrets, read_source(self.project.files).used)
+        written = self.facts.stack.variables if isinstance(self.facts.stack, Stack) else ()
+        literal = {name: value for variables in written for name, value in hidden_of(variables, words=False).items()}
+        return make_redact({**literal, **hidden})
 
     def with_secrets(self) -> tuple[Target, tuple[str, ...]]:
         """Make the secrets that are missing, and resolve the model with them. Returns the names made."""

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import base64
 import copy
+import html
 import json
 import pickle
+import re
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from opskit.secrets.value import Secret
+from opskit.secrets.policy import hidden_of
+from opskit.secrets.value import Secret, make_redact
 
 SECRET = Secret("REDIS_PASSWORD", "hunter2-hunter2")
 
@@ -35,3 +44,46 @@ def test_secrets_compare_by_name_and_value() -> None:
     assert Secret("REDIS_PASSWORD", "hunter2-hunter2") == SECRET
     assert Secret("REDIS_PASSWORD", "other") != SECRET
     assert SECRET != "hunter2-hunter2"
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "url": lambda v: quote(v, safe=""),
+    "url, lower case": lambda v: re.sub("%..", lambda hit: hit[0].lower(), quote(v, safe="")),
+    "form": quote_plus,
+    "json": json.dumps,
+    "json in a url": lambda v: quote(json.dumps(v)),
+    "html": html.escape,
+    "python": repr,
+    "shell": shlex.quote,
+    "hexadecimal": lambda v: v.encode().hex(),
+    "base64": lambda v: base64.b64encode(v.encode()).decode(),
+    "basic": lambda v: base64.b64encode(f"u:{v}".encode()).decode(),
+    "basic, longer name": lambda v: base64.b64encode(f"postgres:{v}".encode()).decode(),
+    "base64 of a line": lambda v: base64.urlsafe_b64encode(f"key={v}\n".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=382), min_size=12, max_size=60))
+def test_no_form_of_a_value_is_left(written: Callable[[str], str], value: str) -> None:
+    text = f"before {written(value)} after"
+    left = make_redact({"NAME": value})(text)
+    assert "[NAME]" in left
+    assert left.startswith("before ")
+    assert left.endswith(" after")
+    assert len(left) < len("before [NAME] after") + 20
+
+
+def test_names_and_urls_tell_what_must_not_be_shown() -> None:
+    shown = {
+        "N8N_LOG_LEVEL": "debugging-all",
+        "SECRET_FILE": "/run/secrets/x",
+        "KEY_ALIAS": "Multimodal",
+        "API_KEY": "none",
+    }
+    hidden = {
+        name: f"value-{name}-1" for name in ("N8N_SMTP_PASS", "OPENAI_API_KEYS", "SLACK_WEBHOOK_URL", "SENTRY_DSN")
+    }
+    assert hidden_of(shown | hidden, words=False) == hidden
+    assert list(hidden_of({"SMTP_URL": "smtps://u:p%40ss-word@mail:465"}).values()) == ["p%40ss-word", "p@ss-word"]
