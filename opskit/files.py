@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+PART = ".part"
+"""What the name of a file ends in that is being written; one that stays is of a process that was killed."""
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file in one step: a reader sees the old one or the new one, also after a power cut.
@@ -15,7 +18,7 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=PART)
     try:
         with os.fdopen(handle, "wb") as sink:
             if path.exists() and os.geteuid() == 0:

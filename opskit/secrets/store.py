@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,13 +14,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
-from opskit.files import write_atomically
+from opskit.files import PART, write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, hidden_of
 from opskit.secrets.value import Secret
 
 _MODE = 0o600
 _LOCK_S = 30.0
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
 _HEADER = "# Secrets of one environment, made by opskit. A value is never changed by it: data would be locked out.\n"
 
 
@@ -65,7 +68,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
         ConfigError: the file is damaged or cannot be written; it is as it was.
         LockHeldError: another process keeps the lock.
     """
-    path = path.resolve()  # a link stays a link: what it leads to is written
+    path = _regular(path)  # a link stays a link: what it leads to is written
     with _written(path), _locked(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         there = read_secrets(path)
@@ -95,7 +98,7 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
         ConfigError: the file is damaged or cannot be written; it is as it was.
         LockHeldError: another process keeps the lock.
     """
-    path = path.resolve()
+    path = _regular(path)
     with _written(path), _locked(path):
         gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
         if gone:
@@ -115,7 +118,7 @@ def put_back(path: Path, values: Mapping[str, str]) -> None:
         ConfigError: the file is damaged or cannot be written, or has one of them; it is as it was.
         LockHeldError: another process keeps the lock.
     """
-    path = path.resolve()
+    path = _regular(path)
     with _written(path), _locked(path):
         there = read_secrets(path).keys() & values.keys()
         if there:
@@ -140,7 +143,7 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
         ConfigError: the file is damaged or cannot be written; it is as it was.
         LockHeldError: another process keeps the lock.
     """
-    path = path.resolve()
+    path = _regular(path)
     with _written(path), _locked(path):
         there = name in read_secrets(path)
         if value is None and not there:
@@ -151,6 +154,29 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         write_atomically(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
+
+
+def _regular(path: Path) -> Path:
+    """Where the path leads to: a regular file, or nothing yet; a pipe would hang, and a device would be replaced.
+
+    Raises:
+        ConfigError: it leads to something else, or nowhere.
+    """
+    try:
+        real = path.resolve()
+        mode = real.stat().st_mode
+    except FileNotFoundError:
+        return real
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ELOOP:
+            return path  # it cannot be looked at: who opens it says so
+        raise ConfigError(
+            f"{path}: found links in a circle; wanted a regular file. Remedy: look at `ls -l {path}`"
+        ) from None
+    if not stat.S_ISREG(mode):
+        found = next((word for is_it, word in _KINDS if is_it(mode)), "something else")
+        raise ConfigError(f"{path}: found {found} at {real}; wanted a regular file. Remedy: `mv {path} {path}.away`")
+    return real
 
 
 @contextlib.contextmanager
@@ -175,6 +201,8 @@ def _locked(path: Path) -> Iterator[None]:
             f"writing {path}: another process held {lock.lock_file} for {_LOCK_S:g} s. Wait for its end, or end it "
             f"(`fuser -v {lock.lock_file}`); the file is as it was."
         ) from None
+    for left in path.parent.glob(f"{path.name}.*{PART}"):  # of a process that was killed; nobody else writes just now
+        left.unlink(missing_ok=True)
     try:
         yield
     finally:
@@ -195,6 +223,7 @@ def _make(rule: SecretRule) -> str:
 
 def _read(path: Path) -> str | None:
     """The file's text, line ends as they are; None where there is no file."""
+    path = _regular(path)
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:

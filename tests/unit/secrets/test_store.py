@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -91,7 +92,7 @@ def test_no_file_has_no_secrets_and_bytes_that_are_no_text_are_refused(tmp_path:
     path.write_bytes(b"A=\xff\n")
     with pytest.raises(ConfigError, match="byte 2 is not UTF-8"):
         read_secrets(path)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="found a folder"):
         read_secrets(tmp_path)
 
 
@@ -208,3 +209,26 @@ def test_what_the_shell_gives_the_files_is_hidden_as_the_env_file_s_secrets_are(
     env_file = {"REDIS_PASSWORD": Secret("REDIS_PASSWORD", "tiger"), "MINE": Secret("MINE", "1")}
     hidden = read_hidden(env_file, ["HF_TOKEN", "LOG_LEVEL", "TARGET_API_KEY"])
     assert hidden == {"HF_TOKEN": "hf_from_the_shell", "REDIS_PASSWORD": "tiger"}
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/dev/null"), lambda p: p.symlink_to(p)]
+)
+def test_what_is_no_regular_file_is_refused_and_stays_what_it_is(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    path = tmp_path / ".env.x"
+    make(path)
+    before = path.lstat()
+    for act in (lambda: read_secrets(path), lambda: ensure_secrets(path, [A]), lambda: write_setting(path, "B", "1")):
+        with pytest.raises(ConfigError, match=r"wanted a regular file\. Remedy"):
+            act()
+    assert path.lstat() == before
+    assert Path("/dev/null").stat().st_rdev == os.makedev(1, 3)
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    left = tmp_path / ".env.x.abc123.part"
+    left.write_text("POSTGRES_PASSWORD=of-a-killed-writer")
+    ensure_secrets(tmp_path / ".env.x", [A])
+    assert not left.exists()
