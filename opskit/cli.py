@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opskit.audit.interrupt import let_in
 from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
+from opskit.audit.ledger import verify
 from opskit.audit.runner import notebook_path, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
@@ -54,6 +55,11 @@ def run_command(arguments: list[str] | None = None) -> int:
         command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
     engine.add_argument("act", choices=("start", "stop"))
+    audit = commands.add_parser(
+        "audit", help="whether the archive is as its ledger says; exit status 1 where it is not"
+    )
+    audit.add_argument("act", choices=("verify",))
+    audit.add_argument("--head", default="", metavar="SHA256", help="the newest hash, as the system's log has it")
     said = parser.parse_args(arguments)
     try:
         return _COMMANDS[said.command](said)
@@ -125,6 +131,12 @@ def _engine(said: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(said: argparse.Namespace) -> int:
+    faults = tuple(verify(AUDIT, head=said.head))
+    print("\n".join(faults) or f"{AUDIT} is as its ledger says")
+    return 1 if faults else 0
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": lambda said: _run(said.notebook, dict(said.parameters)),
     "plan": _plan,
@@ -132,4 +144,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "restart": lambda said: _run("restart", {**_on_environment(said), "services": " ".join(said.services)}),
     "smoke": lambda said: _run("smoke", _on_environment(said)),
     "engine": _engine,
+    "audit": _audit,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from pathlib import Path
 
 ROOT = Path(os.environ.get("OPSKIT_ROOT") or Path(__file__).resolve().parent.parent)
@@ -18,10 +18,10 @@ STATE = ROOT / ".opskit"
 
 
 def login() -> str:
-    """Who runs this: the person behind sudo, else the user's name, else the number a container may have instead."""
+    """Who runs this: the user's name, else the number a container may have instead; no variable can change it."""
     try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"
 
 

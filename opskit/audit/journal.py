@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import time
@@ -110,7 +111,7 @@ def plain(value: object) -> Any:  # noqa: ANN401  JSON is any
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
-        return value
+        return value if not isinstance(value, float) or math.isfinite(value) else None  # JSON has no NaN
     return str(value)
 
 

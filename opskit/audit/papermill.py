@@ -27,9 +27,10 @@ from traitlets.config import Config
 
 from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
+from opskit.audit.origin import begin_record
 from opskit.audit.parameters import check_parameters, declared_parameters
-from opskit.audit.spool import file_spooled, write_file
-from opskit.audit.store import STILL_RUNNING, begin_record, tell_interrupt, write_record
+from opskit.audit.spool import write_file
+from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import UsageError
 from opskit.files import write_atomically
 from opskit.paths import AUDIT
@@ -152,9 +153,10 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             output_path=output_path,
             **{key: kwargs[key] for key in own if key in kwargs},
         )
-        file_spooled()
+        close_dead(AUDIT)
         start = begin_record(act, parameters)
         write_record(folder, start, ended_by=STILL_RUNNING)
+        seal(folder, "begin")
         error: BaseException | None = None
         manager.notebook_start()
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
@@ -184,7 +186,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             ok = error is None and message is None
             manager.journal.write("ended", ok=ok, act=act, seconds=round(time.time() - start["started"], 3))
             write_record(folder, start, ended_by=manager.ended_by)
-            file_spooled()
+            seal(folder, "end")
         if error is not None and not message:
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None

@@ -30,7 +30,7 @@ def compose_record(
     record: dict[str, Any] = {
         "schema": SCHEMA,
         **start,
-        "rehearsal": False,
+        "rehearsal": start.get("rehearsal", False),
         "findings": [],
         "outcome": None,
         "ok": False,
@@ -44,11 +44,14 @@ def compose_record(
             record[kind] = event["findings"]
         elif kind in {"outcome", "failure", "smoke"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
+        elif kind == "containers":
+            record["containers"] = event["rows"]
         elif kind == "ended":
             record["ok"] = event["ok"] and ended_by is None
         elif kind == "facts":
             record["versions"] = {**record.get("versions", {}), **event["versions"]}
             record["rehearsal"] = event["rehearsal"]
+            record["engine_id"] = event.get("engine_id")
     total = round(ended - start["started"], 3)
     known = sum(value for phase, value in seconds.items() if phase in _NOT_OURS)
     record["seconds"] = {**seconds, "total": total, "opskit": round(max(0.0, total - known), 3)}

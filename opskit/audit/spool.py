@@ -56,12 +56,16 @@ def write_file(folder: Path, name: str, write: Callable[[Path], object]) -> None
         return
 
 
-def file_spooled() -> None:
-    """Put what waits into the folders it is for; what cannot be filed yet goes on waiting."""
+def file_spooled() -> tuple[Path, ...]:
+    """Put what waits into the folders it is for, and return them; what cannot be filed yet goes on waiting."""
+    filed = []
     for spool in _spools():
         for waiting in sorted(spool.glob("*")) if spool.is_dir() else ():
             with contextlib.suppress(OSError):
-                _file(waiting, Path((waiting / _FOLDER).read_text(encoding="utf-8")))
+                folder = Path((waiting / _FOLDER).read_text(encoding="utf-8"))
+                _file(waiting, folder)
+                filed.append(folder)
+    return tuple(filed)
 
 
 def _file(waiting: Path, folder: Path) -> None:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import platform
 import socket
+import sys
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+from filelock import Timeout
+
 from opskit.audit.journal import Journal, read_journal
+from opskit.audit.ledger import add_line
+from opskit.audit.origin import BEGUN, read_boot_id
 from opskit.audit.record import compose_record
-from opskit.audit.spool import write_file
+from opskit.audit.spool import file_spooled, write_file
 from opskit.files import write_atomically
-from opskit.paths import login
+from opskit.paths import AUDIT
 
 STILL_RUNNING = "still running"
 """What a record says ended a run that has not told of its end."""
 
 _NAME = "record.json"
-
-
-def begin_record(act: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Who runs what, where, when and with which versions."""
-    packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
-    now = time.time()
-    return {
-        "act": act,
-        "environment": parameters.get("env"),
-        "who": login(),
-        "host": socket.gethostname(),
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-        "started": round(now, 3),
-        "parameters": dict(parameters),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
+KILLED = "killed, or the machine lost power; closed by a later run"
+_LOOKED_AT = 200
+_DAY_S = 86_400.0
 
 
 def write_record(folder: Path, start: Mapping[str, Any], *, ended_by: str | None) -> None:
@@ -52,3 +44,40 @@ def tell_interrupt(journal: Journal) -> None:
     failure = {"kind": "cancelled", "service": None, "message": said, "evidence": (), "remedy": "run it again"}
     journal.write("outcome", failures=[failure])
     journal.write("failure", message=said)
+
+
+def close_dead(root: Path) -> None:
+    """Close the records of runs that ended without a word: killed, or the machine lost power."""
+    folders = sorted(root.glob("*/*/*"), key=lambda folder: folder.name, reverse=True)
+    for folder in folders[:_LOOKED_AT]:
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+            if record.get("ended_by") == STILL_RUNNING and _is_dead(record):
+                start = {key: value for key, value in record.items() if key in BEGUN}
+                write_record(folder, start, ended_by=KILLED)
+                seal(folder, "end")
+
+
+def _is_dead(record: Mapping[str, Any]) -> bool:
+    if record.get("host") != socket.gethostname():
+        return False
+    if "pid" not in record:  # of an older opskit
+        return time.time() - float(record["started"]) > _DAY_S
+    if record["boot_id"] != read_boot_id():
+        return True
+    try:
+        return psutil.Process(record["pid"]).create_time() > float(record["started"]) + 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def seal(folder: Path, event: str) -> None:
+    """Tell the ledger of a run's begin or end, and file what waits; where it cannot be written, that is told."""
+    try:
+        for filed in file_spooled():
+            if filed != folder:
+                add_line(AUDIT, filed, "filed")
+        if folder.is_relative_to(AUDIT):
+            add_line(AUDIT, folder, event)
+    except (OSError, Timeout) as error:
+        print(f"WARNING: the ledger of {AUDIT} has no line for {folder}: {error}", file=sys.stderr)  # noqa: T201

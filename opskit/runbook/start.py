@@ -10,6 +10,7 @@ from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.plan import Step, plan_launch, shared_modes
 from opskit.engine.deployed import read_deployed
+from opskit.engine.events import list_containers
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError
@@ -215,6 +216,10 @@ class Start(Operation):
         self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
         self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
         self.journal.write("outcome", **plain(outcome))
+        listed = list_containers(client, self.target.project.name)
+        self.journal.write(
+            "containers", rows=[{key: entry[key] for key in ("Id", "Image", "ImageID")} for entry in listed]
+        )
         if not outcome.ok:
             raise LaunchFailedError(describe_failures(outcome))
         rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]

@@ -70,7 +70,7 @@ class Target:
 
     def keep_facts(self, journal: Journal) -> None:
         """Put the facts in the run's record, without any secret."""
-        journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal)
+        journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal, engine_id=self.engine_id)
         journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, self.redact()))
 
     def redact(self) -> Callable[[str], str]:

@@ -22,11 +22,11 @@ LAUNCH_S = 6.0
 
 @pytest.fixture(scope="module")
 def up(checkout: Checkout) -> Iterator[Checkout]:
-    """A development that runs, with an archive of 2 MB."""
+    """A development that runs, with an archive of 32 MB."""
     done = checkout.start("-p", "smoke", "no")
     assert done.returncode == 0, done.stdout + done.stderr
     archive = checkout.root / "audit"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", archive], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", archive], check=True)
     yield checkout
     subprocess.run(["umount", archive], check=True)
 
@@ -55,6 +55,8 @@ def test_a_launch_outlives_a_full_archive_and_is_filed(up: Checkout, share: floa
         filler.join()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "READY" in done.stdout + done.stderr
+    if not share:
+        assert "No space left on device" in done.stderr
     for ballast in filled:
         ballast.unlink(missing_ok=True)
     filed = up.run("status", "-p", "env", "dev", "-p", "rehearse", "yes")

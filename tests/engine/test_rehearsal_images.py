@@ -165,7 +165,10 @@ def test_a_stand_in_says_what_it_is_and_stops_at_once(
 ) -> None:
     box = start(image_of(service), ["--some", "command"], ports=(port,))
     assert ask(box, port, path)[:2] == (200, "rehearsal stand-in")
-    assert f"rehearsal stand-in for {service}" in box.logs().decode()
+    deadline = time.monotonic() + 5
+    while f"rehearsal stand-in for {service}" not in box.logs().decode():
+        assert time.monotonic() < deadline, box.logs()
+        time.sleep(0.1)  # the Engine writes a log after the program does
     box.stop(timeout=10)
     assert box.wait()["StatusCode"] == 0
     assert path not in box.logs().decode()

@@ -134,7 +134,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def check_nothing_was_begun(folder: Path) -> None:
     record = json.loads((folder / "record.json").read_text())
-    assert (record["act"], record["environment"]) == ("start", "dev")
+    assert (record["act"], record["environment"]) == ("start", "development")
     assert record["who"]
     assert (record["ok"], record["ended_by"]) == (False, "KeyboardInterrupt")
     assert record["outcome"]["failures"][0]["kind"] == "cancelled"
