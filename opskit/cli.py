@@ -14,7 +14,8 @@ from pathlib import Path
 
 from opskit.audit.interrupt import let_in
 from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
-from opskit.audit.ledger import verify
+from opskit.audit.ledger import NAME as LEDGER
+from opskit.audit.ledger import older_runs, verify
 from opskit.audit.runner import notebook_path, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
@@ -132,8 +133,11 @@ def _engine(said: argparse.Namespace) -> int:
 
 
 def _audit(said: argparse.Namespace) -> int:
+    if not (AUDIT / LEDGER).exists():
+        raise OpskitError(f"{AUDIT / LEDGER}: there is no ledger; wanted one, which a first run makes")
     faults = tuple(verify(AUDIT, head=said.head))
-    print("\n".join(faults) or f"{AUDIT} is as its ledger says")
+    older = older_runs(AUDIT)
+    print("\n".join(faults) or f"{AUDIT} is as its ledger says" + (f"; {older} runs are older" if older else ""))
     return 1 if faults else 0
 
 

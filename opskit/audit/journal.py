@@ -72,8 +72,11 @@ class Journal:
         line = json.dumps({"at": round(time.time(), 3), "kind": kind, **{k: plain(v) for k, v in data.items()}})
 
         def append(path: Path) -> None:
-            with path.open("a", encoding="utf-8") as sink:
-                sink.write(line + "\n")
+            with path.open("ab", buffering=0) as sink:
+                size, data = sink.seek(0, os.SEEK_END), line.encode() + b"\n"
+                if sink.write(data) < len(data):  # a disk that fills up takes a part
+                    os.ftruncate(sink.fileno(), size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         write_file(self.folder, JOURNAL, append)
 

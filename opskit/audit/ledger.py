@@ -91,9 +91,21 @@ def verify(root: Path, *, head: str = "") -> Iterator[str]:
         yield f"{path}: its last line is not the one of {head}: lines are missing at the end, or the last was changed"
     for run, files in sealed.items():
         yield from _compare(root / run, files)
-    for folder in sorted(root.glob("[0-9]*/[0-9]*/*")):
-        if folder.is_dir() and (run := folder.relative_to(root).as_posix()) not in known:
+    for folder in _runs(root):
+        run = folder.relative_to(root).as_posix()
+        if run not in known and run >= min(known, default=""):
             yield f"{folder}: a run that the ledger does not know: it was added, or moved here"
+
+
+def older_runs(root: Path) -> int:
+    """How many runs are older than the ledger: it cannot tell of them."""
+    with (root / NAME).open("rb") as source:
+        first = _read(source.readline()) or {"run": ""}
+    return sum(folder.relative_to(root).as_posix() < first["run"] for folder in _runs(root))
+
+
+def _runs(root: Path) -> list[Path]:
+    return sorted(folder for folder in root.glob("[0-9]*/[0-9]*/*") if folder.is_dir())
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

@@ -47,7 +47,8 @@ def tell_interrupt(journal: Journal) -> None:
 
 
 def close_dead(root: Path) -> None:
-    """Close the records of runs that ended without a word: killed, or the machine lost power."""
+    """Close the records of runs that ended without a word: killed, or power was lost. What waits is filed first."""
+    seal(None, "")
     folders = sorted(root.glob("*/*/*"), key=lambda folder: folder.name, reverse=True)
     for folder in folders[:_LOOKED_AT]:
         with contextlib.suppress(OSError, ValueError):
@@ -71,13 +72,13 @@ def _is_dead(record: Mapping[str, Any]) -> bool:
         return True
 
 
-def seal(folder: Path, event: str) -> None:
-    """Tell the ledger of a run's begin or end, and file what waits; where it cannot be written, that is told."""
+def seal(folder: Path | None, event: str) -> None:
+    """File what waits, and tell the ledger of a run's begin or end; where it cannot be written, that is told."""
     try:
         for filed in file_spooled():
             if filed != folder:
                 add_line(AUDIT, filed, "filed")
-        if folder.is_relative_to(AUDIT):
+        if folder is not None and folder.is_relative_to(AUDIT):
             add_line(AUDIT, folder, event)
     except (OSError, Timeout) as error:
-        print(f"WARNING: the ledger of {AUDIT} has no line for {folder}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"WARNING: the ledger of {AUDIT} is not complete: {error}", file=sys.stderr)  # noqa: T201
