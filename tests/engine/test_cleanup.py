@@ -235,7 +235,7 @@ def act(engine_host: str, monkeypatch: pytest.MonkeyPatch, project: str, undo: E
     files = ("docker-compose.yml",)
     environment = Environment(name="cleanup", purpose="a test", compose=files, memory_gib=1, prefix=prefix)
 
-    monkeypatch.setattr("opskit.runbook.clean.find_stacks", lambda _: [environment])
+    monkeypatch.setattr("opskit.runbook.clean.find_stacks", lambda _, **_more: [environment])
 
     def begin(mode: str, confirm: str = "") -> Clean:
         begun = Clean(mode=mode, confirm=confirm)

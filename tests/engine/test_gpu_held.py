@@ -134,12 +134,12 @@ def test_status_recognises_a_lost_gpu_and_looks_at_its_own_environments_alone(
     put_smi(box, "Failed to initialize NVML: Unknown Error", 255)
     prefix, _, last = project.rpartition("-")
     mine = Environment(name=last, purpose="x", compose=("c.yml",), memory_gib=1, prefix=prefix)
-    monkeypatch.setattr("opskit.runbook.status.find_stacks", lambda _: [mine])
+    monkeypatch.setattr("opskit.runbook.status.find_stacks", lambda _, **_more: [mine])
     shown = Status().gpus()
     assert shown.summary == "GPUs in containers: 1 FAIL"
     assert f"docker restart {box.name}" in str(shown)
     other = mine.model_copy(update={"name": "other"})
-    monkeypatch.setattr("opskit.runbook.status.find_stacks", lambda _: [other])
+    monkeypatch.setattr("opskit.runbook.status.find_stacks", lambda _, **_more: [other])
     assert Status().gpus().summary == "GPUs in containers: nothing to check"
     assert engine.containers.get(str(box.id)).status == "running"
 

@@ -126,7 +126,7 @@ def test_the_record_says_who_what_and_that_it_was_a_rehearsal(
 ) -> None:
     assert first.returncode == 0
     folder, record = checkout.last()
-    assert (record["ok"], record["rehearsal"], record["environment"]) == (True, True, "dev")
+    assert (record["ok"], record["rehearsal"], record["environment"]) == (True, True, "development")
     assert {"who", "host", "when", "parameters", "versions", "findings", "outcome", "seconds"} <= record.keys()
     assert "REHEARSAL" in (folder / "start.ipynb").read_text()
 
