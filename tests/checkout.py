@@ -44,7 +44,9 @@ class Checkout:
 
     def env_file(self, environment: str = "development") -> Path:
         """The rehearsal's own: the real environment's is not touched."""
-        return self.root / f".opskit/rehearsal/.env.{environment}"
+        path = self.root / f".opskit/rehearsal/.env.{environment}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return self.opskit("run", *words, **more)

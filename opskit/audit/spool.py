@@ -46,7 +46,7 @@ def write_file(folder: Path, name: str, write: Callable[[Path], object]) -> None
         try:
             if place != folder:
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
-                (place / _FOLDER).write_text(str(folder), encoding="utf-8")
+                (place / _FOLDER).write_text(str(folder.absolute()), encoding="utf-8")
             write(place / name)
         except OSError as error:
             _tell(folder, f"{place / name}: {error.strerror or error}")
@@ -56,15 +56,16 @@ def write_file(folder: Path, name: str, write: Callable[[Path], object]) -> None
         return
 
 
-def file_spooled() -> tuple[Path, ...]:
-    """Put what waits into the folders it is for, and return them; what cannot be filed yet goes on waiting."""
+def file_spooled(root: Path) -> tuple[Path, ...]:
+    """Put what waits for an archive into its folders, and return them; what cannot be filed yet goes on waiting."""
     filed = []
     for spool in _spools():
         for waiting in sorted(spool.glob("*")) if spool.is_dir() else ():
             with contextlib.suppress(OSError):
                 folder = Path((waiting / _FOLDER).read_text(encoding="utf-8"))
-                _file(waiting, folder)
-                filed.append(folder)
+                if folder.is_relative_to(root):  # the system's folder holds what waits for other checkouts too
+                    _file(waiting, folder)
+                    filed.append(folder)
     return tuple(filed)
 
 

@@ -75,7 +75,7 @@ def _is_dead(record: Mapping[str, Any]) -> bool:
 def seal(folder: Path | None, event: str) -> None:
     """File what waits, and tell the ledger of a run's begin or end; where it cannot be written, that is told."""
     try:
-        for filed in file_spooled():
+        for filed in file_spooled(AUDIT):
             if filed != folder:
                 add_line(AUDIT, filed, "filed")
         if folder is not None and folder.is_relative_to(AUDIT):
