@@ -166,7 +166,7 @@ CAUSED = [
         "config_invalid",
     ),
     (
-        "Error response from daemon: failed to copy files: userspace copy failed: write /work/main/.opskit/engine/data/volumes/flt-tmpfsfull_disk/_data/[: no space left on device",
+        "Error response from daemon: failed to copy files: userspace copy failed: write /srv/opskit/.opskit/engine/data/volumes/flt-tmpfsfull_disk/_data/[: no space left on device",
         "disk_full",
     ),
     ("Error response from daemon: unable to find user modelserver: no matching entries in passwd file", "user_unknown"),
