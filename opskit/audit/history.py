@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,22 @@ _LAUNCHES = 5
 """Earlier launches that an expected duration is the median of."""
 
 
+def read_records(root: Path, act: str = "", *, most: int = 200) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folder and record of earlier runs, the newest first; a record that cannot be read is none.
+
+    Args:
+        root: the folder of the records.
+        act: what the folders' names end in, but for a number; empty takes all runs.
+        most: folders that are looked at, at most.
+    """
+    folders = sorted(root.glob(f"*/*/*{act}*"), key=lambda folder: folder.name, reverse=True)
+    for folder in folders[:most]:
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+            if isinstance(record, dict):
+                yield folder, record
+
+
 def read_launches(root: Path, project: str, *, most: int = 200) -> Iterator[Mapping[str, Any]]:
     """The outcomes of a project's launches that came to ready, the newest first; a record that cannot be read is none.
 
@@ -20,12 +37,7 @@ def read_launches(root: Path, project: str, *, most: int = 200) -> Iterator[Mapp
         project: the Compose project.
         most: records that are read at most.
     """
-    folders = sorted(root.glob("*/*/*-start*"), key=lambda folder: folder.name, reverse=True)
-    for folder in folders[:most]:
-        try:
-            record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+    for _, record in read_records(root, "-start", most=most):
         outcome = record.get("outcome") or {}
         if record.get("ok") and outcome.get("project") == project:
             yield outcome

@@ -29,10 +29,8 @@ from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.origin import begin_record
 from opskit.audit.parameters import check_parameters, declared_parameters
-from opskit.audit.spool import write_file
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import UsageError
-from opskit.files import write_atomically
 from opskit.paths import AUDIT
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
@@ -203,8 +201,7 @@ def _folder(act: str, parameters: dict[str, Any]) -> Path:
 
 
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
-    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
-    write_file(path.parent, path.name, lambda place: write_atomically(place, text))
+    Journal(path.parent).keep(path.name, nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
 def _mark_errors(manager: RecordingManager, output_path: str | None, *, timeout_s: float | None) -> str | None:

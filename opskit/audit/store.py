@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import sys
@@ -14,12 +13,12 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
+from opskit.audit.history import read_records
 from opskit.audit.journal import Journal, read_journal
 from opskit.audit.ledger import add_line
 from opskit.audit.origin import BEGUN, read_boot_id
 from opskit.audit.record import compose_record
-from opskit.audit.spool import file_spooled, write_file
-from opskit.files import write_atomically
+from opskit.audit.spool import file_spooled
 from opskit.paths import AUDIT
 
 STILL_RUNNING = "still running"
@@ -27,15 +26,13 @@ STILL_RUNNING = "still running"
 
 _NAME = "record.json"
 KILLED = "killed, or the machine lost power; closed by a later run"
-_LOOKED_AT = 200
 _DAY_S = 86_400.0
 
 
 def write_record(folder: Path, start: Mapping[str, Any], *, ended_by: str | None) -> None:
     """Write the record of a run that began so; what the journal says by now is in it."""
     record = compose_record(start, read_journal(folder), ended_by=ended_by, ended=time.time())
-    text = json.dumps(record, indent=2) + "\n"
-    write_file(folder, _NAME, lambda path: write_atomically(path, text))
+    Journal(folder).keep(_NAME, json.dumps(record, indent=2) + "\n")
 
 
 def tell_interrupt(journal: Journal) -> None:
@@ -49,14 +46,11 @@ def tell_interrupt(journal: Journal) -> None:
 def close_dead(root: Path) -> None:
     """Close the records of runs that ended without a word: killed, or power was lost. What waits is filed first."""
     seal(None, "")
-    folders = sorted(root.glob("*/*/*"), key=lambda folder: folder.name, reverse=True)
-    for folder in folders[:_LOOKED_AT]:
-        with contextlib.suppress(OSError, ValueError):
-            record = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-            if record.get("ended_by") == STILL_RUNNING and _is_dead(record):
-                start = {key: value for key, value in record.items() if key in BEGUN}
-                write_record(folder, start, ended_by=KILLED)
-                seal(folder, "end")
+    for folder, record in read_records(root):
+        if record.get("ended_by") == STILL_RUNNING and _is_dead(record):
+            start = {key: value for key, value in record.items() if key in BEGUN}
+            write_record(folder, start, ended_by=KILLED)
+            seal(folder, "end")
 
 
 def _is_dead(record: Mapping[str, Any]) -> bool:

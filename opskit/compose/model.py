@@ -180,10 +180,13 @@ class Stack:
         return tuple(binds)
 
     @property
-    def variables(self) -> tuple[Mapping[str, str], ...]:
+    def variables(self) -> Mapping[str, Mapping[str, str]]:
         """The variables of each service's containers; one that the Engine's host would give is left out."""
-        given = (service.raw.get("environment") or {} for service in self.services)
-        return tuple({k: str(v).replace("$$", "$") for k, v in one.items() if v is not None} for one in given)
+        given = {service.name: service.raw.get("environment") or {} for service in self.services}
+        return {
+            name: {k: str(v).replace("$$", "$") for k, v in variables.items() if v is not None}
+            for name, variables in given.items()
+        }
 
 
 def parse_stack(data: Mapping[str, Any]) -> Stack:

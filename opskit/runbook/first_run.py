@@ -122,8 +122,7 @@ class FirstRun:
             LockHeldError: a launch of it is in progress.
         """
         if self.start.interactive:
-            more = f" -p rehearse {self.start.level}" if self._rehearse else ""
-            words = f"opskit run first_run -p confirm {self.project}{more}"
+            words = f"opskit run first_run -p confirm {self.project}{self.start.more}"
             rows = [("in a terminal of JupyterLab", words)]
             return Table("Nothing was removed by this cell", ("where", "what to type"), rows, self._rehearse)
         if self.confirm != self.project:

@@ -32,6 +32,8 @@ class Operation:
             raise UsageError(f"rehearse: found {rehearse!r}; wanted one of {', '.join(LEVELS)}.")
         self.level = level
         self.rehearse = level != "no"
+        self.more = f" -p rehearse {level}" if self.rehearse else ""
+        """What a command that is printed needs behind its environment."""
         self.journal = Journal.of_this_run()
 
     def tell_launch(self, event: LaunchEvent) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from opskit.compose.faults import Failure
 from opskit.compose.source import read_source
 from opskit.engine.client import begin_inside, take_answer
 from opskit.engine.facts import EngineFacts, read_container_facts
@@ -56,13 +57,10 @@ class Secrets(OnStack):
         client, project = self.target.opened()[0], self.target.project
         names = [rule.name for rule in self._rules]
         marked = replace(project, environ={**project.environ, **{name: mark_of(name) for name in names}})
-        stack = resolve(marked, {})
-        services = getattr(stack, "services", ())
-        templates = {
-            service.name: {key: str(value) for key, value in (service.raw.get("environment") or {}).items()}
-            for service in services
-        }
-        return find_values(templates, read_variables(client, project.name))
+        stack = resolve(marked, self.target.secrets)
+        if isinstance(stack, Failure):
+            raise OpskitError(f"{project.name}: {stack.message}")
+        return find_values(stack.variables, read_variables(client, project.name))
 
     @cached_property
     def _rules(self) -> tuple[SecretRule, ...]:
@@ -157,6 +155,5 @@ class Secrets(OnStack):
         if refused := [row for row in rows if row[2] != "logs in"]:
             raise LaunchFailedError("\n".join(f"{project}: {role} with {name}: {said}" for role, name, said in refused))
         self.journal.write("note", text=f"the roles of {project} have the passwords of {self.environment.env_file}")
-        more = f" -p rehearse {self.level}" if self.rehearse else ""
-        after = f"`opskit run start -p env {self.environment.name}{more}` gives them to the services too"
+        after = f"`opskit run start -p env {self.environment.name}{self.more}` gives them to the services too"
         return Table(f"Repaired; {after}", ("role", "secret", "tried"), rows, self.rehearse)

@@ -270,11 +270,10 @@ class Start(Operation):
         """What to type next: status, logs, stop."""
         project, name = self.target.project, self.environment.name
         host = f"DOCKER_HOST={project.engine_host} "
-        more = f" -p rehearse {self.level}" if self.rehearse else ""
         rows = [
             ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
             ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
-            ("stop (data is kept)", f"opskit run stop -p env {name}{more}"),
+            ("stop (data is kept)", f"opskit run stop -p env {name}{self.more}"),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)
 

@@ -54,12 +54,11 @@ class Status(Operation):
         """(environment, how it stands) of every container, and of every service of the last launch that has none."""
         client = self._engine
         now = read_clock(client) or time.time()
-        more = f" -p rehearse {self.level}" if self.rehearse else ""
         found = []
         for project, name in self._names.items():
             states = read_states(client, project, now_s=now)
             expected = launched_services(AUDIT, project) if states else ()
-            found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now, more=more)]
+            found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now, more=self.more)]
         return tuple(found)
 
     @property

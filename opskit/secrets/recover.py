@@ -28,7 +28,7 @@ def find_values(
             marks = _MARK.findall(template)
             if len(marks) != 1 or variable not in variables:
                 continue
-            before, after = (part.replace("$$", "$") for part in template.split(mark_of(marks[0])))
+            before, after = template.split(mark_of(marks[0]))
             held = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", variables[variable], re.DOTALL)
             if held:
                 values = found.setdefault(marks[0], {})

@@ -79,8 +79,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
                 before = _HEADER
             elif before and not before.endswith("\n"):
                 before += "\n"
-            _keep_copy(path)
-            write_atomically(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
+            _rewrite(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(_MODE)
     return tuple(rule.name for rule in missing)
@@ -102,12 +101,11 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
     with _written(path), _locked(path):
         gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
         if gone:
-            _keep_copy(path)
             lines = (_read(path) or "").splitlines(keepends=True)
             kept = [
                 line for line in lines if not any(e.name in gone for e in parse_lines(line) if isinstance(e, Entry))
             ]
-            write_atomically(path, "".join(kept))
+            _rewrite(path, "".join(kept))
     return gone
 
 
@@ -125,8 +123,7 @@ def put_back(path: Path, values: Mapping[str, str]) -> None:
             raise ConfigError(f"{path}: {', '.join(sorted(there))} is there already; wanted a file without it")
         if values:
             before = (_read(path) or _HEADER).rstrip("\n") + "\n"
-            _keep_copy(path)
-            write_atomically(path, before + "".join(f"{name}={quote(value)}\n" for name, value in values.items()))
+            _rewrite(path, before + "".join(f"{name}={quote(value)}\n" for name, value in values.items()))
 
 
 def kept_copies(path: Path) -> tuple[Path, ...]:
@@ -150,10 +147,9 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
             return
         lines = (_read(path) or _HEADER).splitlines(keepends=True)
         kept = [line for line in lines if not any(e.name == name for e in parse_lines(line) if isinstance(e, Entry))]
-        _keep_copy(path)
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
-        write_atomically(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
+        _rewrite(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
 
 
 def _regular(path: Path) -> Path:
@@ -209,12 +205,13 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _keep_copy(path: Path) -> None:
-    """Leave what is about to be changed as a dated file beside it, its owner's alone: the way back to data it opens."""
-    text = _read(path)
-    if text and any(isinstance(entry, Entry) for entry in parse_lines(text)):
+def _rewrite(path: Path, text: str) -> None:
+    """Write the file whole; what it was stays beside it, dated and its owner's alone: the way back to data it opens."""
+    before = _read(path)
+    if before and any(isinstance(entry, Entry) for entry in parse_lines(before)):
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        write_atomically(path.with_name(f"{path.name}.before-{stamp}"), text)
+        write_atomically(path.with_name(f"{path.name}.before-{stamp}"), before)
+    write_atomically(path, text)
 
 
 def _make(rule: SecretRule) -> str:

@@ -76,7 +76,7 @@ class Target:
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
         hidden = read_hidden(self.secrets, read_source(self.project.files).used)
-        written = self.facts.stack.variables if isinstance(self.facts.stack, Stack) else ()
+        written = self.facts.stack.variables.values() if isinstance(self.facts.stack, Stack) else ()
         literal = {name: value for variables in written for name, value in hidden_of(variables, words=False).items()}
         return make_redact({**literal, **hidden})
 

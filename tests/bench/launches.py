@@ -148,7 +148,7 @@ def measure_events(client: DockerClient, file: Path, host: str, action: str, cou
 
 
 def measure_status(client: DockerClient, image: str) -> None:
-    """How 300 containers of a project stand, beside `docker ps -a`; they run for ten seconds first."""
+    """How 300 containers of a project stand, beside `docker ps -a`; they run for some seconds first."""
     name = f"opskit-bench-{uuid.uuid4().hex[:8]}"
     labels = {"com.docker.compose.project": name, "com.docker.compose.oneoff": "False"}
     boxes: list[Container] = []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opskit.secrets.envfile import Entry, parse_lines, quote
 from opskit.secrets.recover import find_values, mark_of
 
-URL = f"postgresql://n8n:{mark_of('N8N_DB_PASSWORD')}@postgres/n8n?a=$$b"
+URL = f"postgresql://n8n:{mark_of('N8N_DB_PASSWORD')}@postgres/n8n?a=$b"
 
 
 def test_a_value_is_found_alone_and_inside_another() -> None:
