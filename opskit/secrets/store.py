@@ -7,8 +7,8 @@ import errno
 import os
 import secrets
 import stat
-import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -209,7 +209,7 @@ def _rewrite(path: Path, text: str) -> None:
     """Write the file whole; what it was stays beside it, dated and its owner's alone: the way back to data it opens."""
     before = _read(path)
     if before and any(isinstance(entry, Entry) for entry in parse_lines(before)):
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"  # two changes within one second leave two copies
         write_atomically(path.with_name(f"{path.name}.before-{stamp}"), before)
     write_atomically(path, text)
 

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets import store
 from opskit.secrets.policy import ALPHABET, RULES, SecretRule
-from opskit.secrets.store import ensure_secrets, forget_secrets, read_hidden, read_secrets, write_setting
+from opskit.secrets.store import (
+    ensure_secrets,
+    forget_secrets,
+    kept_copies,
+    read_hidden,
+    read_secrets,
+    write_setting,
+)
 from opskit.secrets.value import Secret
 
 A, B = SecretRule("A_PASSWORD"), SecretRule("B_KEY", length=50, prefix="sk-")
@@ -234,3 +241,15 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> N
     left.write_text("POSTGRES_PASSWORD=of-a-killed-writer")
     ensure_secrets(tmp_path / ".env.x", [A])
     assert not left.exists()
+
+
+def test_every_change_leaves_what_the_file_was_also_many_within_one_second(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    was = []
+    for value in range(20):
+        if path.exists():
+            was.append(path.read_text())
+        write_setting(path, "COMPOSE_PROFILES", str(value))
+    copies = kept_copies(path)
+    assert [copy.read_text() for copy in reversed(copies)] == was
+    assert {mode(copy) for copy in copies} == {0o600}
