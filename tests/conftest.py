@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from opskit.engine.client import answers, connect
 from opskit.errors import EngineUnavailableError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+settings.register_profile("opskit", deadline=None)  # no test is about how quick the machine is
+settings.load_profile("opskit")
 STATE = Path(__file__).resolve().parents[1] / ".opskit"
 BOXES = pytest.StashKey[list[Any]]()
 MARK = {"opskit.test": "true"}

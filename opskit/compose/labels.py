@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 ROLE = "opskit.role"
 ACCEPT = "opskit.accept."
 PORT = "opskit.port."
+KEY = "opskit.key."
 GPU_GIB = "opskit.gpu.gib"
 
 _PORT_FORM = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*) (?P<path>-|/\S*) (?P<title>\S.*)")
@@ -33,6 +34,7 @@ class Labels:
         max_deaths: after so many since the launch began it is a crash loop; None where it does not say.
         stable_s: seconds it must run before it is believed, where it has no health check; None likewise.
         gpu_gib: what one of its processes takes of a GPU, in GiB; None likewise.
+        keys: what a caller of a published port must have, by container port; `opskit.key.<container port>`.
         accepted: reason by the id of the lint rule whose faults it accepts.
     """
 
@@ -41,6 +43,7 @@ class Labels:
     stable_s: float | None = None
     gpu_gib: float | None = None
     ports: Mapping[int, PortLabel] = field(default_factory=dict)
+    keys: Mapping[int, str] = field(default_factory=dict)
     accepted: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[tuple[str, str, str], ...] = ()
 
@@ -51,8 +54,10 @@ def parse_labels(labels: Mapping[str, str]) -> Labels:
     ports = {name: _parse_port(name, value) for name, value in own.items() if name.startswith(PORT)}
     numbers = {name: _parse_number(own[name], *form) for name, form in _NUMBERS.items() if name in own}
     deaths = numbers.get("opskit.max_deaths")
-    known = {*_NUMBERS, ROLE, *ports, *(name for name in own if name.startswith(ACCEPT))}
+    keys = {name: value.strip() for name, value in own.items() if name.startswith(KEY)}
+    known = {*_NUMBERS, ROLE, *ports, *keys, *(name for name in own if name.startswith(ACCEPT))}
     unread = {name for name, value in {**ports, **numbers}.items() if value is None} | (own.keys() - known)
+    unread |= {name for name, value in keys.items() if not (value and name.removeprefix(KEY).isdecimal())}
     unread |= {ROLE} if own.get(ROLE, "oneshot") != "oneshot" else set()
     return Labels(
         oneshot=own.get(ROLE) == "oneshot",
@@ -60,6 +65,7 @@ def parse_labels(labels: Mapping[str, str]) -> Labels:
         stable_s=numbers.get("opskit.stable_s"),
         gpu_gib=numbers.get(GPU_GIB),
         ports={int(name.removeprefix(PORT)): port for name, port in ports.items() if port},
+        keys={int(name.removeprefix(KEY)): key for name, key in keys.items() if name not in unread},
         accepted={name.removeprefix(ACCEPT): reason for name, reason in own.items() if name.startswith(ACCEPT)},
         faults=tuple((name, own[name], _wanted(name)) for name in own if name in unread),
     )
@@ -70,10 +76,12 @@ def _wanted(name: str) -> str:
         return "oneshot"
     if name.startswith(PORT):
         return '"<scheme> <path or -> <title>" for a port number, such as "http / Chat"'
+    if name.startswith(KEY):
+        return "for a port number, what a caller must have, such as an account or the name of a key"
     if name in _NUMBERS:
         kind, least = _NUMBERS[name]
         return f"a {_KINDS[kind]} of {least:g} or more"
-    return f"one of {', '.join((*_NUMBERS, ROLE, f'{PORT}<port>', f'{ACCEPT}<rule>'))}"
+    return f"one of {', '.join((*_NUMBERS, ROLE, f'{PORT}<port>', f'{KEY}<port>', f'{ACCEPT}<rule>'))}"
 
 
 def _parse_port(name: str, value: str) -> PortLabel | None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from opskit.compose.model import Port, Stack
+from opskit.health.smoke.client import any_certificate
 
 _TIMEOUT_S = 5.0
 
@@ -41,16 +42,16 @@ def url_of(scheme: str, path: str, port: Port) -> str:
 
 
 def read_answers(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """GET every http endpoint, all at once; the others come back unasked."""
+    """GET every http and https endpoint, all at once; the others come back unasked."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(pool.map(_ask, endpoints))
 
 
 def _ask(endpoint: Endpoint) -> Endpoint:
-    if not endpoint.url.startswith("http://"):
+    if not endpoint.url.startswith(("http://", "https://")):
         return endpoint
     try:
-        with urllib.request.urlopen(endpoint.url, timeout=_TIMEOUT_S) as reply:  # noqa: S310  http only, see above
+        with urllib.request.urlopen(endpoint.url, timeout=_TIMEOUT_S, context=any_certificate()) as reply:  # noqa: S310
             answer = f"{reply.status} {reply.reason}"
     except urllib.error.HTTPError as error:
         answer = f"{error.code} {error.reason}"

@@ -38,6 +38,7 @@ from opskit.preflight.checks.engine import (
     check_engine_version,
     check_launch_free,
 )
+from opskit.preflight.checks.exposure import check_exposure
 from opskit.preflight.checks.files import check_data_version, check_file_present, check_file_readable
 from opskit.preflight.checks.gpu import (
     check_gpu_cgroup,
@@ -230,6 +231,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_port_number: lambda f: check_port_number(f.given_ports),
     check_port_unique: lambda f: check_port_unique(_stack(f)),
     check_port_free: lambda f: check_port_free(_stack(f), _sockets(f), _publishers(f)),
+    check_exposure: lambda f: check_exposure(_stack(f)),
     check_port_reserved: lambda f: check_port_reserved(
         _stack(f), _sockets(f), _publishers(f), f.environment.prefix, f.reserved
     ),

@@ -54,6 +54,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("KIBANA_PASSWORD"),
     SecretRule("LOGSTASH_PASSWORD"),
     SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC),
+    SecretRule("STACK_API_KEY"),
     SecretRule("ALLURE_PASSWORD"),
     SecretRule("ALLURE_JWT_SECRET_KEY"),
 )

@@ -129,6 +129,6 @@ def test_lint_finds_nothing_in_the_repository_that_nobody_explained(matrix: Matr
 def test_nothing_drifts_that_was_not_decided(matrix: Matrix) -> None:
     drift = frame(matrix.drift())
     by_kind = {kind: sorted(rows["what"]) for kind, rows in drift.groupby("kind")}
-    published = "litellm minio multimodal-worker nginx postgres qdrant redis retrieval-proxy"
+    published = "litellm minio multimodal-worker nginx postgres qdrant redis retrieval-proxy vllm"
     # What is scaled or on the internal network has no port of the host; nginx is open in production. Nothing else differs.
     assert by_kind == {"published ports": published.split()}

@@ -16,7 +16,7 @@ from opskit.runbook.matrix import resolve as resolve_column
 from opskit.secrets.policy import BY_NAME
 
 BASE = "litellm minio multimodal-worker n8n nginx openwebui postgres qdrant redis retrieval-proxy vllm"
-OWN = {"MULTIMODAL_WORKER_IMAGE", "RETRIEVAL_PROXY_IMAGE"}
+OWN = {"MULTIMODAL_WORKER_IMAGE", "RETRIEVAL_PROXY_IMAGE", "TLS_DIR"}
 ENVIRONMENT_NAMES = [name for name, e in read_environments(ENVIRONMENTS).items() if not e.act_on]
 STORES = {"postgres", "redis", "qdrant", "minio"}
 

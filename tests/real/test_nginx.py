@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from opskit.health.smoke.client import Fault
+from opskit.health.smoke.client import ask as ask_url
 from tests.checkout import ROOT
+from tests.real.packages import resolve_stack
 from tests.real.report import Real, debian_version
 
 if TYPE_CHECKING:
@@ -24,24 +31,33 @@ REAL = Real(
 pytestmark = pytest.mark.engine
 
 Nginx = Callable[..., "Container"]
+KEY = "a-Key_of-the-stack"
+PLACES = {"tls": "server.d/tls.conf", "certificate": "tls/server.crt", "key": "tls/server.key"}
 
 
 @pytest.fixture
 def nginx(start: Callable[..., Container], image_of: Callable[[str], str], network: str) -> Nginx:
-    """Start nginx with one of the files of configs/, on a network without the services it stands before."""
+    """Start nginx as Compose says, with a file of configs/, on a network without the services it stands before."""
+    service = resolve_stack("production").service("nginx").raw
+    command = [word.replace("$$", "$") for word in service["command"]]
+    tmpfs = dict.fromkeys(service["tmpfs"], "")
 
-    def run(config: str, command: list[str] | None = None) -> Container:
-        mount = {str(ROOT / "configs" / config): {"bind": "/etc/nginx/nginx.conf", "mode": "ro"}}
-        return start(image_of("nginx"), command, volumes=mount, network=network, ports=(80,))
+    def run(config: str, *, ports: tuple[int, ...] = (80,), **mounts: Path) -> Container:
+        volumes = {str(ROOT / "configs" / config): {"bind": "/etc/nginx/nginx.conf", "mode": "ro"}}
+        volumes |= {str(path): {"bind": f"/etc/nginx/{PLACES[name]}", "mode": "ro"} for name, path in mounts.items()}
+        more = {"read_only": True, "tmpfs": tmpfs, "environment": {"STACK_API_KEY": KEY}}
+        return start(image_of("nginx"), command, volumes=volumes, network=network, ports=ports, **more)
 
     return run
 
 
 @pytest.mark.parametrize("config", ["nginx.conf", "nginx_optimized.conf", "jmeter/results.conf"])
-def test_nginx_takes_the_config(config: str, nginx: Nginx) -> None:
-    box = nginx(config, ["nginx", "-t"])
-    assert box.wait()["StatusCode"] == 0, box.logs()
-    assert b"warn" not in box.logs()
+def test_nginx_takes_the_config(config: str, nginx: Nginx, ask: Callable[..., Any]) -> None:
+    box = nginx(config)
+    ask(box, 80, "/nginx-health")
+    checked = box.exec_run(["nginx", "-t"])
+    assert checked.exit_code == 0, checked.output
+    assert "warn" not in f"{checked.output!r}{box.logs()!r}"
 
 
 @pytest.mark.parametrize(("config", "page"), [("nginx.conf", 502), ("nginx_optimized.conf", 200)])
@@ -66,3 +82,70 @@ def test_one_address_may_ask_so_often_and_no_more(nginx: Nginx, ask: Callable[..
     assert isinstance(answer, bytes)
     assert answer.count(b"HTTP/1.1 502") >= 20, "let through, to a LiteLLM that is not here"
     assert answer.count(b"HTTP/1.1 429") >= 10
+
+
+@pytest.mark.parametrize("config", ["nginx.conf", "nginx_optimized.conf"])
+def test_the_stack_s_own_services_are_reached_with_the_key_alone(config: str, nginx: Nginx) -> None:
+    url = address(nginx(config), 80)
+    for route in ("/api/multimodal/process/text", "/api/search/search"):
+        for headers in (
+            {},
+            {"X-API-Key": ""},
+            {"X-API-Key": KEY.lower()},
+            {"X-API-Key": KEY + "x"},
+            {"X-API-Key": f"x {KEY}"},
+            {"X-API-Key": ".*"},
+            {"Authorization": KEY},
+            {"Authorization": f"Bearer {KEY}x"},
+            {"Authorization": f"Basic x Bearer {KEY}"},
+        ):
+            for method in ("GET", "POST", "DELETE"):
+                reply = ask_url(method, url + route, headers=headers)
+                assert reply.status == 401, headers
+                assert reply.headers["WWW-Authenticate"] == 'Bearer realm="stack"'
+                assert "STACK_API_KEY" in reply.json()["error"]
+        for headers in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}):
+            assert ask_url("POST", url + route, headers=headers).status == 502, "let through, to nobody"
+
+
+def test_a_body_larger_than_its_route_needs_is_refused(nginx: Nginx) -> None:
+    url = address(nginx("nginx.conf"), 80)
+    for route, largest in (("/api/search/search", 1), ("/v1/chat/completions", 32), ("/api/multimodal/x", 100)):
+        assert ask_url("POST", url + route, bytes(largest * 2**20), {"X-API-Key": KEY}).status == 502, route
+        announced = {"X-API-Key": KEY, "Content-Length": str(largest * 2**20 + 1)}
+        assert ask_url("POST", url + route, b"", announced).status == 413, route
+
+
+def test_passwords_cannot_be_tried_without_end(nginx: Nginx) -> None:
+    url = address(nginx("nginx.conf"), 80)
+    found = [ask_url("POST", f"{url}/api/v1/auths/signin", {"email": "a", "password": "b"}).status for _ in range(30)]
+    assert found[:20] == [502] * 20
+    assert found.count(429) >= 8
+
+
+def test_with_the_tls_overlay_https_is_answered_and_plain_http_leads_there(nginx: Nginx, tmp_path: Path) -> None:
+    make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    files = ["-subj", "/CN=chat.example", "-keyout", "server.key", "-out", "server.crt"]
+    subprocess.run(["openssl", *make, *files], cwd=tmp_path, check=True, capture_output=True)
+    certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
+    box = nginx("nginx.conf", ports=(80, 443), tls=ROOT / "configs/nginx_tls.conf", certificate=certificate, key=key)
+    plain, secure = address(box, 80), address(box, 443, "https")
+    assert ask_url("GET", f"{secure}/nginx-health").body == b"nginx_up 1\n"
+    assert ask_url("POST", f"{secure}/api/search/search", headers={"X-API-Key": KEY}).status == 502
+    assert ask_url("POST", f"{secure}/api/search/search").status == 401
+    for path in ("/", "/v1/models?x=1", "/api/search/search"):
+        reply = ask_url("GET", plain + path, headers={"Host": "chat.example"})
+        assert (reply.status, reply.headers["Location"]) == (308, f"https://chat.example{path}")
+    assert ask_url("GET", f"{plain}/nginx-health").status == 200, "the health check and Prometheus ask inside"
+
+
+def address(box: Container, port: int, scheme: str = "http") -> str:
+    """Where a port of it is published, once nginx listens."""
+    box.reload()
+    url = f"{scheme}://127.0.0.1:{(box.ports[f'{port}/tcp'] or [])[0]['HostPort']}"
+    for _ in range(100):
+        with contextlib.suppress(Fault):
+            ask_url("GET", url)
+            return url
+        time.sleep(0.1)
+    raise AssertionError(box.logs())

@@ -205,6 +205,8 @@ def proxy(request: Request) -> None:
         raise Answer(502, "<html><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></html>")
     if request.path.startswith("/none"):
         raise Answer(404, "<html><center><h1>404 Not Found</h1></center><hr><center>nginx</center></html>")
+    if request.path.startswith("/keyed") and request.headers["X-API-Key"] != KEY:
+        raise Answer(401, "{}", {"WWW-Authenticate": 'Bearer realm="stack"'})
     if request.path == "/own":
         raise Answer(200, "ok")
 
@@ -213,6 +215,8 @@ def proxy(request: Request) -> None:
     ("path", "status", "kind"),
     [
         ("/v1/opskit-smoke", None, ""),
+        ("/keyed/x", None, ""),
+        ("/open/x", None, "open_route"),
         ("/own", 200, ""),
         ("/dead/x", None, "dead_route"),
         ("/none/x", None, "dead_route"),
@@ -223,7 +227,10 @@ def test_a_route_is_dead_where_nginx_answers_itself_and_not_the_service(
     path: str, status: int | None, kind: str
 ) -> None:
     with served(proxy) as url:
-        result = run_probe("nginx", {"url": url, "routes": [["/own", 200], [path, status]]})
+        routes = [["/own", 200, False], [path, status, path.startswith(("/keyed", "/open"))]]
+        result = run_probe("nginx", {"url": url, "routes": routes, "key": KEY})
+        another = run_probe("nginx", {"url": url, "routes": [["/keyed/x", None, True]], "key": "another"})
+    assert another["kind"] == "wrong_key"
     assert result["kind"] == kind
     if kind:
         assert result["at"] == path

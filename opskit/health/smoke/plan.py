@@ -18,6 +18,7 @@ NGINX_CONF = "/etc/nginx/nginx.conf"
 MOUNTED = (("postgres", INIT_SQL), ("nginx", NGINX_CONF))
 """Files that say what must be there, by service and where it mounts them."""
 
+_HTTPS = 443
 _QUICK_S, _LOGS_S, _TARGETS_S = 30.0, 90.0, 45.0
 
 
@@ -82,10 +83,11 @@ class _Planner:
 
     def at(self, service: Service, port: int) -> tuple[str, bool]:
         """Where a service is asked, and whether from this machine."""
+        scheme = "https" if port == _HTTPS else "http"
         for published in service.ports if self.given.local else ():
             if published.target == port and published.published is not None:
-                return url_of("http", "-", published), True
-        return f"http://{service.name}:{port}", False
+                return url_of(scheme, "-", published), True
+        return f"{scheme}://{service.name}:{port}", False
 
     def setting(self, service: Service, name: str, default: str = "") -> str:
         """A variable of a service that is no secret."""
@@ -113,8 +115,11 @@ class _Planner:
         url, here = self.at(service, port)
         return Probe(service.name, "page", {"url": url + path, "holds": holds}, here=here)
 
-    def routes(self) -> list[tuple[str, int | None]]:
-        return [(route.path, route.status) for route in parse_routes(self.given.texts.get(NGINX_CONF, ""))]
+    def nginx(self, service: Service) -> Probe:
+        """By HTTPS where that is on: plain HTTP only leads there."""
+        routes = [(r.path, r.status, r.keyed) for r in parse_routes(self.given.texts.get(NGINX_CONF, ""))]
+        port = next((port.target for port in service.ports if port.target == _HTTPS), 80)
+        return self.web(service, "nginx", port, routes=routes, key=self.secret("STACK_API_KEY"))
 
     def postgres(self, service: Service) -> Iterable[Probe]:
         script = self.given.texts.get(INIT_SQL, "")
@@ -173,7 +178,7 @@ _PLANS: Mapping[str, _Make] = {
     "minio": _Planner.minio,
     "multimodal-worker": lambda p, s: p.page(s, 8001, "/health"),
     "n8n": _Planner.n8n,
-    "nginx": lambda p, s: p.web(s, "nginx", 80, routes=p.routes()),
+    "nginx": _Planner.nginx,
     "openwebui": _Planner.openwebui,
     "postgres": _Planner.postgres,
     "postgres-exporter": lambda p, s: p.page(s, 9187, "/metrics", "pg_up 1"),

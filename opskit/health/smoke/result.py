@@ -13,6 +13,7 @@ _INIT = "read init.sql again: `{compose} exec postgres psql -U postgres -f /dock
 _REMEDIES = {
     "alert_lost": "see `{logs}`; its configuration may drop alerts",
     "bad_answer": "see `{logs}`: it answers otherwise than its version should",
+    "open_route": "mount the nginx configuration of this version: the route must ask for STACK_API_KEY",
     "dead_route": "start the service that the route leads to, or correct the route in the mounted nginx configuration",
     "left_behind": "take it away by hand",
     "log_lost": "see `{compose} logs filebeat logstash`: one of them does not pass lines on",

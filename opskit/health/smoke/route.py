@@ -6,15 +6,22 @@ import re
 from dataclasses import dataclass
 
 _LOCATION = re.compile(r"\blocation\s+(=|\^~|~\*?)?\s*(\S+)\s*\{")
+_BLOCK = re.compile(r"\{[^{}]*\}")
 _RETURN = re.compile(r"\breturn\s+(\d{3})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path to ask for; `status` is what the file itself answers with, None where the request is passed on."""
+    """A path to ask for.
+
+    Attributes:
+        status: what the file itself answers with, None where the request is passed on.
+        keyed: without a key the file itself answers 401.
+    """
 
     path: str
     status: int | None
+    keyed: bool = False
 
 
 def parse_routes(text: str) -> tuple[Route, ...]:
@@ -28,10 +35,14 @@ def parse_routes(text: str) -> tuple[Route, ...]:
     routes = []
     for hit in _LOCATION.finditer(text):
         modifier, path = hit[1] or "", hit[2]
-        status = _RETURN.search(_body(text[hit.end() :]))
-        if not modifier.startswith("~"):
+        body = _body(text[hit.end() :])
+        flat = _BLOCK.sub("", body)  # without what is answered only if
+        status = _RETURN.search(flat)
+        if path.startswith("/"):
             below = path.endswith("/") and modifier != "=" and (path != "/" or path in exact)
-            routes.append(Route(f"{path}opskit-smoke" if below else path, int(status[1]) if status else None))
+            place = f"{path}opskit-smoke" if below else path
+            keyed = any("return 401" in block for block in _BLOCK.findall(body))
+            routes.append(Route(place, int(status[1]) if status else None, keyed))
     return tuple(routes)
 
 

@@ -13,6 +13,7 @@ from opskit.health.smoke.client import Fault, Reply, Steps, ask, mark, want
 
 _LOOK_S, _ALERT_S = 0.5, 10.0
 _DEAD = frozenset({502, 503, 504})
+_REALM = 'realm="stack"'
 _OWN_PAGE = b"<center>nginx"
 """What only a page that nginx itself makes holds; its name in a header says nothing, that is on every answer."""
 
@@ -34,17 +35,27 @@ def check_port(steps: Steps, *, host: str, port: int) -> None:
             raise Fault("no_answer", f"{host}:{port}: {error}") from None
 
 
-def check_nginx(steps: Steps, *, url: str, routes: Sequence[Sequence[Any]]) -> None:
-    """Every location reaches its service, or answers what the file says.
+def check_nginx(steps: Steps, *, url: str, routes: Sequence[Sequence[Any]], key: str) -> None:
+    """Every location reaches its service, or answers what the file says; those with a key lead nowhere without it.
 
     Args:
         steps: what was done.
         url: of nginx.
-        routes: path, and the status that the file itself answers with; None where it passes the request on.
+        routes: path, the status that the file itself answers with (None where it passes the request on), and whether
+            it asks for the key.
+        key: STACK_API_KEY.
     """
-    for path, status in routes:
+    for path, status, keyed in routes:
         with steps.step(path):
-            reply = ask("GET", f"{url}{path}", timeout_s=15)
+            if keyed:
+                want(ask("GET", f"{url}{path}", timeout_s=15), 401, kind="open_route")
+            reply = ask("GET", f"{url}{path}", headers={"X-API-Key": key} if keyed else None, timeout_s=15)
+            if (
+                keyed
+                and reply.status == HTTPStatus.UNAUTHORIZED
+                and _REALM in reply.headers.get("WWW-Authenticate", "")
+            ):
+                raise Fault("wrong_key", f"{path}: found {reply}; wanted nginx to take STACK_API_KEY")
             if status is not None:
                 want(reply, status)
             elif reply.status in _DEAD or (reply.status == HTTPStatus.NOT_FOUND and _OWN_PAGE in reply.body):

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from filelock import FileLock
 from hypothesis import given
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from opskit.errors import ConfigError, LockHeldError
@@ -159,7 +158,6 @@ settings = st.dictionaries(
 )
 
 
-@limits(deadline=None)  # two files are written through to the disk for each example
 @given(settings, rules, st.booleans())
 def test_what_is_written_reads_back_and_what_was_there_stays(
     before: dict[str, str], asked: list[SecretRule], ends: bool

@@ -9,7 +9,7 @@ from opskit.health.smoke.plan import INIT_SQL, NGINX_CONF, Given, Probe, plan_pr
 from opskit.secrets.value import Secret
 
 NAMES = """LITELLM_MASTER_KEY VLLM_API_KEY MINIO_ROOT_PASSWORD QDRANT_API_KEY REDIS_PASSWORD ELASTIC_PASSWORD
-WEBUI_ADMIN_PASSWORD N8N_OWNER_PASSWORD MULTIMODAL_DB_PASSWORD MONITOR_DB_PASSWORD"""
+STACK_API_KEY WEBUI_ADMIN_PASSWORD N8N_OWNER_PASSWORD MULTIMODAL_DB_PASSWORD MONITOR_DB_PASSWORD"""
 SECRETS = {name: Secret(name, f"value-of-{name}") for name in NAMES.split()}
 TEXTS = {INIT_SQL: "CREATE TABLE IF NOT EXISTS documents (", NGINX_CONF: "location /v1/ { proxy_pass x; }"}
 GIVEN = Given(SECRETS, TEXTS, local=True, rehearsal=False, slow_s=10, patience_s=30)
@@ -88,7 +88,13 @@ def test_a_log_line_is_looked_for_where_nginx_writes_one() -> None:
 
 def test_nginx_is_asked_for_every_route_of_the_file_that_it_mounts() -> None:
     (probe,) = plan(nginx=published(80))
-    assert probe.values["routes"] == [("/v1/opskit-smoke", None)]
+    assert probe.values["routes"] == [("/v1/opskit-smoke", None, False)]
+    assert (probe.values["url"], probe.values["key"]) == ("http://127.0.0.1:4444", SECRETS["STACK_API_KEY"])
+
+
+def test_nginx_is_asked_by_https_where_it_listens_for_that() -> None:
+    both = {"ports": published(80)["ports"] + published(443)["ports"]}
+    assert plan(nginx=both)[0].values["url"] == "https://127.0.0.1:4444"
 
 
 def test_a_service_without_a_probe_is_seen_and_one_that_ends_or_has_no_replica_is_not() -> None:

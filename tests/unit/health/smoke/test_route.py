@@ -13,8 +13,9 @@ def test_every_location_of_our_configuration_is_asked() -> None:
     assert parse_routes((CONFIGS / "nginx.conf").read_text()) == (
         Route("/nginx-health", 200),
         Route("/v1/opskit-smoke", None),
-        Route("/api/multimodal/opskit-smoke", None),
-        Route("/api/search/opskit-smoke", None),
+        Route("/api/multimodal/opskit-smoke", None, keyed=True),
+        Route("/api/search/opskit-smoke", None, keyed=True),
+        Route("/api/v1/auths/signin", None),
         Route("/", None),
     )
 
