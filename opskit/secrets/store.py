@@ -33,7 +33,7 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
     """
     text = _read(path)
     try:
-        values = values_of(parse_lines(text or ""), str(path), BY_NAME)
+        values = values_of(parse_lines(text or "", os.environ), str(path), BY_NAME)
     except ValueError as faults:
         raise ConfigError(str(faults)) from None
     return {name: Secret(name, value) for name, value in values.items()}

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from opskit.engine.client import ask_inside
 from opskit.environments import read_environments
 from opskit.gpu.collective import COMMAND_S, SIZES, command, parse_collective
+from opskit.health.smoke.client import ask as ask_url
 from opskit.paths import ENVIRONMENTS
 from opskit.rehearsal.programs import PROGRAMS
 from opskit.secrets.store import read_secrets
@@ -56,6 +57,16 @@ REAL = (
 pytestmark = [pytest.mark.heavy, pytest.mark.engine, pytest.mark.timeout(2400)]
 SENTENCE = "I am a tiny model made for this rehearsal, and these words are all that my weights know."
 QUESTION = [{"role": "user", "content": "hello"}]
+PLAIN = {
+    "nginx": {"80/tcp"},
+    "n8n": {"5678/tcp"},
+    "litellm": {"4000/tcp"},
+    "vllm": {"8000/tcp"},
+    "openwebui": {"8080/tcp"},
+    "minio": {"9000/tcp"},
+    "qdrant": {"6333/tcp"},
+}
+"""The container's port that speaks HTTP."""
 USER = {"name": "Ada", "email": "ada@opskit.local", "password": "an ordinary user's", "role": "user"}
 
 
@@ -159,6 +170,51 @@ def test_strangers_cannot_sign_up_and_the_administrator_is_there_from_the_start(
     users = json.load(chain.ask("/api/v1/users/all", token=chain.admin()))["users"]
     assert "admin" in {user["role"] for user in users if user["email"] == "admin@opskit.local"}
     assert "x@example.org" not in {user["email"] for user in users}
+
+
+SCAN = (
+    ("nginx", "GET", "/", "", (200,)),
+    ("nginx", "POST", "/api/v1/auths/signup", "", (403,)),
+    ("nginx", "GET", "/api/v1/users/all", "", (401, 403)),
+    ("nginx", "GET", "/openai/config", "", (401, 403)),
+    ("nginx", "GET", "/api/v1/configs/export", "", (401, 403)),
+    ("nginx", "GET", "/v1/models", "LITELLM_MASTER_KEY", (401,)),
+    ("nginx", "POST", "/api/search/search", "STACK_API_KEY", (401,)),
+    ("nginx", "DELETE", "/api/multimodal/sessions/1", "STACK_API_KEY", (401,)),
+    ("n8n", "POST", "/rest/owner/setup", "", (400, 401, 403, 404)),
+    ("n8n", "GET", "/rest/workflows", "", (401,)),
+    ("n8n", "GET", "/rest/credentials", "", (401,)),
+    ("litellm", "GET", "/key/list", "LITELLM_MASTER_KEY", (401,)),
+    ("litellm", "GET", "/model/info", "LITELLM_MASTER_KEY", (401,)),
+    ("litellm", "GET", "/metrics/", "", (200,)),
+    ("vllm", "GET", "/v1/models", "VLLM_API_KEY", (401,)),
+    ("vllm", "GET", "/health", "", (200,)),
+    ("openwebui", "GET", "/api/v1/users/all", "", (401, 403)),
+    ("minio", "GET", "/", "", (403,)),
+    ("qdrant", "GET", "/collections", "QDRANT_API_KEY", (401, 403)),
+)
+"""What an outsider asks of each published port, the key that opens it, and how it is refused or what it may see."""
+
+
+def test_an_outsider_reaches_no_data_without_a_key(chain: Chain, section: Callable[[str, str], None]) -> None:
+    boxes = chain.checkout.containers()
+    rows = []
+    for service, method, path, key, without in SCAN:
+        (port,) = {int(p[0]["HostPort"]) for name, p in boxes[service].ports.items() if p and name in PLAIN[service]}
+        url = f"http://127.0.0.1:{port}{path}"
+        body: dict[str, str] | None = {} if method == "POST" else None
+        refused = ask_url(method, url, body, timeout_s=30)
+        assert refused.status in without, (service, path, str(refused))
+        if key:
+            value = chain.secrets[key]
+            headers = {"api-key": value} if service == "qdrant" else {"Authorization": f"Bearer {value}"}
+            opened = ask_url(method, url, body, headers, timeout_s=30)
+            assert opened.status not in {401, 403}, (service, path, str(opened))
+        rows.append((service, f"{method} {path}", str(refused.status), f"{opened.status} ({key})" if key else ""))
+    note = (
+        "Asked of the running stack from outside its containers; in production nginx alone is reached from the network."
+    )
+    section("What an outsider reaches", f"{note}\n\n{table(('service', 'asked', 'without a key', 'with it'), rows)}")
 
 
 def test_processes_with_the_model_servers_own_torch_sum_as_measure_asks_them_to(chain: Chain) -> None:

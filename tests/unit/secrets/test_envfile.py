@@ -72,4 +72,12 @@ def test_an_optional_variable_may_be_written_empty(line: str) -> None:
 
 
 def test_an_ordinary_setting_may_hold_a_variable() -> None:
-    assert values_of(parse_lines("MODELS_DIR=$HOME/models"), "f", {"REDIS_PASSWORD"}) == {"MODELS_DIR": "$HOME/models"}
+    text = "A=of-the-file\nHOME=/file\nMODELS_DIR=$HOME/${A}/$LATER\nLATER=x"
+    values = values_of(parse_lines(text, {"HOME": "/shell"}), "f", {"REDIS_PASSWORD"})
+    assert values["MODELS_DIR"] == "/shell/of-the-file/", "the shell's, a line before, and nothing of a line after"
+
+
+def test_a_variable_that_is_not_understood_is_a_fault_with_its_place() -> None:
+    for text in ("A=${B", "A=${B!}", "A=${B:?needed}", "A=${B:-${C}}"):
+        with pytest.raises(ValueError, match=r"f:1: A: its \$\{ is not"):
+            values_of(parse_lines(text), "f", ())
