@@ -22,9 +22,6 @@ from opskit.preflight.checks.compose import (
     check_compose_version,
     check_config_valid,
     check_label_valid,
-    check_secret_data,
-    check_secret_file,
-    check_secret_readable,
     check_variable_set,
 )
 from opskit.preflight.checks.engine import (
@@ -81,6 +78,13 @@ from opskit.preflight.checks.network import (
     check_network_unique,
 )
 from opskit.preflight.checks.port import check_port_free, check_port_number, check_port_reserved, check_port_unique
+from opskit.preflight.checks.secret import (
+    check_secret_data,
+    check_secret_file,
+    check_secret_readable,
+    check_secret_shell,
+    check_secret_value,
+)
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Finding, Verdict, id_of
 from opskit.unknown import Unknown, or_else
@@ -250,6 +254,8 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     ),
     check_secret_file: lambda f: check_secret_file(f.environment.env_file, _known(f.files).mode),
     check_secret_readable: lambda f: check_secret_readable(f.environment.env_file, f.env_fault),
+    check_secret_value: lambda f: check_secret_value(f.environment.env_file, f.secret_faults),
+    check_secret_shell: lambda f: check_secret_shell(f.environment.env_file, f.exported),
     check_data_version: lambda f: check_data_version(_stack(f), _files(f).postgres_majors),
     check_alert_receiver: lambda f: check_alert_receiver(_stack(f), f.environment.env_file),
 }

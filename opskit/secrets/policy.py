@@ -20,6 +20,7 @@ class SecretRule:
         length: characters of ALPHABET after the prefix; the 43 of the default hold 258 bits.
         prefix: what its program demands in front.
         permanent: changing it makes data unreadable for ever; it is never rotated.
+        form: what its program takes, as a pattern; `wants` says it in words.
         volumes: the keys of the volumes whose data was made with it; a new value does not open that data. None for a
             secret that its program takes from the environment at each start.
     """
@@ -29,7 +30,24 @@ class SecretRule:
     prefix: str = ""
     permanent: bool = False
     volumes: frozenset[str] = frozenset()
+    form: str = r"\S.*\S|\S"
+    wants: str = "a value without spaces around it"
 
+    def fault(self, value: str) -> str:
+        """What is wrong with a value, without telling it; empty where its program takes it."""
+        if _PLACEHOLDER.fullmatch(value):
+            return "a text that stands for a value"
+        if not re.fullmatch(self.form, value, re.DOTALL):
+            return f"{len(value)} characters that are not {self.wants}"
+        return ""
+
+
+_PLACEHOLDER = re.compile(
+    r"(?i)#.*|<.*>|\$\{.*\}|change.?(me|it)|replace.?me|to.?do|tbd|your[-_ ].*|x{3,}|\.{3,}|secret|password"
+)
+_HEADER, _LONG = r"[!-~]+", r".{8,}"
+_SIX, _ELASTIC_WANTS = r".{6,}", "6 or more, as Elasticsearch demands"
+_IN_HEADER = "letters, digits and signs of ASCII without a space, as a header takes them"
 
 _POSTGRES, _ELASTIC = frozenset({"postgres_data"}), frozenset({"elasticsearch_data"})
 
@@ -39,22 +57,29 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("LITELLM_DB_PASSWORD", volumes=_POSTGRES),
     SecretRule("N8N_DB_PASSWORD", volumes=_POSTGRES),
     SecretRule("MONITOR_DB_PASSWORD", volumes=_POSTGRES),
-    SecretRule("REDIS_PASSWORD"),
-    SecretRule("QDRANT_API_KEY"),
-    SecretRule("MINIO_ROOT_PASSWORD"),
-    SecretRule("VLLM_API_KEY"),
-    SecretRule("LITELLM_MASTER_KEY", prefix="sk-"),
+    SecretRule("REDIS_PASSWORD", form=r"""[^\s"'\\]+""", wants="what redis.conf takes: no space, quote or backslash"),
+    SecretRule("QDRANT_API_KEY", form=_HEADER, wants=_IN_HEADER),
+    SecretRule("MINIO_ROOT_PASSWORD", form=_LONG, wants="8 or more, as the S3 server demands"),
+    SecretRule("VLLM_API_KEY", form=_HEADER, wants=_IN_HEADER),
+    SecretRule("LITELLM_MASTER_KEY", prefix="sk-", form=rf"sk-{_HEADER}", wants=f"sk- and {_IN_HEADER}"),
     SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True, volumes=_POSTGRES),
     SecretRule("WEBUI_SECRET_KEY", permanent=True, volumes=frozenset({"openwebui_data"})),
-    SecretRule("WEBUI_ADMIN_PASSWORD"),
+    SecretRule("WEBUI_ADMIN_PASSWORD", form=r".{1,72}", wants="72 at most, as bcrypt takes them"),
     SecretRule("N8N_ENCRYPTION_KEY", permanent=True, volumes=_POSTGRES | {"n8n_data"}),
-    SecretRule("N8N_OWNER_PASSWORD", prefix="A1-"),  # n8n demands a capital and a digit, and takes 8 to 64 characters
+    SecretRule(
+        "N8N_OWNER_PASSWORD",
+        prefix="A1-",
+        form=r"(?=.*[A-Z])(?=.*[0-9]).{8,64}",
+        wants="8 to 64 with a capital and a digit, as n8n demands",
+    ),
     SecretRule("GRAFANA_PASSWORD", volumes=frozenset({"grafana_data"})),
-    SecretRule("ELASTIC_PASSWORD", volumes=_ELASTIC),
-    SecretRule("KIBANA_PASSWORD"),
-    SecretRule("LOGSTASH_PASSWORD"),
-    SecretRule("KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC),
-    SecretRule("STACK_API_KEY"),
+    SecretRule("ELASTIC_PASSWORD", volumes=_ELASTIC, form=_SIX, wants=_ELASTIC_WANTS),
+    SecretRule("KIBANA_PASSWORD", form=_SIX, wants=_ELASTIC_WANTS),
+    SecretRule("LOGSTASH_PASSWORD", form=_SIX, wants=_ELASTIC_WANTS),
+    SecretRule(
+        "KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC, form=r".{32,}", wants="32 or more, as Kibana demands"
+    ),
+    SecretRule("STACK_API_KEY", form=r"[A-Za-z0-9_-]{16,}", wants="16 or more letters, digits, _ and -"),
     SecretRule("ALLURE_PASSWORD"),
     SecretRule("ALLURE_JWT_SECRET_KEY"),
 )
@@ -72,6 +97,11 @@ _PLAIN = re.compile(r"[a-z-]{0,12}|[0-9.]{0,5}")
 _USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
 BY_NAME: Mapping[str, SecretRule] = {rule.name: rule for rule in RULES}
+
+
+def value_faults(values: Mapping[str, str]) -> Mapping[str, str]:
+    """What is wrong with the values of secrets, by name; the values are not told."""
+    return {name: why for name, value in values.items() if name in BY_NAME and (why := BY_NAME[name].fault(value))}
 
 
 def rules_for(demanded: Iterable[str]) -> tuple[SecretRule, ...]:

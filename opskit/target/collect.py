@@ -30,6 +30,7 @@ from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
+from opskit.secrets.policy import value_faults
 from opskit.target.machine import Machine
 from opskit.target.placement import choose_placement
 from opskit.target.port_overrides import given_ports, plan_overrides, read_overrides
@@ -113,6 +114,8 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,
+        secret_faults=value_faults(env_file.revealed()),
+        exported=env_file.exported(draft.secrets),
         env_fault=env_file.fault,
         seconds={**machine.seconds, "compose config": resolved_s, "files": files_s},
     )

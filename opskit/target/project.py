@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from opskit.compose.client import Project
@@ -37,6 +37,15 @@ class EnvFile:
     values: Mapping[str, Secret]
     fault: str = ""
 
+    def revealed(self) -> Mapping[str, str]:
+        """The values by name."""
+        return {name: value.reveal() for name, value in self.values.items()}
+
+    def exported(self, secrets: Iterable[str]) -> tuple[str, ...]:
+        """Those of the secrets that this process has as a variable with another value."""
+        values = self.revealed()
+        return tuple(sorted(name for name in secrets if os.environ.get(name, values.get(name)) != values.get(name)))
+
     def setting(self, name: str, environment: Environment) -> str:
         """What a variable is by Compose's precedence: shell, env file, the environment's settings; else empty."""
         return read_given(name, self.values) or environment.settings.get(name, "")
@@ -58,6 +67,7 @@ class Draft:
 
     project: Project
     demanded: Mapping[str, bool]
+    secrets: frozenset[str]
     unmade: tuple[str, ...]
 
 
@@ -104,7 +114,7 @@ def draft_project(
         engine_host=machine.address or None,
         withheld=SECRETS,
     )
-    return Draft(project, given, () if fault else unmade)
+    return Draft(project, given, demanded & SECRETS, () if fault else unmade)
 
 
 def resolve(project: Project, env_file: Mapping[str, Secret]) -> Stack | Failure:

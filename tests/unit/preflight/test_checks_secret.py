@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.preflight.checks.compose import check_secret_data, check_secret_file, check_secret_readable
+from opskit.preflight.checks.secret import (
+    check_secret_data,
+    check_secret_file,
+    check_secret_readable,
+    check_secret_shell,
+    check_secret_value,
+)
 from opskit.preflight.finding import Verdict
 from tests.facts import stack, volume
 
@@ -75,3 +81,17 @@ def test_an_env_file_that_cannot_be_used_fails_with_its_lines() -> None:
     (finding,) = check_secret_readable(".env.staging", ".env.staging:3: REDIS_PASSWORD is empty")
     assert (finding.verdict, finding.found) == (Verdict.FAIL, ".env.staging:3: REDIS_PASSWORD is empty")
     assert [f.verdict for f in check_secret_readable(".env.staging", "")] == [Verdict.PASS]
+
+
+def test_a_value_that_its_program_refuses_stops_and_is_not_told() -> None:
+    (fine,) = check_secret_value(".env.dev", {})
+    (finding,) = check_secret_value(".env.dev", {"MINIO_ROOT_PASSWORD": "5 characters that are not 8 or more"})
+    assert (fine.verdict, finding.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert (finding.subject, ".env.dev" in finding.remedy) == ("MINIO_ROOT_PASSWORD", True)
+
+
+def test_a_secret_of_the_shell_that_is_not_used_is_said() -> None:
+    (fine,) = check_secret_shell(".env.dev", ())
+    (finding,) = check_secret_shell(".env.dev", ("POSTGRES_PASSWORD", "REDIS_PASSWORD"))
+    assert (fine.verdict, finding.verdict) == (Verdict.PASS, Verdict.WARN)
+    assert "unset POSTGRES_PASSWORD REDIS_PASSWORD" in finding.remedy

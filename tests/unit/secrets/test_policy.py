@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from opskit.paths import COMPOSE
-from opskit.secrets.policy import ALPHABET, BY_NAME, RULES, rules_for
+from opskit.secrets.policy import ALPHABET, BY_NAME, RULES, rules_for, value_faults
+from opskit.secrets.store import ensure_secrets, read_secrets
 
 
 def test_only_demanded_variables_that_are_secrets_get_a_rule() -> None:
@@ -55,3 +60,35 @@ def test_a_secret_s_volumes_are_volumes_of_the_files() -> None:
 
 def test_what_is_permanent_names_the_volume_it_opens() -> None:
     assert all(rule.volumes for rule in RULES if rule.permanent)
+
+
+@pytest.mark.parametrize(
+    ("name", "refused", "taken"),
+    [
+        ("MINIO_ROOT_PASSWORD", "shorter", "just-8-c"),
+        ("LITELLM_MASTER_KEY", "no-prefix-at-all", "sk-1"),
+        ("REDIS_PASSWORD", 'p w"d', "p/w%d"),
+        ("N8N_OWNER_PASSWORD", "lower-and-1", "Upper-and-1"),
+        ("N8N_OWNER_PASSWORD", "A1" + "x" * 63, "A1" + "x" * 62),
+        ("WEBUI_ADMIN_PASSWORD", "x" * 73, "y" * 72),
+        ("ELASTIC_PASSWORD", "five5", "sixsix"),
+        ("KIBANA_ENCRYPTION_KEY", "x" * 31, "y" * 32),
+        ("QDRANT_API_KEY", "with a space", "without"),
+        ("VLLM_API_KEY", "clé", "key"),
+        ("STACK_API_KEY", "sixteen.or.more.", "sixteen-or_more1"),
+        ("POSTGRES_PASSWORD", "# ask the DBA", "a # b"),
+        ("POSTGRES_PASSWORD", "changeme", "change me not"),
+        ("N8N_DB_PASSWORD", "<password>", "p"),
+        ("N8N_DB_PASSWORD", " tiger ", "with in"),
+    ],
+)
+def test_what_a_program_refuses_is_named_and_the_value_is_not(name: str, refused: str, taken: str) -> None:
+    assert value_faults({name: taken, "OTHER": refused}) == {}
+    (why,) = value_faults({name: refused}).values()
+    assert refused.strip() not in why
+
+
+def test_every_value_that_is_made_is_one_that_its_program_takes(tmp_path: Path) -> None:
+    path = tmp_path / ".env.x"
+    ensure_secrets(path, RULES)
+    assert value_faults({name: secret.reveal() for name, secret in read_secrets(path).items()}) == {}
