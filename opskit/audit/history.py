@@ -49,6 +49,22 @@ def launched_services(root: Path, project: str) -> frozenset[str]:
     return frozenset(entry["service"] for entry in outcome.get("services") or ())
 
 
+def launched_volumes(root: Path, environment: str, *, project: str, engine: str) -> tuple[str, ...]:
+    """The project's volumes after its last launch that came to ready on an Engine; none after a wipe.
+
+    Args:
+        root: the folder of the records.
+        environment: whose records are read.
+        project: the Compose project.
+        engine: the Engine's id; another has other volumes.
+    """
+    for _, record in read_records(root, f"-{environment}-"):
+        volumes = record.get("volumes") or {}
+        if record.get("engine_id") == engine and volumes.get("project") == project:
+            return tuple(volumes["names"])
+    return ()
+
+
 def expected_seconds(root: Path, project: str) -> float | None:
     """The median of its last launches that created something; None where there was none."""
     seconds = [float(o["seconds"]) for o, _ in zip(_creating(root, project), range(_LAUNCHES), strict=False)]

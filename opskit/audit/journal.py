@@ -80,6 +80,10 @@ class Journal:
 
         write_file(self.folder, JOURNAL, append)
 
+    def volumes_written(self) -> bool:
+        """Whether this run has said already which volumes it left: it is past its wipe."""
+        return self.folder is not None and any(event["kind"] == "volumes" for event in read_journal(self.folder))
+
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the journal."""
         if self.folder is not None:

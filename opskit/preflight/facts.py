@@ -32,6 +32,7 @@ class Facts:
         given_ports: the text by the variable that publishes a port, where one was given.
         reserved: ports that the files of all environments publish, unless a variable says otherwise.
         pulls: images that are missing, and what their registries say; None where they were not asked.
+        launched_volumes: names of the volumes after the project's last good launch on this Engine.
         secret_faults: what is wrong with the value of a secret, by its name.
         exported: secrets that the shell gives too, with another value than the env file.
         env_fault: why the env file cannot be used as it is; empty where it can.
@@ -52,6 +53,7 @@ class Facts:
     files: Files | Unknown
     demanded: Mapping[str, bool]
     unmade: tuple[str, ...]
+    launched_volumes: tuple[str, ...] = ()
     secret_faults: Mapping[str, str] = field(default_factory=dict)
     exported: tuple[str, ...] = ()
     env_fault: str = ""

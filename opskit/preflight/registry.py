@@ -79,6 +79,7 @@ from opskit.preflight.checks.network import (
 )
 from opskit.preflight.checks.port import check_port_free, check_port_number, check_port_reserved, check_port_unique
 from opskit.preflight.checks.secret import (
+    check_data_missing,
     check_secret_data,
     check_secret_file,
     check_secret_readable,
@@ -251,6 +252,9 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_image_reachable: lambda f: check_image_reachable(_pulls(f)),
     check_secret_data: lambda f: check_secret_data(
         _stack(f), f.unmade, _known(_engine(f).volumes), f.environment.env_file, f.environment.words
+    ),
+    check_data_missing: lambda f: check_data_missing(
+        _stack(f), f.launched_volumes, _known(_engine(f).volumes), f.environment.words
     ),
     check_secret_file: lambda f: check_secret_file(f.environment.env_file, _known(f.files).mode),
     check_secret_readable: lambda f: check_secret_readable(f.environment.env_file, f.env_fault),

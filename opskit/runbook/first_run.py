@@ -143,6 +143,7 @@ class FirstRun:
                 "secrets are still there."
             )
         self.start.journal.write("wiped", rows=mine, secrets=forgotten)
+        self.start.keep_volumes(client)
         self.start.journal.write(
             "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
         )

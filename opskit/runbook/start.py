@@ -11,6 +11,7 @@ from opskit.audit.runner import is_interactive, start_run
 from opskit.compose.plan import Step, plan_launch, shared_modes
 from opskit.engine.deployed import read_deployed
 from opskit.engine.events import list_containers
+from opskit.engine.facts import read_volume_facts
 from opskit.engine.waste import MODES
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError
@@ -33,6 +34,7 @@ from opskit.target.target import Target
 from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from ipywidgets import VBox
     from matplotlib.figure import Figure
 
@@ -222,8 +224,15 @@ class Start(Operation):
         )
         if not outcome.ok:
             raise LaunchFailedError(describe_failures(outcome))
+        self.keep_volumes(client)
         rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]
         return Table(f"{outcome.project} is ready", ("service", "state", "ready after (s)"), rows, self.rehearse)
+
+    def keep_volumes(self, client: DockerClient) -> None:
+        """Put the project's volumes in the record: the next launch expects their data."""
+        project = self.target.project.name
+        names = sorted(volume.name for volume in read_volume_facts(client) if volume.project == project)
+        self.journal.write("volumes", project=project, names=names)
 
     def urls(self) -> Table:
         """Where everything answers, each http address asked just now."""

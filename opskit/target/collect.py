@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from opskit.audit.history import launched_volumes
 from opskit.audit.journal import Journal, note, phase
 from opskit.compose.client import Project
 from opskit.compose.faults import Failure
@@ -114,6 +115,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,
+        launched_volumes=_launched(environment, project.name, engine, journal),
         secret_faults=value_faults(env_file.revealed()),
         exported=env_file.exported(draft.secrets),
         env_fault=env_file.fault,
@@ -126,6 +128,15 @@ def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) ->
     if isinstance(compose, Unknown):
         return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
     return resolve(project, env_file.values)
+
+
+def _launched(
+    environment: Environment, project: str, engine: EngineFacts | Unknown, journal: Journal
+) -> tuple[str, ...]:
+    """The volumes of the last good launch, as its record has them, or this run's own journal after a wipe."""
+    if isinstance(engine, Unknown) or journal.volumes_written():
+        return ()
+    return launched_volumes(AUDIT, environment.name, project=project, engine=engine.id)
 
 
 def _missing(stack: Stack | Failure, engine: EngineFacts | Unknown) -> tuple[str, ...] | None:

@@ -99,3 +99,23 @@ def test_every_change_leaves_a_copy_and_a_look_changes_nothing(up: Checkout, env
     notebook = (up.last()[0] / "secrets.ipynb").read_text()
     assert "the same (postgres)" in notebook
     assert all(copy.stat().st_mode & 0o777 == 0o600 for copy in kept_copies(env_file))
+
+
+def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Checkout) -> None:
+    stopped = up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")
+    assert stopped.returncode == 0, stopped.stderr
+    name = f"{up.project}_postgres_data"
+    up.engine.volumes.get(name).remove()
+    refused = up.start()
+    assert refused.returncode == 1
+    assert f"[data-missing] {name}" in refused.stderr
+    assert not up.containers()
+    assert name not in {volume.name for volume in up.engine.volumes.list()}
+    done = up.start("-p", "accept", "data-missing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not ask(up, "SELECT query FROM search_sessions")
+    again = up.start()
+    assert again.returncode == 0, again.stderr
+    assert up.last()[1]["volumes"]["names"] == sorted(
+        v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
+    )

@@ -164,14 +164,21 @@ def test_the_gateway_answers_with_its_key_and_lets_tools_be_called(chain: Chain)
 
 
 def test_strangers_cannot_sign_up_and_the_administrator_is_there_from_the_start(chain: Chain) -> None:
-    stranger = {"name": "x", "email": "x@example.org", "password": "y" * 12}
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        chain.ask("/api/v1/auths/signup", stranger)
+        chain.ask("/api/v1/auths/signup", STRANGER)
     users = json.load(chain.ask("/api/v1/users/all", token=chain.admin()))["users"]
     assert "admin" in {user["role"] for user in users if user["email"] == "admin@opskit.local"}
     assert "x@example.org" not in {user["email"] for user in users}
 
 
+STRANGER = {
+    "name": "x",
+    "firstName": "x",
+    "lastName": "y",
+    "email": "x@example.org",
+    "password": "Y1" + "y" * 12,
+    "query": "x",
+}
 SCAN = (
     ("nginx", "GET", "/", "", (200,)),
     ("nginx", "POST", "/api/v1/auths/signup", "", (403,)),
@@ -202,7 +209,7 @@ def test_an_outsider_reaches_no_data_without_a_key(chain: Chain, section: Callab
     for service, method, path, key, without in SCAN:
         (port,) = {int(p[0]["HostPort"]) for name, p in boxes[service].ports.items() if p and name in PLAIN[service]}
         url = f"http://127.0.0.1:{port}{path}"
-        body: dict[str, str] | None = {} if method == "POST" else None
+        body = STRANGER if method == "POST" else None
         refused = ask_url(method, url, body, timeout_s=30)
         assert refused.status in without, (service, path, str(refused))
         if key:

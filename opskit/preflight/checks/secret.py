@@ -41,6 +41,35 @@ def check_secret_data(
     return tuple(findings)
 
 
+def check_data_missing(
+    stack: Stack, launched: Iterable[str], volumes: Iterable[VolumeFact], env: str
+) -> tuple[Finding, ...]:
+    """The volumes that the last good launch ended with are still there; without one, its service starts empty.
+
+    Args:
+        stack: volumes that it no longer names are not missed.
+        launched: names of the volumes after that launch; caches are not missed, they are filled again.
+        volumes: that are there.
+        env: the environment's name, and what follows it in a command.
+    """
+    named = {raw.get("name", key) for key, raw in _volumes_of(stack).items() if not key.endswith("_cache")}
+    expected = sorted(named & set(launched))
+    gone = [name for name in expected if name not in {volume.name for volume in volumes}]
+    wanted = "the data of the last good launch"
+    if not gone:
+        found = f"{len(expected)} volumes, all there" if expected else "no earlier launch to go by"
+        return (Finding("data-missing", Verdict.PASS, stack.project, found, wanted),)
+    remedy = (
+        "restore it under this name (who removed it: `docker events --since 24h --filter type=volume`); to start with "
+        f"none of its data, `opskit run start -p env {env} -p accept data-missing`"
+    )
+    return tuple(Finding("data-missing", Verdict.FAIL, name, "no such volume", wanted, remedy) for name in gone)
+
+
+def _volumes_of(stack: Stack) -> Mapping[str, Mapping[str, str]]:
+    return {key: raw or {} for key, raw in (stack.raw.get("volumes") or {}).items()}
+
+
 def _way_back(name: str, env_file: str, env: str, volumes: Iterable[str]) -> str:
     """The remedies, the one that loses nothing first."""
     look = f"`opskit run secrets -p env {env} -p action recover` reads it back where a container still holds it"

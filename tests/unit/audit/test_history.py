@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from opskit.audit.history import expected_seconds, launched_services
+from opskit.audit.history import expected_seconds, launched_services, launched_volumes
 
 
 def record(
@@ -23,6 +23,27 @@ def test_the_services_are_those_of_the_last_launch_that_came_to_ready(tmp_path: 
     (tmp_path / "2026/11/20261105T000000Z-dev-start").mkdir()
     assert launched_services(tmp_path, "p") == {"b"}
     assert launched_services(tmp_path, "none") == frozenset()
+
+
+def test_the_volumes_are_those_of_the_last_launch_on_this_engine_and_none_after_a_wipe(tmp_path: Path) -> None:
+    def left(day: int, *names: str, project: str = "p", engine: str = "E", act: str = "start") -> None:
+        folder = tmp_path / "2026/11" / f"202611{day:02}T000000Z-dev-{act}"
+        folder.mkdir(parents=True)
+        said = {"engine_id": engine, "volumes": {"project": project, "names": names}}
+        (folder / "record.json").write_text(json.dumps(said))
+
+    def expected(engine: str = "E") -> tuple[str, ...]:
+        return launched_volumes(tmp_path, "dev", project="p", engine=engine)
+
+    assert expected() == ()
+    left(1, "p_old")
+    left(2, "p_data")
+    left(3, "other_data", project="other")
+    left(4, "p_far", engine="F")
+    record(tmp_path, "20261105T000000Z-dev-start", ok=False)
+    assert (expected(), expected("F"), expected("G")) == (("p_data",), ("p_far",), ())
+    left(6, act="first_run")
+    assert expected() == ()
 
 
 def test_the_expected_duration_is_the_median_of_launches_that_created_something(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from opskit.compose.model import Stack, parse_stack
 from opskit.preflight.checks.secret import (
+    check_data_missing,
     check_secret_data,
     check_secret_file,
     check_secret_readable,
@@ -95,3 +97,31 @@ def test_a_secret_of_the_shell_that_is_not_used_is_said() -> None:
     (finding,) = check_secret_shell(".env.dev", ("POSTGRES_PASSWORD", "REDIS_PASSWORD"))
     assert (fine.verdict, finding.verdict) == (Verdict.PASS, Verdict.WARN)
     assert "unset POSTGRES_PASSWORD REDIS_PASSWORD" in finding.remedy
+
+
+def named(*keys: str) -> Stack:
+    return parse_stack(
+        {"name": PROJECT, "services": {}, "volumes": {key: {"name": f"{PROJECT}_{key}"} for key in keys}}
+    )
+
+
+@pytest.mark.parametrize("there", [["postgres_data", "n8n_data"], ["postgres_data", "n8n_data", "vllm_cache", "other"]])
+def test_data_that_is_all_there_passes_and_a_cache_is_not_missed(there: list[str]) -> None:
+    launched = [f"{PROJECT}_{key}" for key in ("postgres_data", "n8n_data", "vllm_cache", "of_an_overlay")]
+    volumes = [volume(f"{PROJECT}_{key}", PROJECT) for key in there]
+    (finding,) = check_data_missing(named("postgres_data", "n8n_data", "vllm_cache"), launched, volumes, "staging")
+    assert (finding.verdict, finding.found) == (Verdict.PASS, "2 volumes, all there")
+
+
+def test_a_volume_that_vanished_stops_with_a_typed_way_on() -> None:
+    launched = [f"{PROJECT}_postgres_data", f"{PROJECT}_n8n_data"]
+    (finding,) = check_data_missing(
+        named("postgres_data", "n8n_data"), launched, [volume(f"{PROJECT}_n8n_data", PROJECT)], "staging"
+    )
+    assert (finding.verdict, finding.subject) == (Verdict.FAIL, f"{PROJECT}_postgres_data")
+    assert "opskit run start -p env staging -p accept data-missing" in finding.remedy
+
+
+def test_before_the_first_launch_nothing_is_missed() -> None:
+    (finding,) = check_data_missing(named("postgres_data"), (), (), "staging")
+    assert finding.verdict is Verdict.PASS
