@@ -61,6 +61,14 @@ def run_command(arguments: list[str] | None = None) -> int:
     )
     audit.add_argument("act", choices=("verify",))
     audit.add_argument("--head", default="", metavar="SHA256", help="the newest hash, as the system's log has it")
+    runs = commands.add_parser("runs", help="the runs so far: list, show RUN, diff [OLD] [NEW] (since it last worked)")
+    runs.add_argument("act", choices=("list", "show", "diff"), nargs="?", default="list")
+    runs.add_argument("runs", metavar="RUN", nargs="*", help="a run's folder, or how its name begins")
+    runs.add_argument("--env", default="", help="list: only this environment")
+    runs.add_argument("--of", default="", metavar="ACT", help="list: only this act, such as start")
+    runs.add_argument("--failed", action="store_true", help="list: only those that did not end well")
+    runs.add_argument("--most", type=int, default=20, metavar="N", help="list: so many (20)")
+    runs.add_argument("--json", action="store_true", help="list: as JSON")
     said = parser.parse_args(arguments)
     try:
         return _COMMANDS[said.command](said)
@@ -141,6 +149,22 @@ def _audit(said: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+def _runs(said: argparse.Namespace) -> int:
+    from opskit.runbook.runs import Runs  # noqa: PLC0415  only here
+
+    runs = Runs(AUDIT)
+    wanted = {"list": (0,), "show": (1,), "diff": (0, 1, 2)}[said.act]
+    if len(said.runs) not in wanted:
+        raise UsageError(f"opskit runs {said.act}: found {len(said.runs)} runs; wanted {' or '.join(map(str, wanted))}")
+    if said.act == "list":
+        env = find_environment(read_environments(ENVIRONMENTS), said.env).name if said.env else ""
+        table, rows = runs.listed(said.most, env=env, act=said.of, failed=said.failed)
+        print(json.dumps(rows, indent=1) if said.json else table)
+    else:
+        print(runs.shown(*said.runs) if said.act == "show" else runs.compared(*reversed(said.runs)))
+    return 0
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": lambda said: _run(said.notebook, dict(said.parameters)),
     "plan": _plan,
@@ -149,4 +173,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "smoke": lambda said: _run("smoke", _on_environment(said)),
     "engine": _engine,
     "audit": _audit,
+    "runs": _runs,
 }
