@@ -43,10 +43,8 @@ class Runs:
     def listed(self, most: int, **terms: Any) -> tuple[Table, list[dict[str, Any]]]:  # noqa: ANN401  as in `found`
         """A row for each run, and the same as JSON has it."""
         rows = [_row(folder, record) for folder, record in _first(most, self.found(**terms))]
-        shown = [
-            (r["run"], (r["rehearsal"] and "yes") or "", r["word"], r["who"], r["seconds"], r["why"]) for r in rows
-        ]
-        columns = ("run", "rehearsal", "ended", "by", "seconds", "why")
+        columns = ("run", "rehearsal", "ended", "who", "seconds", "why")
+        shown = [tuple(str(row[column]) for column in columns) for row in rows]
         return Table(f"{len(rows)} runs, the newest first", columns, shown), rows
 
     def read(self, name: str) -> tuple[Path, dict[str, Any]]:
@@ -66,7 +64,7 @@ class Runs:
         """What one run was made from and what came of it."""
         folder, record = self.read(name)
         said = _row(folder, record)
-        rows = [(key, str(said[key])) for key in ("act", "environment", "when", "who", "word", "seconds", "why")]
+        rows = [(key, str(said[key])) for key in ("act", "environment", "when", "who", "ended", "seconds", "why")]
         rows += [(key, _short(value)) for key, value in flatten(record, {}).items()]
         rows += [("files", ", ".join(sorted(path.name for path in folder.iterdir())))]
         return Table(str(folder), ("what", "found"), rows, bool(record.get("rehearsal")))
@@ -95,7 +93,7 @@ class Runs:
             if other.name < folder.name and found.get("ok") and all(found.get(k) == record.get(k) for k in kind):
                 return other, found
         raise UsageError(
-            f"{folder.name}: found no good run of its kind before it. Name both: `opskit runs diff OLD NEW`."
+            f"{folder.name}: found no good run of its kind before it; name both: `opskit runs diff OLD NEW`"
         )
 
 
@@ -110,8 +108,8 @@ def _row(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "environment": str(record.get("environment") or ""),
         "when": str(record.get("when") or ""),
         "who": str(record.get("who") or ""),
-        "word": "well" if record.get("ok") else str(record.get("ended_by") or "failed"),
-        "rehearsal": bool(record.get("rehearsal")),
+        "ended": "well" if record.get("ok") else str(record.get("ended_by") or "failed"),
+        "rehearsal": "yes" if record.get("rehearsal") else "",
         "seconds": f"{(record.get('seconds') or {}).get('total', 0.0):.0f}",
         "why": "" if record.get("ok") else _short(why or ", ".join(stopping)),
     }

@@ -77,9 +77,10 @@ def test_one_run_is_shown_with_its_files(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_one_is_an_answer(tmp_path: Path) -> None:
-    for call in (lambda: Runs(tmp_path).shown("x"), Runs(tmp_path).compared):
-        with pytest.raises(UsageError, match="found no"):
-            call()
+    with pytest.raises(UsageError, match="found none"):
+        Runs(tmp_path).shown("x")
+    with pytest.raises(UsageError, match="found no start"):
+        Runs(tmp_path).compared()
     run(tmp_path, 1)
     run(tmp_path, 2, ok=False)
     with pytest.raises(UsageError, match="wanted the name of one"):
