@@ -21,6 +21,7 @@ from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError
 from opskit.paths import AUDIT, ENVIRONMENTS
+from opskit.plain import plain_text
 from opskit.show.console import Console
 
 UNHEALTHY = 4
@@ -73,10 +74,10 @@ def run_command(arguments: list[str] | None = None) -> int:
     try:
         return _COMMANDS[said.command](said)
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print(plain_text(str(error)), file=sys.stderr)
         return 2
     except OpskitError as error:
-        print(error, file=sys.stderr)
+        print(plain_text(str(error)), file=sys.stderr)
         return 1
 
 
@@ -102,7 +103,7 @@ def _run(name: str, words: dict[str, str]) -> int:
         ended.set()
         watcher.join()
     if message:
-        print(f"\nFAILED\n{message}", file=sys.stderr)
+        print(f"\nFAILED\n{plain_text(message)}", file=sys.stderr)
         return 1
     print(f"The record is {folder}")
     return 0
@@ -145,7 +146,8 @@ def _audit(said: argparse.Namespace) -> int:
         raise OpskitError(f"{AUDIT / LEDGER}: there is no ledger; wanted one, which a first run makes")
     faults = tuple(verify(AUDIT, head=said.head))
     older = older_runs(AUDIT)
-    print("\n".join(faults) or f"{AUDIT} is as its ledger says" + (f"; {older} runs are older" if older else ""))
+    told = plain_text("\n".join(faults))
+    print(told or f"{AUDIT} is as its ledger says" + (f"; {older} runs are older" if older else ""))
     return 1 if faults else 0
 
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
+from opskit.plain import plain_text
+
 _LOOK_S = 0.2
 _MARKS = {"ready": "✔", "waiting": "·", "never": "✘"}
 
@@ -29,7 +31,7 @@ class Console:
         for event in self._read(self._seen):
             self._seen += 1
             for line in lines_of(event):
-                print(line, file=self.out, flush=True)
+                print(plain_text(line), file=self.out, flush=True)
 
 
 def lines_of(event: Mapping[str, Any]) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 import ipywidgets as widgets
 
+from opskit.plain import escape
 from opskit.show.run import RunState, draw_run, reduce_run
 
 
@@ -139,7 +139,7 @@ class Panel:
         try:
             folder, running = self._start(notebook, parameters)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  a handler's exception is shown nowhere else
-            self.view.value = f"<b>Not started</b>: {html.escape(str(error) or repr(error))}"
+            self.view.value = f"<b>Not started</b>: {escape(str(error) or repr(error))}"
             self._unlock()
             return
         self._running = running
@@ -176,7 +176,7 @@ class Panel:
             except Exception as error:  # noqa: BLE001  nobody sees a thread's exception, and Launch would stay locked
                 word = "ended" if ended else "goes on"
                 said = f"The run {word}, but what {folder} says of it cannot be shown: {error!r}"
-                self.view.value = html.escape(said)
+                self.view.value = escape(said)
             with self._turn:
                 if ended:
                     self._unlock()

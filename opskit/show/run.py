@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from opskit.plain import escape
 
 _COLOURS = {"ready": "#008561", "waiting": "#9c6c00", "never": "#c05500"}
 """Okabe and Ito's green, orange and vermilion, darkened until they read on white (WCAG AA) and on JupyterLab's dark."""
@@ -86,20 +87,20 @@ def draw_run(state: RunState) -> str:
     """The run as HTML: a line that says how it stands, a row a service, what must be fixed, addresses, the record."""
     parts = [f"<div>{_BADGE if state.rehearsal else ''}{_headline(state)}</div>"]
     if state.note and not state.ended:
-        parts.append(f"<div>{html.escape(state.note)}</div>")
+        parts.append(f"<div>{escape(state.note)}</div>")
     if state.unread:
         parts.append(f"<div>{state.unread} line(s) of its journal cannot be read and are left out here.</div>")
     if state.services:
         rows = "".join(_service_row(service) for service in state.services.values())
         parts.append(f"<table>{rows}</table>")
     if state.ended and state.failure:
-        parts.append(f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{html.escape(state.failure)}</pre>')
+        parts.append(f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(state.failure)}</pre>')
     elif state.ended and state.ok is None:
-        parts.append(f'<pre style="white-space:pre-wrap">{html.escape(chr(10).join(state.output))}</pre>')
+        parts.append(f'<pre style="white-space:pre-wrap">{escape(chr(10).join(state.output))}</pre>')
     if state.endpoints:
         parts.append("<table>" + "".join(map(_endpoint_row, state.endpoints)) + "</table>")
     if state.record:
-        parts.append(f"<div>The record: <code>{html.escape(state.record)}</code></div>")
+        parts.append(f"<div>The record: <code>{escape(state.record)}</code></div>")
     return f'<div style="{_BOX}">{"".join(parts)}</div>'
 
 
@@ -108,7 +109,7 @@ def _headline(state: RunState) -> str:
     if not state.ended:
         ready = sum(service["word"] == "ready" for service in state.services.values())
         count = f", {ready} of {len(state.services)} services ready" if state.services else ""
-        return f"<b>Running</b>: {html.escape(state.phase)}{count} ({seconds})"
+        return f"<b>Running</b>: {escape(state.phase)}{count} ({seconds})"
     if state.ok:
         word = "READY" if state.act == "start" else "STOPPED"
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
@@ -120,17 +121,19 @@ def _headline(state: RunState) -> str:
 def _service_row(service: Mapping[str, Any]) -> str:
     colour = _COLOURS.get(service["word"], "inherit")
     return (
-        f'<tr><td style="{_CELL}">{html.escape(service["service"])}</td>'
-        f'<td style="{_CELL};color:{colour};font-weight:bold">{html.escape(service["word"])}</td>'
-        f'<td style="{_CELL}">{html.escape(service["state"])}</td>'
+        f'<tr><td style="{_CELL}">{escape(service["service"])}</td>'
+        f'<td style="{_CELL};color:{colour};font-weight:bold">{escape(service["word"])}</td>'
+        f'<td style="{_CELL}">{escape(service["state"])}</td>'
         f'<td style="{_CELL};text-align:right">{service["seconds"]:.1f} s</td></tr>'
     )
 
 
 def _endpoint_row(row: Mapping[str, Any]) -> str:
-    url = html.escape(row["url"])
+    url = escape(row["url"])
     shown = (
-        f'<a href="{url}" target="_blank" rel="noopener" style="{_LINK}">{url}</a>' if url.startswith("http") else url
+        f'<a href="{url}" target="_blank" rel="noopener" style="{_LINK}">{url}</a>'
+        if url.startswith(("http://", "https://"))
+        else url
     )
-    title, answer = html.escape(row["title"]), html.escape(row["answer"] or "")
+    title, answer = escape(row["title"]), escape(row["answer"] or "")
     return f'<tr><td style="{_CELL}">{title}</td><td style="{_CELL}">{shown}</td><td style="{_CELL}">{answer}</td></tr>'

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from opskit.plain import escape, plain_text
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.report import Report
 
@@ -58,7 +59,7 @@ class Table:
 
         table = _rich_table(self.columns)
         for row in self.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(plain_text(cell)) for cell in row))
         return Group(_rich_title(self.title, self.rehearsal), table if self.rows else Text("none"))
 
     def __str__(self) -> str:
@@ -107,7 +108,8 @@ class FindingsTable:
         table = _rich_table(("verdict", "check", "subject", "found, wanted, remedy"))
         for finding in self.report.findings:
             verdict = Text(finding.verdict.name, style=_STYLES[finding.verdict])
-            table.add_row(verdict, Text(finding.check), Text(finding.subject), Text("\n".join(_said(finding))))
+            cells = (finding.check, finding.subject, "\n".join(_said(finding)))
+            table.add_row(verdict, *(Text(plain_text(cell)) for cell in cells))
         return Group(_rich_title(self.summary, self.rehearsal), table if self.report.findings else Text("none"))
 
     def __str__(self) -> str:
@@ -150,13 +152,13 @@ def _html_found(finding: Finding) -> str:
     found = _html_text(finding.found)
     if not finding.evidence:
         return found
-    lines = html.escape("\n".join(finding.evidence))
+    lines = escape("\n".join(finding.evidence))
     folded = f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;margin:0">{lines}</pre>'
     return f"{found}<details><summary>{len(finding.evidence)} lines of evidence</summary>{folded}</details>"
 
 
 def _html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th style="{_CELL};white-space:nowrap">{html.escape(column)}</th>' for column in columns)
+    head = "".join(f'<th style="{_CELL};white-space:nowrap">{escape(column)}</th>' for column in columns)
     lines = ("".join(map(_html_cell, row)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
@@ -172,12 +174,12 @@ def _html_cell(cell: str) -> str:
 
 
 def _html_title(title: str, rehearsal: bool) -> str:
-    return f"<div>{_badge('REHEARSAL') + ' ' if rehearsal else ''}<b>{html.escape(title)}</b></div>"
+    return f"<div>{_badge('REHEARSAL') + ' ' if rehearsal else ''}<b>{escape(title)}</b></div>"
 
 
 def _html_text(text: str) -> str:
     """Text as HTML: an address is a link, what stands in backticks is code."""
-    shown = html.escape(text)
+    shown = escape(text)
     if text.startswith(("http://", "https://")):
         return f'<a href="{shown}" target="_blank" rel="noopener">{shown}</a>'
     return _CODE.sub(r"<code>\1</code>", shown)
@@ -195,13 +197,14 @@ def _rich_table(columns: Iterable[str]) -> RichTable:
 
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")  # a command that is cut is no remedy
+        table.add_column(plain_text(column), overflow="fold")  # a command that is cut is no remedy
     return table
 
 
 def _rich_title(title: str, rehearsal: bool) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415  as above
 
+    title = plain_text(title)
     return Text.assemble(("REHEARSAL", "black on yellow"), "  ", title) if rehearsal else Text(title)
 
 
