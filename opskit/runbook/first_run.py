@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from opskit.audit.journal import phase
 from opskit.engine.client import read_id
+from opskit.engine.dump import dump_project
 from opskit.engine.holding import Holding, foreign_users, read_holdings, remove_holdings
 from opskit.environments import read_environments
-from opskit.errors import LaunchFailedError, OpskitError
+from opskit.errors import LaunchFailedError, NotReadError, OpskitError
 from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS, ROOT, login
+from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
 from opskit.runbook.parameters import find_stacks
 from opskit.runbook.start import Start
 from opskit.secrets.store import forget_secrets
@@ -32,11 +35,12 @@ Shown = TypeVar("Shown", Table, FindingsTable)
 class FirstRun:
     """Shows what there is, removes what was named, and starts it again.
 
-    The order is containers, networks, volumes, secrets: wherever it is interrupted, a second run finds the rest and
-    finishes, and at no moment is there data whose secrets are gone.
+    Databases, workflows and chats are copied first. The order is containers, networks, volumes, secrets: wherever it is
+    interrupted, a second run finds the rest and finishes, and at no moment is there data whose secrets are gone.
 
     Args:
         confirm: the project's name, typed by the operator, such as `multimodal-development`.
+        dump: whether the data is copied first, to .opskit/dumps/.
         gpu: auto, dual, single or cpu.
         rehearse: as in `Start`.
         deadline_s: as in `Start`.
@@ -46,12 +50,19 @@ class FirstRun:
     """
 
     def __init__(
-        self, *, confirm: str = "", gpu: str = "auto", rehearse: str | bool = "no", deadline_s: float = 900
+        self,
+        *,
+        confirm: str = "",
+        dump: bool = True,
+        gpu: str = "auto",
+        rehearse: str | bool = "no",
+        deadline_s: float = 900,
     ) -> None:
         (chosen,) = find_stacks("first-run", rehearse=False)
         self.start = Start(env=chosen.name, gpu=gpu, rehearse=rehearse, deadline_s=deadline_s)
         self.environment = self.start.environment
         self.confirm = confirm
+        self.dump = dump
         self.wiped = False
 
     @property
@@ -132,10 +143,12 @@ class FirstRun:
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
         client, mine = self._client, self._mine
         self._refuse(client)
-        with hold_project(self.project, engine=read_id(client)), phase(self.start.journal, "wipe"):
-            left = remove_holdings(client, self.project, mine)
-            if not left:
-                forgotten = forget_secrets(ROOT / self.environment.env_file)
+        with hold_project(self.project, engine=read_id(client)):
+            copies = self._copy(client)
+            with phase(self.start.journal, "wipe"):
+                left = remove_holdings(client, self.project, mine)
+                if not left:
+                    forgotten = forget_secrets(ROOT / self.environment.env_file)
         if left:
             named = "\n".join(f"  {holding.kind} {holding.name}: {why}" for holding, why in left)
             raise LaunchFailedError(
@@ -150,7 +163,33 @@ class FirstRun:
         self.wiped = True
         self.start.look_again()  # what comes next is decided on facts read after the wipe
         gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
-        return Table(f"{len(gone)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse)
+        gone += [("copied first", str(path)) for path in copies]
+        return Table(
+            f"{len(mine) + len(forgotten)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse
+        )
+
+    def _copy(self, client: DockerClient) -> tuple[Path, ...]:
+        """Copy databases, workflows and chats before anything goes.
+
+        Raises:
+            LaunchFailedError: one could not be copied; nothing was removed.
+        """
+        if not self.dump:
+            return ()
+        folder = STATE / "dumps" / f"{self.project}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        try:
+            with phase(self.start.journal, "dump"):
+                copies = dump_project(client, self.project, folder)
+        except (NotReadError, OSError) as error:
+            raise LaunchFailedError(
+                f"{self.project} was not wiped, nothing was removed: no copy of its data in {folder}: {error}. Remedy: "
+                "make room there, or `-p dump False` where the data may go without one."
+            ) from None
+        rows = [(path.name, path.stat().st_size) for path in copies]
+        self.start.journal.write("dump", folder=folder, rows=rows)
+        told = ", ".join(f"{name} ({_size(size)})" for name, size in rows) or "no data there to copy"
+        self.start.journal.write("note", text=f"copied to {folder}: {told}")
+        return copies
 
     def _refuse(self, client: DockerClient) -> None:
         """Refuse before anything goes what could not be finished: things that others use, a start that cannot be."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import socket
+import subprocess
+import tarfile
 from contextlib import ExitStack
 
 import pytest
 
 from opskit.engine.holding import read_holdings, remove_holdings
 from opskit.secrets.policy import BY_NAME
-from opskit.secrets.store import read_secrets
+from opskit.secrets.store import kept_copies, read_secrets
 from tests.checkout import LABEL, Checkout
 
 REAL = "POSTGRES_PASSWORD=of-the-real-data\n"
@@ -96,3 +100,57 @@ def test_it_only_shows_until_the_name_is_typed_then_wipes_that_project_and_start
     (kept,) = [p for p in env.parent.glob(f"{env.name}.before-*") if "old-password" in p.read_text()]
     assert kept.stat().st_mode & 0o777 == 0o600
     assert (furnished.root / ".env.development").read_text() == REAL, "the real environment's secrets are not touched"
+
+
+def test_what_was_wiped_can_be_put_back_from_its_copy(checkout: Checkout) -> None:
+    assert checkout.start().returncode == 0
+    ask = ["psql", "-U", "postgres", "-d", "multimodal", "-tAc"]
+    before = checkout.containers()["postgres"]
+    assert before.exec_run([*ask, "INSERT INTO search_sessions (query) VALUES ('kept')"]).exit_code == 0
+    openwebui = checkout.containers()["openwebui"]
+    assert openwebui.exec_run(["sh", "-c", "echo a-chat > /app/backend/data/chat"]).exit_code == 0
+    password = read_secrets(checkout.env_file())["MULTIMODAL_DB_PASSWORD"]
+
+    rc, said = run(checkout, checkout.project)
+    assert rc == 0, said
+    (folder,) = (checkout.root / ".opskit/dumps").iterdir()
+    assert {path.name for path in folder.iterdir()} == {"postgres.sql.gz", "n8n_data.tar.gz", "openwebui_data.tar.gz"}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert f"copied to {folder}: postgres.sql.gz" in said
+    with tarfile.open(folder / "openwebui_data.tar.gz") as tar:
+        (chat,) = (name for name in tar.getnames() if name.endswith("/chat"))
+        assert (tar.extractfile(chat) or io.BytesIO()).read() == b"a-chat\n"
+    boxes = checkout.containers()
+    empty = boxes["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
+    assert (empty.exit_code, empty.output) == (0, b"\n") or empty.output == b""
+
+    for name, box in boxes.items():
+        if name != "postgres":
+            box.stop(timeout=5)
+    back = f"gunzip -c {folder}/postgres.sql.gz | docker exec -i {boxes['postgres'].name} psql -q -U postgres"
+    done = subprocess.run(["bash", "-c", back], env=checkout.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with_it = [c for c in kept_copies(checkout.env_file()) if read_secrets(c).get("MULTIMODAL_DB_PASSWORD") == password]
+    shutil.copy(with_it[0], checkout.env_file())
+    again = checkout.start()
+    assert again.returncode == 0, again.stdout + again.stderr
+    kept = checkout.containers()["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
+    assert kept.output == b"kept\n"
+
+
+def test_a_copy_of_what_is_stopped_is_made_too_and_where_none_can_be_nothing_goes(checkout: Checkout) -> None:
+    assert checkout.start().returncode == 0
+    assert checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
+    dumps = checkout.root / ".opskit/dumps"
+    shutil.rmtree(dumps, ignore_errors=True)
+    dumps.write_text("a file in the folder's place")
+    everything = held(checkout, checkout.project)
+    rc, said = run(checkout, checkout.project)
+    assert (rc, held(checkout, checkout.project)) == (1, everything), said
+    assert "nothing was removed: no copy of its data" in said
+    assert "-p dump False" in said
+    dumps.unlink()
+    assert run(checkout, checkout.project)[0] == 0
+    (folder,) = dumps.iterdir()
+    with tarfile.open(folder / "postgres_data.tar.gz") as tar:
+        assert any(name.endswith("/PG_VERSION") for name in tar.getnames())
