@@ -8,24 +8,24 @@ from functools import cached_property
 
 from opskit.compose.faults import Failure
 from opskit.compose.source import read_source
-from opskit.engine.client import begin_inside, take_answer
-from opskit.engine.facts import EngineFacts, read_container_facts
+from opskit.engine.facts import EngineFacts
 from opskit.engine.variables import read_variables
-from opskit.errors import LaunchFailedError, OpskitError, UsageError
+from opskit.errors import OpskitError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import ROOT
 from opskit.runbook.on_stack import OnStack
 from opskit.runbook.parameters import one_of
+from opskit.runbook.rotate import give_passwords, rotate
+from opskit.runbook.start import Start
 from opskit.secrets.policy import SecretRule, rules_for
 from opskit.secrets.recover import find_values, mark_of
-from opskit.secrets.roles import ROLES, alter_words, login_words
+from opskit.secrets.roles import ROLES
 from opskit.secrets.store import kept_copies, put_back
 from opskit.show.tables import Table
 from opskit.target.project import resolve
 from opskit.unknown import or_else
 
-ACTIONS = ("", "recover", "repair")
-_ASK_S = 30.0
+ACTIONS = ("", "recover", "repair", "rotate")
 
 
 class Secrets(OnStack):
@@ -35,8 +35,10 @@ class Secrets(OnStack):
         env: name or alias of an environment.
         overlays: as it was started with.
         action: `recover` puts missing values back into the env file, as the containers still hold them; `repair` gives
-            the roles of PostgreSQL the passwords of the env file, and needs `confirm`. Empty only looks.
-        confirm: for `repair`, the project's name, typed.
+            the roles of PostgreSQL the passwords of the env file; `rotate` gives `names` new values everywhere, proves
+            them and goes back where that fails. Both need `confirm`. Empty only looks.
+        names: for `rotate`, the secrets, by commas.
+        confirm: for `repair` and `rotate`, the project's name, typed.
         rehearse: as in `Start`.
 
     Raises:
@@ -44,9 +46,18 @@ class Secrets(OnStack):
     """
 
     def __init__(
-        self, *, env: str, overlays: str = "", action: str = "", confirm: str = "", rehearse: str | bool = "no"
+        self,
+        *,
+        env: str,
+        overlays: str = "",
+        action: str = "",
+        names: str = "",
+        confirm: str = "",
+        rehearse: str | bool = "no",
     ) -> None:
         super().__init__(env, overlays, rehearse)
+        self.names = tuple(names.replace(",", " ").split())
+        self.start = Start(env=self.environment.name, overlays=overlays, rehearse=rehearse)
         self.action = one_of("action", action, ACTIONS)
         self.confirm = confirm
         self.path = ROOT / self.environment.env_file
@@ -105,16 +116,40 @@ class Secrets(OnStack):
         """Do what `action` says.
 
         Raises:
-            UsageError: `repair` without the project's name, or a missing value has several sources that differ.
-            LaunchFailedError: PostgreSQL refused; nothing was changed.
+            UsageError: no name where one must be typed, a secret that cannot be changed, or a missing value has several
+                sources that differ.
+            LaunchFailedError: PostgreSQL refused and nothing was changed, or a rotation failed and was taken back.
             LockHeldError: a launch of the environment is in progress.
         """
         if not self.action:
             repair = "gives the roles of PostgreSQL the passwords of the env file; needs confirm"
+            rotate_ = "gives `names` new values while the stack runs, and proves them; needs confirm"
             rows = [("recover", "puts missing values back, as the containers hold them"), ("repair", repair)]
-            return Table("Nothing was changed", ("action", "what it does"), rows, self.rehearse)
+            return Table("Nothing was changed", ("action", "what it does"), [*rows, ("rotate", rotate_)], self.rehearse)
+        if self.action == "rotate":
+            return self._rotate()
         with hold_project(self.target.project.name, engine=self.target.engine_id):
             return self._recover() if self.action == "recover" else self._repair()
+
+    def _rotate(self) -> Table:
+        known = {rule.name: rule.why_not_rotated for rule in self._rules if rule.name in self.target.secrets}
+        free = ", ".join(name for name, why in known.items() if not why)
+        for name in self.names or ("",):
+            if why := known.get(name, "there is no such secret in the env file"):
+                raise UsageError(f"names: found {name!r}: {why}. Nothing was changed. Wanted some of: {free}.")
+        self._typed("they get new values, and their services start again")
+        if self.start.interactive:
+            words = f"-p env {self.environment.words} -p action rotate -p names {','.join(self.names)}"
+            rows = [("in a terminal of JupyterLab", f"opskit run secrets {words} -p confirm {self.confirm}")]
+            return Table("Nothing was changed by this cell", ("where", "what to type"), rows, self.rehearse)
+        proven = rotate(self.start, self.names)
+        self.journal.write("note", text=f"new values, taken everywhere: {', '.join(self.names)}")
+        return Table(f"{len(proven)} secrets have new values", ("secret", "tried"), proven, self.rehearse)
+
+    def _typed(self, what: str) -> None:
+        project = self.target.project.name
+        if self.confirm != project:
+            raise UsageError(f"confirm: found {self.confirm!r}; type {project}: {what}.")
 
     def _recover(self) -> Table:
         missing = [rule.name for rule in self._rules if rule.name not in self.target.secrets]
@@ -132,28 +167,10 @@ class Secrets(OnStack):
         return Table(f"{len(found)} of {len(missing)} missing secrets put back", ("secret", "now"), rows, self.rehearse)
 
     def _repair(self) -> Table:
+        self._typed("its roles get other passwords")
+        values = {name: self.target.secrets[name].reveal() for name in ROLES if name in self.target.secrets}
+        rows = give_passwords(self.target, self.target.opened()[0], values)
         project = self.target.project.name
-        if self.confirm != project:
-            raise UsageError(f"confirm: found {self.confirm!r}; type {project}: its roles get other passwords.")
-        client = self.target.opened()[0]
-        box = next((f.id for f in read_container_facts(client, project) if f.service == "postgres"), None)
-        names = [name for name in ROLES if name in self.target.secrets]
-        if box is None:
-            raise OpskitError(f"{project}: there is no container of postgres. Remedy: `opskit run start` makes one.")
-        values = {name: self.target.secrets[name].reveal() for name in names}
-        changed = take_answer(begin_inside(client, box, alter_words(names), timeout_s=_ASK_S, environment=values))
-        redact = self.target.redact()
-        if changed.exit_code != 0:
-            raise LaunchFailedError(f"{project}: PostgreSQL refused, no role was changed: {redact(changed.text)}")
-        rows = []
-        for name in names:
-            login = begin_inside(
-                client, box, login_words(name), timeout_s=_ASK_S, environment={"PGPASSWORD": values[name]}
-            )
-            answer = take_answer(login)
-            rows.append((ROLES[name], name, "logs in" if answer.exit_code == 0 else redact(answer.text)))
-        if refused := [row for row in rows if row[2] != "logs in"]:
-            raise LaunchFailedError("\n".join(f"{project}: {role} with {name}: {said}" for role, name, said in refused))
         self.journal.write("note", text=f"the roles of {project} have the passwords of {self.environment.env_file}")
         after = f"`opskit run start -p env {self.environment.name}{self.more}` gives them to the services too"
         return Table(f"Repaired; {after}", ("role", "secret", "tried"), rows, self.rehearse)

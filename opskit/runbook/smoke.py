@@ -74,9 +74,10 @@ def check_services(target: Target, journal: Journal, *, slow_s: float = SLOW_S) 
     return Table(title, columns, [row_of(result) for result in results], target.facts.rehearsal)
 
 
-def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
-    (client, stack), engine = target.opened(), target.facts.engine
-    given = Given(
+def given_of(target: Target, slow_s: float = SLOW_S) -> Given:
+    """What the probes of an environment are planned with."""
+    (_, stack), engine = target.opened(), target.facts.engine
+    return Given(
         secrets=target.secrets,
         texts=read_mounted(stack),
         local=isinstance(engine, EngineFacts) and engine.local,
@@ -84,6 +85,10 @@ def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
         slow_s=slow_s,
         patience_s=_PATIENCE * slow_s,
     )
+
+
+def _ask(target: Target, slow_s: float) -> tuple[Result, ...]:
+    client, stack = target.opened()
     redact = target.redact()
-    results = ask_services(client, target.project.name, plan_probes(stack, given))
+    results = ask_services(client, target.project.name, plan_probes(stack, given_of(target, slow_s)))
     return tuple(result.redacted(redact) for result in results)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from opskit.secrets.roles import ROLES
+
 ALPHABET = string.ascii_letters + string.digits + "_-"
 """URL-safe, and nothing that a shell, YAML or Compose's interpolation would take for its own; 6 bits a character."""
 
@@ -20,6 +22,7 @@ class SecretRule:
         length: characters of ALPHABET after the prefix; the 43 of the default hold 258 bits.
         prefix: what its program demands in front.
         permanent: changing it makes data unreadable for ever; it is never rotated.
+        first_start: its program takes it once, and keeps a hash of it.
         form: what its program takes, as a pattern; `wants` says it in words.
         volumes: the keys of the volumes whose data was made with it; a new value does not open that data. None for a
             secret that its program takes from the environment at each start.
@@ -30,6 +33,7 @@ class SecretRule:
     prefix: str = ""
     permanent: bool = False
     volumes: frozenset[str] = frozenset()
+    first_start: bool = False
     form: str = r"\S.*\S|\S"
     wants: str = "a value without spaces around it"
 
@@ -38,15 +42,24 @@ class SecretRule:
         if _PLACEHOLDER.fullmatch(value):
             return "a text that stands for a value"
         if not re.fullmatch(self.form, value, re.DOTALL):
-            return f"{len(value)} characters that are not {self.wants}"
+            return f"{len(value)} characters, wanted {self.wants}"
         return ""
+
+    @property
+    def why_not_rotated(self) -> str:
+        """Why another value would lock somebody out; empty where it can be changed while the stack runs."""
+        if self.permanent:
+            return "changing it makes data unreadable for ever"
+        if self.first_start:
+            return "its program takes it at its first start alone: change it there"
+        return "" if not self.volumes or self.name in ROLES else "its program keeps it in its data: change it there"
 
 
 _PLACEHOLDER = re.compile(
     r"(?i)#.*|<.*>|\$\{.*\}|change.?(me|it)|replace.?me|to.?do|tbd|your[-_ ].*|x{3,}|\.{3,}|secret|password"
 )
 _HEADER, _LONG = r"[!-~]+", r".{8,}"
-_SIX, _ELASTIC_WANTS = r".{6,}", "6 or more, as Elasticsearch demands"
+_SIX, _ELASTIC_WANTS = r".{6,}", "6 characters or more, as Elasticsearch demands"
 _IN_HEADER = "letters, digits and signs of ASCII without a space, as a header takes them"
 
 _POSTGRES, _ELASTIC = frozenset({"postgres_data"}), frozenset({"elasticsearch_data"})
@@ -59,25 +72,31 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("MONITOR_DB_PASSWORD", volumes=_POSTGRES),
     SecretRule("REDIS_PASSWORD", form=r"""[^\s"'\\]+""", wants="what redis.conf takes: no space, quote or backslash"),
     SecretRule("QDRANT_API_KEY", form=_HEADER, wants=_IN_HEADER),
-    SecretRule("MINIO_ROOT_PASSWORD", form=_LONG, wants="8 or more, as the S3 server demands"),
+    SecretRule("MINIO_ROOT_PASSWORD", form=_LONG, wants="8 characters or more, as the S3 server demands"),
     SecretRule("VLLM_API_KEY", form=_HEADER, wants=_IN_HEADER),
-    SecretRule("LITELLM_MASTER_KEY", prefix="sk-", form=rf"sk-{_HEADER}", wants=f"sk- and {_IN_HEADER}"),
+    SecretRule("LITELLM_MASTER_KEY", prefix="sk-", form=rf"sk-{_HEADER}", wants=f"sk- and then {_IN_HEADER}"),
     SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True, volumes=_POSTGRES),
     SecretRule("WEBUI_SECRET_KEY", permanent=True, volumes=frozenset({"openwebui_data"})),
-    SecretRule("WEBUI_ADMIN_PASSWORD", form=r".{1,72}", wants="72 at most, as bcrypt takes them"),
+    SecretRule(
+        "WEBUI_ADMIN_PASSWORD", first_start=True, form=r".{1,72}", wants="72 characters at most, as bcrypt takes them"
+    ),
     SecretRule("N8N_ENCRYPTION_KEY", permanent=True, volumes=_POSTGRES | {"n8n_data"}),
     SecretRule(
         "N8N_OWNER_PASSWORD",
         prefix="A1-",
         form=r"(?=.*[A-Z])(?=.*[0-9]).{8,64}",
-        wants="8 to 64 with a capital and a digit, as n8n demands",
+        wants="8 to 64 characters with a capital and a digit, as n8n demands",
     ),
     SecretRule("GRAFANA_PASSWORD", volumes=frozenset({"grafana_data"})),
     SecretRule("ELASTIC_PASSWORD", volumes=_ELASTIC, form=_SIX, wants=_ELASTIC_WANTS),
     SecretRule("KIBANA_PASSWORD", form=_SIX, wants=_ELASTIC_WANTS),
     SecretRule("LOGSTASH_PASSWORD", form=_SIX, wants=_ELASTIC_WANTS),
     SecretRule(
-        "KIBANA_ENCRYPTION_KEY", permanent=True, volumes=_ELASTIC, form=r".{32,}", wants="32 or more, as Kibana demands"
+        "KIBANA_ENCRYPTION_KEY",
+        permanent=True,
+        volumes=_ELASTIC,
+        form=r".{32,}",
+        wants="32 characters or more, as Kibana demands",
     ),
     SecretRule("STACK_API_KEY", form=r"[A-Za-z0-9_-]{16,}", wants="16 or more letters, digits, _ and -"),
     SecretRule("ALLURE_PASSWORD"),

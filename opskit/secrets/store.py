@@ -79,10 +79,33 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
                 before = _HEADER
             elif before and not before.endswith("\n"):
                 before += "\n"
-            _rewrite(path, before + "".join(f"{rule.name}={_make(rule)}\n" for rule in missing))
+            _rewrite(path, before + "".join(f"{name}={value}\n" for name, value in new_values(missing).items()))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(_MODE)
     return tuple(rule.name for rule in missing)
+
+
+def change_secrets(path: Path, values: Mapping[str, str]) -> None:
+    """Give secrets of the file other values, each in its place; every other line stays byte for byte.
+
+    Raises:
+        ConfigError: the file is damaged or cannot be written; it is as it was.
+        LockHeldError: another process keeps the lock.
+    """
+    path = _regular(path)
+    with _written(path), _locked(path):
+        read_secrets(path)
+
+        def changed(line: str) -> str:
+            name = next((e.name for e in parse_lines(line) if isinstance(e, Entry)), "")
+            return f"{name}={quote(values[name])}\n" if name in values else line
+
+        _rewrite(path, "".join(map(changed, (_read(path) or "").splitlines(keepends=True))))
+
+
+def new_values(rules: Iterable[SecretRule]) -> dict[str, str]:
+    """A value for each rule, as a file without it would get."""
+    return {rule.name: _make(rule) for rule in rules}
 
 
 def forget_secrets(path: Path) -> tuple[str, ...]:

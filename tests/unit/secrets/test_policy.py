@@ -92,3 +92,11 @@ def test_every_value_that_is_made_is_one_that_its_program_takes(tmp_path: Path) 
     path = tmp_path / ".env.x"
     ensure_secrets(path, RULES)
     assert value_faults({name: secret.reveal() for name, secret in read_secrets(path).items()}) == {}
+
+
+def test_what_can_be_changed_while_the_stack_runs_locks_nobody_out() -> None:
+    free = {rule.name for rule in RULES if not rule.why_not_rotated}
+    assert free >= {"POSTGRES_PASSWORD", "N8N_DB_PASSWORD", "REDIS_PASSWORD", "LITELLM_MASTER_KEY", "STACK_API_KEY"}
+    assert free.isdisjoint(
+        {rule.name for rule in RULES if rule.permanent} | {"GRAFANA_PASSWORD", "WEBUI_ADMIN_PASSWORD"}
+    )

@@ -14,6 +14,7 @@ from opskit.errors import ConfigError, LockHeldError
 from opskit.secrets import store
 from opskit.secrets.policy import ALPHABET, RULES, SecretRule
 from opskit.secrets.store import (
+    change_secrets,
     ensure_secrets,
     forget_secrets,
     kept_copies,
@@ -251,3 +252,12 @@ def test_every_change_leaves_what_the_file_was_also_many_within_one_second(tmp_p
     copies = kept_copies(path)
     assert [copy.read_text() for copy in reversed(copies)] == was
     assert {mode(copy) for copy in copies} == {0o600}
+
+
+def test_a_secret_gets_another_value_in_its_place_and_every_other_line_stays(tmp_path: Path) -> None:
+    path = tmp_path / ".env.development"
+    path.write_text("# mine\nA_PASSWORD=old\nexport B_KEY='b c' # kept\nOTHER=x\n")
+    change_secrets(path, {"A_PASSWORD": "it's new"})
+    assert path.read_text() == "# mine\nA_PASSWORD='it\\'s new'\nexport B_KEY='b c' # kept\nOTHER=x\n"
+    assert read_secrets(path)["A_PASSWORD"].reveal() == "it's new"
+    assert kept_copies(path)[0].read_text().startswith("# mine\nA_PASSWORD=old\n")
