@@ -111,8 +111,8 @@ def read_mode(path: Path) -> int | None:
 
 
 def read_postgres_majors(folders: Mapping[str, str]) -> Mapping[str, str]:
-    """The major version of the PostgreSQL data in each folder that holds some, by the folder's key."""
-    return {key: major for key, folder in folders.items() if (major := _major(Path(folder)))}
+    """The major version of the PostgreSQL data in each folder that holds some, by key; empty where nobody may look."""
+    return {key: major for key, folder in folders.items() if (major := _major(Path(folder))) is not None}
 
 
 def _open_files(process: psutil.Process) -> int | None:
@@ -134,8 +134,11 @@ def _disk(path: str) -> Disk | None:
 def _major(folder: Path) -> str | None:
     """What PG_VERSION says, at the root of a volume or where the images since 18 keep it."""
     try:
+        next(folder.iterdir(), None)  # glob finds nothing where it may not look
         found = [*folder.glob("PG_VERSION"), *folder.glob("*/docker/PG_VERSION")]
         return found[0].read_text().strip() if found else None
+    except PermissionError:
+        return ""
     except OSError:
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opskit.audit.history import launched_volumes
 from opskit.audit.journal import Journal, note, phase
@@ -14,6 +15,7 @@ from opskit.compose.client import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Compose, Stack
 from opskit.engine.facts import EngineFacts
+from opskit.engine.postgres import read_major
 from opskit.engine.pulls import read_present
 from opskit.environments import Environment
 from opskit.errors import NotReadError
@@ -39,8 +41,13 @@ from opskit.target.project import EnvFile, draft_project, read_env_file, resolve
 from opskit.target.target import Target
 from opskit.unknown import Unknown, or_else
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 _NEEDS = {"yes": NEED_BYTES, "full": FULL_NEED_BYTES}
 _FILES_S = 10.0
+_DATABASES = "/var/lib/postgresql"
+"""Where the images of PostgreSQL keep their data, or below."""
 
 
 def collect_here(environment: Environment, *, gpu: str, ports: str = "", level: str, journal: Journal) -> Target:
@@ -91,7 +98,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
                 moved = {**moved, **planned}
                 project = replace(project, environ={**project.environ, **planned})
                 stack = _resolve(project, compose, env_file)
-        files, model, files_s = _read_files(environment, project.name, stack, engine)
+        files, model, files_s = _read_files(environment, project.name, stack, engine, machine.client)
         hub = machine.hub(stack)
         pulls = None if missing is None else machine.pulls(missing)
     facts = Facts(
@@ -160,10 +167,14 @@ def _with_images(stack: Stack | Failure, machine: Machine) -> EngineFacts | Unkn
 
 
 def _read_files(
-    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | Unknown
+    environment: Environment,
+    project: str,
+    stack: Stack | Failure,
+    engine: EngineFacts | Unknown,
+    client: DockerClient | None,
 ) -> tuple[Files | Unknown, Model | Unknown, float]:
     """The files, the model's own among them, and the seconds they took; a mount may hang."""
-    reading = Reading("files", partial(_files_of, environment, project, stack, engine), timeout_s=_FILES_S)
+    reading = Reading("files", partial(_files_of, environment, project, stack, engine, client), timeout_s=_FILES_S)
     try:
         files, model = reading.result()
     except NotReadError as error:
@@ -173,7 +184,11 @@ def _read_files(
 
 
 def _files_of(
-    environment: Environment, project: str, stack: Stack | Failure, engine: EngineFacts | Unknown
+    environment: Environment,
+    project: str,
+    stack: Stack | Failure,
+    engine: EngineFacts | Unknown,
+    client: DockerClient | None,
 ) -> tuple[Files, Model | Unknown]:
     local = engine if isinstance(engine, EngineFacts) and engine.local else None
     own = [volume for volume in or_else(local.volumes, ()) if volume.project == project] if local else []
@@ -185,11 +200,21 @@ def _files_of(
         mode=read_mode(ROOT / environment.env_file),
         modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
         writable=read_writable((ROOT, STATE, AUDIT)),
-        postgres_majors=read_postgres_majors(folders),
+        postgres_majors=_majors(folders, stack, {volume.key: volume.name for volume in own if volume.key}, client),
         certificates=read_certificates(stack) if isinstance(stack, Stack) else (),
         cached=read_cached(stack, folders) if local and not isinstance(local.volumes, Unknown) else None,
     )
     return files, read_served(stack)
+
+
+def _majors(
+    folders: Mapping[str, str], stack: Stack | Failure, names: Mapping[str, str], client: DockerClient | None
+) -> Mapping[str, str]:
+    """PostgreSQL's majors by volume key; of folders that this user may not open, the Engine is asked."""
+    services = stack.services if isinstance(stack, Stack) else ()
+    mounts = [m for s in services for m in s.mounts if m.kind == "volume" and m.target.startswith(_DATABASES)]
+    majors = read_postgres_majors({m.source: folders[m.source] for m in mounts if m.source in folders})
+    return {key: major or (read_major(client, names[key]) if client else "") for key, major in majors.items()}
 
 
 def _set_stage(project: Project, stack: Stack, machine: Machine, journal: Journal) -> Project:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opskit.engine.postgres import read_major
 from opskit.preflight.finding import Verdict
 from opskit.secrets.policy import RULES
 from opskit.secrets.store import ensure_secrets
@@ -79,5 +80,10 @@ def test_data_of_another_postgresql_passes_with_its_own_image_and_on_a_new_volum
     override.write_text(before)
     assert [f.verdict for f in fits if f.check == "data-version"] == [Verdict.PASS]
     assert "on a new volume" in finding.remedy
+    assert read_major(engine, data) == "", "no container mounts it"
+    box = engine.containers.create(busybox, volumes={data: {"bind": "/var/lib/postgresql"}})
+    told = read_major(engine, data)
+    box.remove()
+    assert told == "14"
     engine.volumes.get(data).remove()
     assert not trouble(checkout, "data-version")

@@ -90,12 +90,18 @@ def check_file_readable(stack: Stack, modes: Mapping[str, int]) -> tuple[Finding
     )
 
 
+def _not_known(volume: str, wanted: str) -> Finding:
+    found = "not known: this user may not look into it, and no container mounts it"
+    remedy = "`sudo` the preflight once after a change of PostgreSQL's image: `sudo opskit run preflight`"
+    return Finding("data-version", Verdict.SKIP, volume, found, f"PostgreSQL {wanted}", remedy, required=False)
+
+
 def check_data_version(stack: Stack, majors: Mapping[str, str]) -> tuple[Finding, ...]:
     """PostgreSQL's data is of the major its image has; another refuses to start on it, or starts beside it, empty.
 
     Args:
         stack: services whose image is a postgres are looked at.
-        majors: of the data by volume key (`postgres_data`), where a volume holds some and this user may look.
+        majors: of the data by volume key (`postgres_data`), where a volume holds some; empty where nobody may look.
     """
     rows = []
     for service in stack.services:
@@ -103,6 +109,9 @@ def check_data_version(stack: Stack, majors: Mapping[str, str]) -> tuple[Finding
         for mount in service.mounts:
             if image and mount.kind == "volume" and mount.source in majors:
                 found, wanted = majors[mount.source], image[1]
+                if not found:
+                    rows.append(_not_known(mount.source, wanted))
+                    continue
                 good = found == wanted
                 back = f"set image and mount of {service.name} back to those of PostgreSQL {found}"
                 move = f"{back}, dump with `pg_dumpall`, and load that into {wanted} on a new volume"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,18 @@ def test_the_major_is_read_where_the_images_keep_it(place: str, tmp_path: Path) 
     (tmp_path / place / "PG_VERSION").write_text("18\n")
     folders = {"postgres_data": str(tmp_path), "redis_data": str(tmp_path / "x")}
     assert read_postgres_majors(folders) == {"postgres_data": "18"}
+
+
+def test_data_that_nobody_may_look_into_is_told_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    majors = read_postgres_majors({"postgres_data": str(tmp_path)})
+    assert majors == {"postgres_data": ""}
+    mount = {"type": "volume", "source": "postgres_data", "target": "/var/lib/postgresql"}
+    stack = parse_stack({"name": "p", "services": {"postgres": {"image": "postgres:18", "volumes": [mount]}}})
+    (finding,) = check_data_version(stack, majors)
+    assert (finding.verdict, finding.required) == (Verdict.SKIP, False)

@@ -1,0 +1,75 @@
+"""A first launch whose image comes slowly, in a real JupyterLab in a real Chromium: the panel shows how far it is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.lab import button, open_notebook, picture, serve_lab
+from tests.checkout import Checkout
+from tests.registry_server import Registry
+
+pytestmark = [pytest.mark.engine, pytest.mark.browser]
+PROGRAM = "#include <signal.h>\n#include <unistd.h>\nint main(){signal(SIGTERM, _exit); for(;;) pause();}"
+FAR = re.compile(r"[\d.]+ \w?B of [\d.]+ \w?B")
+
+
+@pytest.fixture
+def image(gcc: str, tmp_path: Path, checkout: Checkout) -> Iterator[str]:
+    """The name of an image of 6 MB that comes in 20 pieces over 10 s."""
+    (tmp_path / "a.c").write_text(PROGRAM)
+    subprocess.run([gcc, "-static", "-Os", "-o", str(tmp_path / "a"), str(tmp_path / "a.c")], check=True)
+
+    def slowly(body: bytes) -> Iterator[bytes]:
+        size = len(body) // 20 + 1
+        for at in range(0, len(body), size):
+            time.sleep(0.5)
+            yield body[at : at + size]
+
+    registry = Registry()
+    name = registry.serve_program((tmp_path / "a").read_bytes(), padding=6_000_000, pace=slowly)
+    yield name
+    registry.close()
+    for found in checkout.engine.images.list():
+        if name in found.tags:
+            checkout.engine.images.remove(str(found.id), force=True)
+
+
+@pytest.fixture
+def page(image: str, checkout: Checkout, tmp_path: Path) -> Iterator[Page]:
+    service = f"{{image: '{image}', stop_grace_period: 0s, restart: always}}"
+    (checkout.root / "compose/slow.yml").write_text(f"services: {{slow: {service}}}\n")
+    (checkout.root / "configs/environments.yaml").write_text(
+        f"project_prefix: {checkout.prefix}\n"
+        "environments:\n  development: {purpose: try, compose: [slow.yml], memory_gib: 1}\n"
+    )
+    with (
+        serve_lab(checkout.root, checkout.environ, tmp_path / "home") as lab,
+        open_notebook(lab, "start.ipynb") as page,
+    ):
+        expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
+        yield page
+
+
+def test_the_panel_tells_how_far_a_slow_pull_is_and_then_that_it_is_ready(page: Page, checkout: Checkout) -> None:
+    shown = page.locator(".jp-Cell-outputArea")
+    button(page, "Launch").click()
+    running = shown.get_by_text("Running").first
+    expect(running).to_be_visible(timeout=60_000)
+    told: list[str] = []
+    while not shown.get_by_text("✔ READY").count() and len(told) < 400:
+        texts = [element.inner_text() for element in shown.all() if "Running" in element.inner_text()]
+        told += [hit[0] for text in texts for hit in FAR.finditer(text)]
+        if len(set(told)) == 3:
+            picture(page, "pulling")
+        assert not shown.get_by_text("✘ FAILED").count(), texts
+        page.wait_for_timeout(200)
+    assert len(set(told)) >= 4, "the bytes that are there, while they come"
+    expect(shown.get_by_text("✔ READY")).to_be_visible()
+    assert set(checkout.containers()) == {"slow"}
