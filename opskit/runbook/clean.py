@@ -167,7 +167,12 @@ class Clean(Operation):
             UsageError: what was confirmed is not what would go now; nothing was removed.
             OpskitError: what takes disk could not be read; nothing was removed.
         """
-        table = self.cleanup.sweep()
+        cleanup = self.cleanup
+        if cleanup.mode == "auto" or cleanup.confirm:
+            words = f"clean -p mode {cleanup.mode} -p confirm {cleanup.confirm or repr('')}{self.more}"
+            if shown := self.refuse_unrecorded(words):
+                return shown
+        table = cleanup.sweep()
         self.journal.write("outcome", **self.cleanup.result)
         if isinstance(self.cleanup.look, DiskUnknown):
             raise OpskitError(f"what takes disk is unknown, and nothing was removed: {self.cleanup.look.reason}")

@@ -132,15 +132,13 @@ class FirstRun:
             LaunchFailedError: something could not be removed; what it is, and why.
             LockHeldError: a launch of it is in progress.
         """
-        if self.start.interactive:
-            words = f"opskit run first_run -p confirm {self.project}{self.start.more}"
-            rows = [("in a terminal of JupyterLab", words)]
-            return Table("Nothing was removed by this cell", ("where", "what to type"), rows, self._rehearse)
         if self.confirm != self.project:
             said = f"found {self.confirm!r}; type {self.project}" if self.confirm else f"type {self.project}"
             self.start.journal.write("note", text=f"nothing was removed: confirm: {said}")
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
+        if shown := self.start.refuse_unrecorded(f"first_run -p confirm {self.project}{self.start.more}"):
+            return shown
         client, mine = self._client, self._mine
         self._refuse(client)
         with hold_project(self.project, engine=read_id(client)):

@@ -112,6 +112,8 @@ class Gpus(Operation):
                 (f"{name}:auto", f"takes {GPU_CHOICE} out of {file}; the mode is decided again at each start"),
             ]
             return Table("Nothing was written", ("confirm with", "what it does"), rows, self.rehearse)
+        if shown := self.refuse_unrecorded(f"gpu -p env {name} -p confirm {confirm}{self.more}"):
+            return shown
         write_setting(ROOT / file, GPU_CHOICE, words[confirm])
         self.journal.write("note", text=f"{file}: {GPU_CHOICE}={words[confirm] or '(taken out)'}")
         done = f"{GPU_CHOICE}={mode} stands in it" if words[confirm] else f"{GPU_CHOICE} is not in it"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from opskit.audit.journal import Journal
+from opskit.audit.runner import is_interactive
 from opskit.environments import Environment, find_environment, read_environments
-from opskit.errors import UsageError, did_you_mean
+from opskit.errors import OpskitError, UsageError, did_you_mean
 from opskit.health.outcome import LaunchEvent, PullProgress, ServiceChanged
 from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.registry import refuse_unknown
 from opskit.preflight.report import Terms
 from opskit.rehearsal.level import LEVELS, read_level
+from opskit.show.tables import Table
 
 GPU_MODES = ("auto", "dual", "single", "cpu")
 
@@ -35,6 +37,28 @@ class Operation:
         self.more = f" -p rehearse {level}" if self.rehearse else ""
         """What a command that is printed needs behind its environment."""
         self.journal = Journal.of_this_run()
+
+    def refuse_unrecorded(self, words: str) -> Table | None:
+        """What changes something is a recorded run: elsewhere it is not done, and what to type is shown.
+
+        Args:
+            words: of `opskit run`, which do it.
+
+        Returns:
+            For a person in JupyterLab, what to show in place of the act; None in a recorded run, where it goes on.
+
+        Raises:
+            OpskitError: a program executes the notebook without a record (`jupyter execute`, nbconvert, nbclient).
+        """
+        if self.journal.folder is not None:
+            return None
+        command = f"opskit run {words}"
+        if is_interactive():
+            rows = [("in a terminal of JupyterLab", command)]
+            return Table("Nothing was changed by this cell", ("where", "what to type"), rows, self.rehearse)
+        raise OpskitError(
+            f"nothing was changed: found a kernel without a record; wanted papermill or opskit. Remedy: `{command}`."
+        )
 
     def tell_launch(self, event: LaunchEvent) -> None:
         """Tell the journal and the terminal what happens in a launch."""

@@ -50,6 +50,9 @@ class Restart(OnStack):
             if name not in known:
                 hint = did_you_mean(name, known)
                 raise UsageError(f"services: found no {name}.{hint} Wanted some of: {', '.join(known)}.")
+        words = f"restart -p env {self.environment.name} -p services {','.join(self.services)}{self.more}"
+        if shown := self.refuse_unrecorded(words):
+            return shown
         chosen = replace(stack, services=tuple(s for s in stack.services if s.name in self.services))
         with hold_project(project.name, engine=self.target.engine_id):
             outcome = launch(

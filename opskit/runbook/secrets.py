@@ -126,6 +126,10 @@ class Secrets(OnStack):
             rotate_ = "gives `names` new values while the stack runs, and proves them; needs confirm"
             rows = [("recover", "puts missing values back, as the containers hold them"), ("repair", repair)]
             return Table("Nothing was changed", ("action", "what it does"), [*rows, ("rotate", rotate_)], self.rehearse)
+        words = f"secrets -p env {self.environment.name} -p action {self.action}{self.more}"
+        words += f" -p names {','.join(self.names)}" if self.names else ""
+        if shown := self.refuse_unrecorded(f"{words} -p confirm {self.target.project.name}"):
+            return shown
         if self.action == "rotate":
             return self._rotate()
         with hold_project(self.target.project.name, engine=self.target.engine_id):
@@ -138,10 +142,6 @@ class Secrets(OnStack):
             if why := known.get(name, "there is no such secret in the env file"):
                 raise UsageError(f"names: found {name!r}: {why}. Nothing was changed. Wanted some of: {free}.")
         self._typed("they get new values, and their services start again")
-        if self.start.interactive:
-            words = f"-p env {self.environment.words} -p action rotate -p names {','.join(self.names)}"
-            rows = [("in a terminal of JupyterLab", f"opskit run secrets {words} -p confirm {self.confirm}")]
-            return Table("Nothing was changed by this cell", ("where", "what to type"), rows, self.rehearse)
         proven = rotate(self.start, self.names)
         self.journal.write("note", text=f"new values, taken everywhere: {', '.join(self.names)}")
         return Table(f"{len(proven)} secrets have new values", ("secret", "tried"), proven, self.rehearse)

@@ -201,6 +201,7 @@ class Start(Operation):
         if self.interactive:
             said = [("Launch", "in the panel above: it runs this notebook through papermill, and records it")]
             return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
+        self.refuse_unrecorded(f"start -p env {self.environment.name}{self.more}")
         self.gate()
         if self.cleanup != "never":
             client, _ = self.target.opened()

@@ -31,10 +31,10 @@ class Stop(Operation):
 
     def __init__(self, *, env: str, rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
-        environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(self.rehearse)
+        self.environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(self.rehearse)
         engine = ensure_engine(STATE, say=print) if self.rehearse else None
         self.host = resolve_host(engine.host if engine else None)
-        self.project = environment.project
+        self.project = self.environment.project
         self.client = connect(self.host)
         self.journal.write("facts", versions={"engine": self.client.version()["Version"]}, rehearsal=self.rehearse)
 
@@ -56,6 +56,8 @@ class Stop(Operation):
             LaunchFailedError: Compose failed, or a container is still there.
             LockHeldError: a launch of it is in progress.
         """
+        if shown := self.refuse_unrecorded(f"stop -p env {self.environment.name}{self.more}"):
+            return shown
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)
         with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):

@@ -58,6 +58,25 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
     assert checkout.last()[1]["act"] == "stop"
 
 
+def test_run_all_of_the_stop_notebook_takes_nothing_down_and_says_what_does(lab: str, checkout: Checkout) -> None:
+    done = checkout.start()
+    assert done.returncode == 0, done.stderr
+    notebook = checkout.root / "notebooks/stop.ipynb"
+    shipped = notebook.read_text()
+    edited = shipped.replace('env: str = \\"\\"', 'env: str = \\"dev\\"')
+    notebook.write_text(edited.replace('rehearse: str = \\"no\\"', 'rehearse: str = \\"yes\\"'))
+    try:
+        with open_notebook(lab, "stop.ipynb") as page:
+            expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
+            expect(page.get_by_text("Nothing was changed by this cell")).to_be_visible(timeout=60_000)
+            expect(page.get_by_text("opskit run stop -p env development -p rehearse yes")).to_be_visible()
+            picture(page, "stop-notebook")
+    finally:
+        notebook.write_text(shipped)
+    assert len(checkout.containers()) == 11
+    assert checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
+
+
 def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
     shown.get_by_role("checkbox").first.check()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -346,6 +347,25 @@ def test_the_status_notebook_passes_nbval(checkout: Checkout, first: subprocess.
     command = [sys.executable, "-m", "pytest", *words, str(checkout.root / "notebooks/status.ipynb")]
     done = subprocess.run(command, env=checkout.environ, cwd=checkout.root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_program_that_keeps_no_record_takes_nothing_down(
+    checkout: Checkout, first: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    assert first.returncode == 0
+    there = checkout.containers().keys()
+    cells = (checkout.root / "notebooks/stop.ipynb").read_text()
+    given = cells.replace('env: str = \\"\\"', 'env: str = \\"dev\\"').replace(
+        'rehearse: str = \\"no\\"', 'rehearse: str = \\"yes\\"'
+    )
+    assert given != cells, "an operator's edited parameters, as autosave leaves them"
+    (tmp_path / "stop.ipynb").write_text(given)
+    command = [sys.executable, "-m", "jupyter", "execute", str(tmp_path / "stop.ipynb")]
+    done = subprocess.run(command, env=checkout.environ, cwd=checkout.root, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "a kernel without a record" in done.stderr
+    assert "opskit run stop -p env development -p rehearse yes" in done.stderr
+    assert checkout.containers().keys() == there
 
 
 def test_stop_takes_it_down_and_keeps_the_data(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
