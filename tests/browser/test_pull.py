@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.lab import button, open_notebook, picture, serve_lab
-from tests.checkout import Checkout
+from tests.checkout import LABEL, Checkout, remove_project
 from tests.registry_server import Registry
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -36,6 +36,7 @@ def image(gcc: str, tmp_path: Path, checkout: Checkout) -> Iterator[str]:
     name = registry.serve_program((tmp_path / "a").read_bytes(), padding=6_000_000, pace=slowly)
     yield name
     registry.close()
+    remove_project(checkout.engine, f"{checkout.prefix}-development")
     for found in checkout.engine.images.list():
         if name in found.tags:
             checkout.engine.images.remove(str(found.id), force=True)
@@ -72,4 +73,5 @@ def test_the_panel_tells_how_far_a_slow_pull_is_and_then_that_it_is_ready(page: 
         page.wait_for_timeout(200)
     assert len(set(told)) >= 4, "the bytes that are there, while they come"
     expect(shown.get_by_text("✔ READY")).to_be_visible()
-    assert set(checkout.containers()) == {"slow"}
+    (box,) = checkout.engine.containers.list(filters={"label": f"{LABEL}={checkout.prefix}-development"})
+    assert box.labels["com.docker.compose.service"] == "slow"

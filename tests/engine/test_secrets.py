@@ -122,7 +122,7 @@ def test_roles_and_keys_get_new_values_while_the_stack_runs(up: Checkout, env_fi
     assert rc == 0, said
     after = read_secrets(env_file)
     assert {name for name in after if after[name] != before[name]} == set(names)
-    assert (up.last()[0] / "secrets.ipynb").read_text().count("the old one refused") == len(names)
+    assert (up.last()[0] / "secrets.ipynb").read_text().count("the old one refused") >= len(names)
     files = [path.read_text(errors="replace") for path in up.last()[0].iterdir()]
     assert not any(values[name].reveal() in text for values in (before, after) for name in names for text in files)
     is_ready(up)
@@ -135,7 +135,8 @@ def test_roles_and_keys_get_new_values_while_the_stack_runs(up: Checkout, env_fi
 def test_a_rotation_that_fails_is_taken_back(up: Checkout, env_file: Path) -> None:
     text, old = env_file.read_text(), read_secrets(env_file)["LITELLM_DB_PASSWORD"].reveal()
     pinned = up.root / "compose/docker-compose.pinned.yml"
-    pinned.write_text(f"services: {{litellm: {{environment: {{DATABASE_PASSWORD: '{old}'}}}}}}\n")
+    held = f"{{DATABASE_PASSWORD: '{old}', MADE_AGAIN_WITH: '${{LITELLM_DB_PASSWORD}}'}}"
+    pinned.write_text(f"services: {{litellm: {{environment: {held}}}}}\n")
     try:
         assert up.start("-p", "overlays", pinned.name).returncode == 0
         rc, said = rotate(up, "LITELLM_DB_PASSWORD", "-p", "overlays", pinned.name)
