@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
+from opskit.audit.journal import RUN_FOLDER
 from opskit.engine.cleanup import DiskLook, Removal, read_disk, remove_items
 from opskit.engine.client import read_id
 from opskit.engine.usage import KINDS, parse_disk_use
@@ -228,9 +229,12 @@ def test_this_engine_says_of_every_kind_what_it_takes(engine: DockerClient, proj
 
 
 @pytest.fixture
-def act(engine_host: str, monkeypatch: pytest.MonkeyPatch, project: str, undo: ExitStack) -> Callable[..., Clean]:
-    """The notebook's act on this Engine; of its plan only what this test made."""
+def act(
+    engine_host: str, monkeypatch: pytest.MonkeyPatch, project: str, undo: ExitStack, tmp_path: Path
+) -> Callable[..., Clean]:
+    """The notebook's act on this Engine, as in a recorded run; of its plan only what this test made."""
     monkeypatch.setenv("DOCKER_HOST", engine_host)
+    monkeypatch.setenv(RUN_FOLDER, str(tmp_path))
     prefix = project.removesuffix("-cleanup")
     files = ("docker-compose.yml",)
     environment = Environment(name="cleanup", purpose="a test", compose=files, memory_gib=1, prefix=prefix)
