@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 PART = ".part"
 """What the name of a file ends in that is being written; one that stays is of a process that was killed."""
+
+
+def utc_stamp() -> str:
+    """The time for the name of a file or folder, in microseconds: two within one second have two names."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -8,10 +8,13 @@ import io
 import json
 import os
 import platform
+import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 Reply = tuple[int, dict[str, str], bytes | Iterator[bytes]]
 """Status, headers and body; one that comes in pieces needs its own Content-Length."""
@@ -35,6 +38,26 @@ def error(status: int, code: str) -> Reply:
 
 
 IMAGE = typed(MANIFEST, config={"mediaType": "application/json", "size": 2, "digest": CONFIG_DIGEST}, layers=[])
+
+
+def paced(pieces: int, wait_s: float) -> Pace:
+    """A layer cut in so many pieces, each after a wait."""
+
+    def pace(body: bytes) -> Iterator[bytes]:
+        size = len(body) // pieces + 1
+        for at in range(0, len(body), size):
+            time.sleep(wait_s)
+            yield body[at : at + size]
+
+    return pace
+
+
+def build_program(gcc: str, folder: Path) -> bytes:
+    """A static program that runs until it is told to end."""
+    source = "#include <signal.h>\n#include <unistd.h>\nint main(){signal(SIGTERM, _exit); for(;;) pause();}"
+    (folder / "a.c").write_text(source)
+    subprocess.run([gcc, "-static", "-Os", "-o", str(folder / "a"), str(folder / "a.c")], check=True)
+    return (folder / "a").read_bytes()
 
 
 def one_piece(body: bytes) -> Iterator[bytes]:

@@ -54,10 +54,9 @@ def parse_labels(labels: Mapping[str, str]) -> Labels:
     ports = {name: _parse_port(name, value) for name, value in own.items() if name.startswith(PORT)}
     numbers = {name: _parse_number(own[name], *form) for name, form in _NUMBERS.items() if name in own}
     deaths = numbers.get("opskit.max_deaths")
-    keys = {name: value.strip() for name, value in own.items() if name.startswith(KEY)}
+    keys = {name: _parse_key(name, value) for name, value in own.items() if name.startswith(KEY)}
     known = {*_NUMBERS, ROLE, *ports, *keys, *(name for name in own if name.startswith(ACCEPT))}
-    unread = {name for name, value in {**ports, **numbers}.items() if value is None} | (own.keys() - known)
-    unread |= {name for name, value in keys.items() if not (value and name.removeprefix(KEY).isdecimal())}
+    unread = {name for name, value in {**ports, **keys, **numbers}.items() if value is None} | (own.keys() - known)
     unread |= {ROLE} if own.get(ROLE, "oneshot") != "oneshot" else set()
     return Labels(
         oneshot=own.get(ROLE) == "oneshot",
@@ -65,7 +64,7 @@ def parse_labels(labels: Mapping[str, str]) -> Labels:
         stable_s=numbers.get("opskit.stable_s"),
         gpu_gib=numbers.get(GPU_GIB),
         ports={int(name.removeprefix(PORT)): port for name, port in ports.items() if port},
-        keys={int(name.removeprefix(KEY)): key for name, key in keys.items() if name not in unread},
+        keys={int(name.removeprefix(KEY)): key for name, key in keys.items() if key},
         accepted={name.removeprefix(ACCEPT): reason for name, reason in own.items() if name.startswith(ACCEPT)},
         faults=tuple((name, own[name], _wanted(name)) for name in own if name in unread),
     )
@@ -87,6 +86,10 @@ def _wanted(name: str) -> str:
 def _parse_port(name: str, value: str) -> PortLabel | None:
     match = _PORT_FORM.fullmatch(value) if name.removeprefix(PORT).isdecimal() else None
     return PortLabel(match["scheme"], match["path"], match["title"]) if match else None
+
+
+def _parse_key(name: str, value: str) -> str | None:
+    return (value.strip() or None) if name.removeprefix(KEY).isdecimal() else None
 
 
 _NUMBERS: Mapping[str, tuple[type[float], float]] = {

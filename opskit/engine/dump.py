@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opskit.engine.facts import read_volume_facts
 from opskit.engine.model import SERVICE_LABEL
 from opskit.errors import NotReadError
+from opskit.files import PART
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -31,7 +32,7 @@ def dump_project(client: DockerClient, project: str, folder: Path) -> tuple[Path
         NotReadError: one could not be copied; what there is so far stays.
         OSError: the folder or a file cannot be written.
     """
-    volumes = {volume.key: volume.name for volume in read_volume_facts(client) if volume.project == project}
+    volumes = {volume.key: volume.name for volume in read_volume_facts(client, project)}
     keys = [key for key in KEYS if key in volumes]
     if keys:
         folder.mkdir(parents=True, mode=0o700)
@@ -56,7 +57,7 @@ def _write(path: Path, read: Callable[[], Iterable[bytes]]) -> None:
     from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
     from requests.exceptions import RequestException  # noqa: PLC0415
 
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}{PART}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw:
             with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as sink:

@@ -154,9 +154,10 @@ def read_network_facts(client: DockerClient) -> tuple[NetworkFact, ...]:
     return tuple(map(_network, client.api.networks()))
 
 
-def read_volume_facts(client: DockerClient) -> tuple[VolumeFact, ...]:
-    """Every volume there is."""
-    return tuple(map(_volume, client.api.volumes()["Volumes"] or []))
+def read_volume_facts(client: DockerClient, project: str | None = None) -> tuple[VolumeFact, ...]:
+    """Every volume there is; of one project where it is named."""
+    filters = {"label": f"{PROJECT_LABEL}={project}"} if project else {}
+    return tuple(map(_volume, client.api.volumes(filters=filters)["Volumes"] or []))
 
 
 def read_container_facts(client: DockerClient, project: str | None = None) -> tuple[ContainerFact, ...]:

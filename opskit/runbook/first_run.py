@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +15,7 @@ from opskit.engine.dump import dump_project
 from opskit.engine.holding import Holding, foreign_users, read_holdings, remove_holdings
 from opskit.environments import read_environments
 from opskit.errors import LaunchFailedError, NotReadError, OpskitError
+from opskit.files import utc_stamp
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
 from opskit.runbook.parameters import find_stacks
@@ -174,7 +174,7 @@ class FirstRun:
         """
         if not self.dump:
             return ()
-        folder = STATE / "dumps" / f"{self.project}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        folder = STATE / "dumps" / f"{self.project}-{utc_stamp()}"
         try:
             with phase(self.start.journal, "dump"):
                 copies = dump_project(client, self.project, folder)

@@ -80,17 +80,16 @@ def _refuse_old(target: Target, old: Mapping[str, Secret]) -> None:
         LaunchFailedError: one still takes it.
     """
     client, stack = target.opened()
-    given = given_of(target)
-    given = replace(given, secrets={**given.secrets, **old})
+    given = replace(given_of(target), secrets={**target.secrets, **old})
     values = set(old.values())
-    probes = [probe for probe in plan_probes(stack, given) if values & set(_secrets(probe.values))]
+    probes = [
+        probe
+        for probe in plan_probes(stack, given)
+        if any(isinstance(value, Secret) and value in values for value in probe.values.values())
+    ]
     taken = [result.subject for result in ask_services(client, target.project.name, probes) if not result.kind]
     if taken:
         raise LaunchFailedError(f"{target.project.name}: the old value is still taken by {', '.join(taken)}")
-
-
-def _secrets(values: Mapping[str, object]) -> list[Secret]:
-    return [value for value in values.values() if isinstance(value, Secret)]
 
 
 def give_passwords(target: Target, client: DockerClient, values: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Runs:
 
     def listed(self, most: int, **terms: Any) -> tuple[Table, list[dict[str, Any]]]:  # noqa: ANN401  as in `found`
         """A row for each run, and the same as JSON has it."""
-        rows = [_row(folder, record) for folder, record in _first(most, self.found(**terms))]
+        rows = [_row(folder, record) for folder, record in islice(self.found(**terms), most)]
         columns = ("run", "rehearsal", "ended", "who", "seconds", "why")
         shown = [tuple(str(row[column]) for column in columns) for row in rows]
         return Table(f"{len(rows)} runs, the newest first", columns, shown), rows
@@ -122,10 +123,6 @@ def _facts(folder: Path, record: Mapping[str, Any]) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _first(most: int, runs: Iterator[tuple[Path, dict[str, Any]]]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    return (run for run, _ in zip(runs, range(most), strict=False))
 
 
 def _short(text: str) -> str:

@@ -57,7 +57,7 @@ class Secrets(OnStack):
     ) -> None:
         super().__init__(env, overlays, rehearse)
         self.names = tuple(names.replace(",", " ").split())
-        self.start = Start(env=self.environment.name, overlays=overlays, rehearse=rehearse)
+        self.overlays = overlays
         self.action = one_of("action", action, ACTIONS)
         self.confirm = confirm
         self.path = ROOT / self.environment.env_file
@@ -142,7 +142,8 @@ class Secrets(OnStack):
             if why := known.get(name, "there is no such secret in the env file"):
                 raise UsageError(f"names: found {name!r}: {why}. Nothing was changed. Wanted some of: {free}.")
         self._typed("they get new values, and their services start again")
-        proven = rotate(self.start, self.names)
+        start = Start(env=self.environment.name, overlays=self.overlays, rehearse=self.level)
+        proven = rotate(start, self.names)
         self.journal.write("note", text=f"new values, taken everywhere: {', '.join(self.names)}")
         return Table(f"{len(proven)} secrets have new values", ("secret", "tried"), proven, self.rehearse)
 

@@ -232,7 +232,7 @@ class Start(Operation):
     def keep_volumes(self, client: DockerClient) -> None:
         """Put the project's volumes in the record: the next launch expects their data."""
         project = self.target.project.name
-        names = sorted(volume.name for volume in read_volume_facts(client) if volume.project == project)
+        names = sorted(volume.name for volume in read_volume_facts(client, project))
         self.journal.write("volumes", project=project, names=names)
 
     def urls(self) -> Table:

@@ -63,7 +63,7 @@ class Stop(Operation):
         with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):
             failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
-        volumes = sorted(volume.name for volume in read_volume_facts(self.client) if volume.project == name)
+        volumes = sorted(volume.name for volume in read_volume_facts(self.client, name))
         failures = [failure] if failure else []
         self.journal.write("outcome", failures=failures, volumes=volumes)
         if failure:

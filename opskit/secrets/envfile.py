@@ -60,7 +60,7 @@ def parse_lines(text: str, shell: Mapping[str, str] = MappingProxyType({})) -> I
 
     Source: compose-go's dotenv; tests/compose/test_envfile.py puts random files to the real Compose.
     """
-    before: dict[str, str] = {}
+    given = ChainMap(dict(shell), {})
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         line = raw.strip(_SPACE)
         if not line or line.startswith("#"):
@@ -69,11 +69,11 @@ def parse_lines(text: str, shell: Mapping[str, str] = MappingProxyType({})) -> I
         if found is None:
             yield Damage(number, "found a line that is no NAME=value; fix or remove it")
             continue
-        read = _value(found[2].strip(_SPACE), ChainMap(dict(shell), before))
+        read = _value(found[2].strip(_SPACE), given)
         if read is None:
             yield Damage(number, f"{found[1]}: its quotes do not close at the end of the line; fix them")
         else:
-            before[found[1]] = read[0] or ""
+            given.maps[1][found[1]] = read[0] or ""
             yield Entry(number, found[1], *read)
 
 

@@ -58,7 +58,7 @@ class SecretRule:
 _PLACEHOLDER = re.compile(
     r"(?i)#.*|<.*>|\$\{.*\}|change.?(me|it)|replace.?me|to.?do|tbd|your[-_ ].*|x{3,}|\.{3,}|secret|password"
 )
-_HEADER, _LONG = r"[!-~]+", r".{8,}"
+_HEADER = r"[!-~]+"
 _SIX, _ELASTIC_WANTS = r".{6,}", "6 characters or more, as Elasticsearch demands"
 _IN_HEADER = "letters, digits and signs of ASCII without a space, as a header takes them"
 
@@ -72,7 +72,7 @@ RULES: tuple[SecretRule, ...] = (
     SecretRule("MONITOR_DB_PASSWORD", volumes=_POSTGRES),
     SecretRule("REDIS_PASSWORD", form=r"""[^\s"'\\]+""", wants="what redis.conf takes: no space, quote or backslash"),
     SecretRule("QDRANT_API_KEY", form=_HEADER, wants=_IN_HEADER),
-    SecretRule("MINIO_ROOT_PASSWORD", form=_LONG, wants="8 characters or more, as the S3 server demands"),
+    SecretRule("MINIO_ROOT_PASSWORD", form=r".{8,}", wants="8 characters or more, as the S3 server demands"),
     SecretRule("VLLM_API_KEY", form=_HEADER, wants=_IN_HEADER),
     SecretRule("LITELLM_MASTER_KEY", prefix="sk-", form=rf"sk-{_HEADER}", wants=f"sk- and then {_IN_HEADER}"),
     SecretRule("LITELLM_SALT_KEY", prefix="sk-", permanent=True, volumes=_POSTGRES),

@@ -8,13 +8,12 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
-from opskit.files import PART, write_atomically
+from opskit.files import PART, utc_stamp, write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, hidden_of
 from opskit.secrets.value import Secret
@@ -95,12 +94,9 @@ def change_secrets(path: Path, values: Mapping[str, str]) -> None:
     path = _regular(path)
     with _written(path), _locked(path):
         read_secrets(path)
-
-        def changed(line: str) -> str:
-            name = next((e.name for e in parse_lines(line) if isinstance(e, Entry)), "")
-            return f"{name}={quote(values[name])}\n" if name in values else line
-
-        _rewrite(path, "".join(map(changed, (_read(path) or "").splitlines(keepends=True))))
+        lines = (_read(path) or "").splitlines(keepends=True)
+        named = [(_name_of(line), line) for line in lines]
+        _rewrite(path, "".join(f"{n}={quote(values[n])}\n" if n in values else line for n, line in named))
 
 
 def new_values(rules: Iterable[SecretRule]) -> dict[str, str]:
@@ -125,10 +121,7 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
         gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
         if gone:
             lines = (_read(path) or "").splitlines(keepends=True)
-            kept = [
-                line for line in lines if not any(e.name in gone for e in parse_lines(line) if isinstance(e, Entry))
-            ]
-            _rewrite(path, "".join(kept))
+            _rewrite(path, "".join(line for line in lines if _name_of(line) not in gone))
     return gone
 
 
@@ -169,7 +162,7 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
         if value is None and not there:
             return
         lines = (_read(path) or _HEADER).splitlines(keepends=True)
-        kept = [line for line in lines if not any(e.name == name for e in parse_lines(line) if isinstance(e, Entry))]
+        kept = [line for line in lines if _name_of(line) != name]
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         _rewrite(path, "".join([*kept, *([f"{name}={value}\n"] if value is not None else [])]))
@@ -232,9 +225,13 @@ def _rewrite(path: Path, text: str) -> None:
     """Write the file whole; what it was stays beside it, dated and its owner's alone: the way back to data it opens."""
     before = _read(path)
     if before and any(isinstance(entry, Entry) for entry in parse_lines(before)):
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"  # two changes within one second leave two copies
-        write_atomically(path.with_name(f"{path.name}.before-{stamp}"), before)
+        write_atomically(path.with_name(f"{path.name}.before-{utc_stamp()}"), before)
     write_atomically(path, text)
+
+
+def _name_of(line: str) -> str:
+    """The variable that a line of the file gives; empty where it gives none."""
+    return next((entry.name for entry in parse_lines(line) if isinstance(entry, Entry)), "")
 
 
 def _make(rule: SecretRule) -> str:

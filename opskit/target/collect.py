@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from opskit.audit.journal import Journal, note, phase
 from opskit.compose.client import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Compose, Stack
-from opskit.engine.facts import EngineFacts
+from opskit.engine.facts import EngineFacts, VolumeFact
 from opskit.engine.postgres import read_major
 from opskit.engine.pulls import read_present
 from opskit.environments import Environment
@@ -200,21 +200,21 @@ def _files_of(
         mode=read_mode(ROOT / environment.env_file),
         modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
         writable=read_writable((ROOT, STATE, AUDIT)),
-        postgres_majors=_majors(folders, stack, {volume.key: volume.name for volume in own if volume.key}, client),
+        postgres_majors=_majors(own, stack, client),
         certificates=read_certificates(stack) if isinstance(stack, Stack) else (),
         cached=read_cached(stack, folders) if local and not isinstance(local.volumes, Unknown) else None,
     )
     return files, read_served(stack)
 
 
-def _majors(
-    folders: Mapping[str, str], stack: Stack | Failure, names: Mapping[str, str], client: DockerClient | None
-) -> Mapping[str, str]:
+def _majors(own: Iterable[VolumeFact], stack: Stack | Failure, client: DockerClient | None) -> Mapping[str, str]:
     """PostgreSQL's majors by volume key; of folders that this user may not open, the Engine is asked."""
     services = stack.services if isinstance(stack, Stack) else ()
     mounts = [m for s in services for m in s.mounts if m.kind == "volume" and m.target.startswith(_DATABASES)]
-    majors = read_postgres_majors({m.source: folders[m.source] for m in mounts if m.source in folders})
-    return {key: major or (read_major(client, names[key]) if client else "") for key, major in majors.items()}
+    keys = {mount.source for mount in mounts}
+    volumes = {volume.key: volume for volume in own if volume.key in keys}
+    majors = read_postgres_majors({key: volume.folder for key, volume in volumes.items()})
+    return {key: major or (read_major(client, volumes[key].name) if client else "") for key, major in majors.items()}
 
 
 def _set_stage(project: Project, stack: Stack, machine: Machine, journal: Journal) -> Project:

@@ -70,8 +70,8 @@ def wait_for(base: str) -> None:
 
 
 @contextmanager
-def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
-    """A notebook, every cell run."""
+def open_page() -> Iterator[Page]:
+    """An empty page in Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         if os.environ.get("OPSKIT_REQUIRE_BROWSER"):
@@ -80,7 +80,14 @@ def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
     flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
-        opened = browser.new_page(viewport={"width": 1300, "height": 1100})
+        yield browser.new_page(viewport={"width": 1300, "height": 1100})
+        browser.close()
+
+
+@contextmanager
+def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
+    """A notebook, every cell run."""
+    with open_page() as opened:
         opened.set_default_timeout(60_000)
         opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
         opened.wait_for_selector("#jupyterlab-splash", state="detached")
@@ -91,7 +98,6 @@ def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
         )
         opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
         yield opened
-        browser.close()
 
 
 def button(page: Page, name: str) -> Locator:

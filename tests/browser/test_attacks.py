@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from opskit.preflight.finding import Finding, Verdict
 from opskit.preflight.report import Report
 from opskit.show.run import RunState, draw_run, reduce_run
 from opskit.show.tables import FindingsTable, Table
 from tests.attacks import ALL, HIT
+from tests.browser.lab import open_page
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    assert chromium, "apt-get install chromium"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield browser.new_page()
-        browser.close()
+    with open_page() as opened:
+        yield opened
 
 
 def shown(text: str) -> str:

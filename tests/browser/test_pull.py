@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,27 +11,17 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.lab import button, open_notebook, picture, serve_lab
 from tests.checkout import LABEL, Checkout, remove_project
-from tests.registry_server import Registry
+from tests.registry_server import Registry, build_program, paced
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
-PROGRAM = "#include <signal.h>\n#include <unistd.h>\nint main(){signal(SIGTERM, _exit); for(;;) pause();}"
 FAR = re.compile(r"[\d.]+ \w?B of [\d.]+ \w?B")
 
 
 @pytest.fixture
 def image(gcc: str, tmp_path: Path, checkout: Checkout) -> Iterator[str]:
     """The name of an image of 6 MB that comes in 20 pieces over 10 s."""
-    (tmp_path / "a.c").write_text(PROGRAM)
-    subprocess.run([gcc, "-static", "-Os", "-o", str(tmp_path / "a"), str(tmp_path / "a.c")], check=True)
-
-    def slowly(body: bytes) -> Iterator[bytes]:
-        size = len(body) // 20 + 1
-        for at in range(0, len(body), size):
-            time.sleep(0.5)
-            yield body[at : at + size]
-
     registry = Registry()
-    name = registry.serve_program((tmp_path / "a").read_bytes(), padding=6_000_000, pace=slowly)
+    name = registry.serve_program(build_program(gcc, tmp_path), padding=6_000_000, pace=paced(20, 0.5))
     yield name
     registry.close()
     remove_project(checkout.engine, f"{checkout.prefix}-development")

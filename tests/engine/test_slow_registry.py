@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 import uuid
@@ -18,7 +17,7 @@ from opskit.health.images import bring_images
 from opskit.health.outcome import LaunchEvent, Outcome, PullProgress
 from opskit.launch import launch_project
 from tests.checkout import remove_project
-from tests.registry_server import Registry, Reply, error
+from tests.registry_server import Registry, Reply, build_program, error, paced
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,12 +28,7 @@ Launch = Callable[..., tuple[Outcome, list[LaunchEvent]]]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, gcc: str) -> bytes:
-    """A static program that runs until it is told to end."""
-    folder = tmp_path_factory.mktemp("program")
-    source = "#include <signal.h>\n#include <unistd.h>\nint main(){signal(SIGTERM, _exit); for(;;) pause();}"
-    (folder / "a.c").write_text(source)
-    subprocess.run([gcc, "-static", "-Os", "-o", str(folder / "a"), str(folder / "a.c")], check=True)
-    return (folder / "a").read_bytes()
+    return build_program(gcc, tmp_path_factory.mktemp("program"))
 
 
 @pytest.fixture
@@ -60,16 +54,6 @@ def launch(tmp_path: Path, engine: DockerClient, engine_host: str) -> Iterator[L
     for image in engine.images.list():
         if set(image.tags) & set(images):
             engine.images.remove(str(image.id), force=True)
-
-
-def paced(pieces: int, wait_s: float) -> Callable[[bytes], Iterator[bytes]]:
-    def pace(body: bytes) -> Iterator[bytes]:
-        size = len(body) // pieces + 1
-        for at in range(0, len(body), size):
-            time.sleep(wait_s)
-            yield body[at : at + size]
-
-    return pace
 
 
 def test_a_slow_pull_takes_nothing_of_the_deadline_and_tells_how_far_it_is(

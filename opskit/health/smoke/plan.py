@@ -118,7 +118,7 @@ class _Planner:
     def nginx(self, service: Service) -> Probe:
         """By HTTPS where that is on: plain HTTP only leads there."""
         routes = [(r.path, r.status, r.keyed) for r in parse_routes(self.given.texts.get(NGINX_CONF, ""))]
-        port = next((port.target for port in service.ports if port.target == _HTTPS), 80)
+        port = _HTTPS if any(port.target == _HTTPS for port in service.ports) else 80
         return self.web(service, "nginx", port, routes=routes, key=self.secret("STACK_API_KEY"))
 
     def postgres(self, service: Service) -> Iterable[Probe]:

@@ -52,7 +52,8 @@ def check_data_missing(
         volumes: that are there.
         env: the environment's name, and what follows it in a command.
     """
-    named = {raw.get("name", key) for key, raw in _volumes_of(stack).items() if not key.endswith("_cache")}
+    kept = {key: raw or {} for key, raw in (stack.raw.get("volumes") or {}).items() if not key.endswith("_cache")}
+    named = {raw.get("name", key) for key, raw in kept.items()}
     expected = sorted(named & set(launched))
     gone = [name for name in expected if name not in {volume.name for volume in volumes}]
     wanted = "the data of the last good launch"
@@ -64,10 +65,6 @@ def check_data_missing(
         f"none of its data, `opskit run start -p env {env} -p accept data-missing`"
     )
     return tuple(Finding("data-missing", Verdict.FAIL, name, "no such volume", wanted, remedy) for name in gone)
-
-
-def _volumes_of(stack: Stack) -> Mapping[str, Mapping[str, str]]:
-    return {key: raw or {} for key, raw in (stack.raw.get("volumes") or {}).items()}
 
 
 def _way_back(name: str, env_file: str, env: str, volumes: Iterable[str]) -> str:
@@ -121,9 +118,9 @@ def check_secret_value(env_file: str, faults: Mapping[str, str]) -> tuple[Findin
     wanted = "a value that its program takes"
     if not faults:
         return (Finding("secret-value", Verdict.PASS, env_file, "nothing that a program refuses", wanted),)
-    remedy = "correct {name} in {file}; where data was made with it, change it there too: `opskit run secrets`"
+    where = f"in {env_file}; where data was made with it, change it there too: `opskit run secrets`"
     return tuple(
-        Finding("secret-value", Verdict.FAIL, name, why, wanted, remedy.format(name=name, file=env_file))
+        Finding("secret-value", Verdict.FAIL, name, why, wanted, f"correct {name} {where}")
         for name, why in faults.items()
     )
 
