@@ -17,12 +17,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml configs/jupyter_server_config.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opskit needs Python 3.11 or newer; set PYTHON=")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing the locked packages into .venv"
 	@$(BIN)/pip install -qq --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+	@install -D -m 644 configs/jupyter_server_config.json .venv/etc/jupyter/jupyter_server_config.json  # pip copies no data where a package is editable
 	@touch $@
 
 .PHONY: install
@@ -75,6 +76,10 @@ faults: install ## Launch 137 faults and changes, and print Compose's verdict be
 .PHONY: pictures
 pictures: install ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py
+
+.PHONY: notebooks
+notebooks: install ## Keep an edit of notebooks/ that is meant: their hashes, by which a run knows the shipped cells
+	@$(BIN)/python -m opskit.audit.shipped
 
 .PHONY: lock
 lock: install ## Resolve the locked packages again

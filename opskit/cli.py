@@ -1,179 +1,266 @@
-# ruff: noqa: T201  a command line prints
-"""The command `opskit`: runs a notebook of the runbook, recorded, and tells how it goes."""
+"""The command `opskit`: each notebook of the runbook is a command, with the parameters of its own cell as options."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import click
 
 from opskit.audit.interrupt import let_in
 from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.ledger import NAME as LEDGER
 from opskit.audit.ledger import older_runs, verify
-from opskit.audit.runner import notebook_path, read_parameters, run_notebook
+from opskit.audit.origin import environment_of
+from opskit.audit.parameters import Parameter, check_parameters, declared_parameters, describe_parameters
+from opskit.audit.runner import notebook_path, read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
-from opskit.errors import OpskitError, UsageError
-from opskit.paths import AUDIT, ENVIRONMENTS
+from opskit.errors import OpskitError, UsageError, did_you_mean
+from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS
 from opskit.plain import plain_text
 from opskit.show.console import Console
 
-UNHEALTHY = 4
-"""Exit status of `status` where a service is not ready."""
 CHANGES_PENDING = 10
 """Exit status of `plan` where a start would change something."""
+STATUSES = """\b
+Exit status: 0 done, 1 failed, 2 usage, 3 preflight forbids a start, 4 a service is not ready,
+5 another launch holds the environment, 10 a start would change something, 130 interrupted."""
+_ENV = "env"
 
 
 def run_command(arguments: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit status: 0 done, 1 failed, 2 usage; see the two above."""
-    parser = argparse.ArgumentParser(
-        prog="opskit",
-        description="Launch and operate the environments of the LLM Multimodal Stack. Each command runs a notebook of "
-        "the runbook and leaves its record under audit/.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    names = "start, stop, restart, status, preflight, logs, gpu, matrix, clean, first_run"
-    run = commands.add_parser("run", help=f"run a notebook: {names}")
-    run.add_argument("notebook")
-    plan = commands.add_parser(
-        "plan", help="what a start would do, nothing done; exit status 10 where it would change something"
-    )
-    plan.add_argument("env", metavar="ENV")
-    plan.add_argument("--json", action="store_true", help="as JSON, container by container")
-    status = commands.add_parser("status", help="how every service stands; exit status 4 where one is not ready")
-    status.add_argument("env", metavar="ENV", nargs="?", default="")
-    restart = commands.add_parser("restart", help="restart services of an environment that is up, and wait for them")
-    restart.add_argument("env", metavar="ENV")
-    restart.add_argument("services", metavar="SERVICE", nargs="+")
-    smoke = commands.add_parser("smoke", help="ask each service of an environment that is up by its own protocol")
-    smoke.add_argument("env", metavar="ENV")
-    for command in (run, plan, status, restart, smoke):
-        command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    engine = commands.add_parser("engine", help="the rehearsal's own Docker Engine: start or stop it")
-    engine.add_argument("act", choices=("start", "stop"))
-    audit = commands.add_parser(
-        "audit", help="whether the archive is as its ledger says; exit status 1 where it is not"
-    )
-    audit.add_argument("act", choices=("verify",))
-    audit.add_argument("--head", default="", metavar="SHA256", help="the newest hash, as the system's log has it")
-    runs = commands.add_parser("runs", help="the runs so far: list, show RUN, diff [OLD] [NEW] (since it last worked)")
-    runs.add_argument("act", choices=("list", "show", "diff"), nargs="?", default="list")
-    runs.add_argument("runs", metavar="RUN", nargs="*", help="a run's folder, or how its name begins")
-    runs.add_argument("--env", default="", help="list: only this environment")
-    runs.add_argument("--of", default="", metavar="ACT", help="list: only this act, such as start")
-    runs.add_argument("--failed", action="store_true", help="list: only those that did not end well")
-    runs.add_argument("--most", type=int, default=20, metavar="N", help="list: so many (20)")
-    runs.add_argument("--json", action="store_true", help="list: as JSON")
-    said = parser.parse_args(arguments)
+    """Run the command line. Returns the exit status; docs/cli.md has the table."""
     try:
-        return _COMMANDS[said.command](said)
-    except UsageError as error:
-        print(plain_text(str(error)), file=sys.stderr)
-        return 2
+        status = runbook.main(arguments, prog_name="opskit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except OpskitError as error:
-        print(plain_text(str(error)), file=sys.stderr)
-        return 1
+        print(plain_text(str(error)), file=sys.stderr)  # noqa: T201  a command line prints
+        return error.exit_status
+    return status if isinstance(status, int) else 0
 
 
-def _on_environment(said: argparse.Namespace) -> dict[str, str]:
-    return {**dict(said.parameters), "env": said.env}
+class Runbook(click.Group):
+    """The commands written below, and one of every notebook; a notebook is read when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, by name."""
+        return sorted({*super().list_commands(ctx), *map(_command_of, _notebooks())})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if written := super().get_command(ctx, name):
+            return written
+        stem = name.replace("-", "_")
+        return _make_command(stem) if stem in _notebooks() else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a name that is none is told the nearest."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            known = self.list_commands(ctx)
+            raise UsageError(f"opskit {args[0]}: no such command.{did_you_mean(args[0], known)} Wanted one of: "
+                             f"{', '.join(known)}.")  # fmt: skip
+        return super().resolve_command(ctx, args)
 
 
-def _run(name: str, words: dict[str, str]) -> int:
+@click.group(
+    cls=Runbook,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Launch and operate the environments of the LLM Multimodal Stack. What changes something runs a notebook of "
+    f"the runbook and leaves its record under audit/; what only looks leaves nothing.\n\n{STATUSES}",
+)
+@click.version_option(package_name="opskit")
+def runbook() -> None:
+    """Hold the commands."""
+
+
+def _notebooks() -> list[str]:
+    return sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+def _command_of(notebook: str) -> str:
+    return notebook.replace("_", "-")
+
+
+def _make_command(name: str) -> click.Command:
+    """The command of a notebook: its environment and services by position, the rest by options."""
+    notebook = read_notebook(name)
+    title = "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+    declared = describe_parameters(notebook)
+    options = [_option(parameter) for parameter in declared if parameter.name not in {_ENV, "services"}]
+    places: list[click.Parameter] = []
+    if any(parameter.name == _ENV for parameter in declared):
+        places.append(click.Argument([_ENV], required=False))
+    if any(parameter.name == "services" for parameter in declared):
+        places.append(click.Argument(["services"], nargs=-1, metavar="SERVICE..."))
+
+    def act(**given: Any) -> int:  # noqa: ANN401  as click reads them
+        return _act(name, given)
+
+    return click.Command(_command_of(name), params=[*places, *options, *_common()], callback=act, help=title)
+
+
+def _common() -> list[click.Parameter]:
+    by_name = click.Option(["-p", "parameters"], nargs=2, multiple=True, metavar="NAME VALUE",
+                           help="A parameter by its name in the notebook.")  # fmt: skip
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help="The tables as JSON; of what only looks.")
+    return [by_name, as_json]
+
+
+def _option(parameter: Parameter) -> click.Option:
+    word = "--" + parameter.name.replace("_", "-")
+    told = f"{parameter.told}  [default: {parameter.default or 'none'}]"
+    if parameter.kind == "bool":
+        return click.Option([f"{word}/--no-{word[2:]}", parameter.name], default=None, help=told)
+    more: dict[str, Any] = {"is_flag": False, "flag_value": "yes"} if parameter.name == "rehearse" else {}
+    return click.Option([word, parameter.name], metavar=parameter.kind.upper(), default=None, help=told, **more)
+
+
+def _words(given: dict[str, Any]) -> dict[str, str]:
+    """What was given on the command line, by the notebook's names."""
+    words = {name: value for name, value in given.items() if value not in {None, ()} and name != "parameters"}
+    words = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in words.items()}
+    return {**words, **dict(given["parameters"])}
+
+
+def _act(name: str, given: dict[str, Any]) -> int:
+    from opskit.runbook.look import Look, changes_something  # noqa: PLC0415  half a second
+
+    as_json = given.pop("as_json")
+    parameters = read_parameters(name, _words(given))
+    if changes_something(name, parameters):
+        return _run(name, parameters)
+    check_parameters(declared_parameters(read_notebook(name)), parameters, notebook=f"notebooks/{name}.ipynb")
+    look = Look(name, parameters)
+    if as_json:
+        _print_json([table.plain() for table in look.tables()])
+        return look.exit_status
+    for number, table in enumerate(look.tables()):
+        click.echo("" if number else None, nl=bool(number))
+        if sys.stdout.isatty():
+            from rich import print as show  # noqa: PLC0415  as wide as the terminal, and in colour
+
+            show(table)
+        else:
+            click.echo(str(table))
+    return look.exit_status
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=1))
+
+
+def _run(name: str, parameters: dict[str, Any]) -> int:
     notebook_path(name)
-    parameters = read_parameters(name, words)
-    environment = str(parameters.get("env", ""))
-    if environment or name in {"start", "stop", "restart", "smoke"}:
-        environment = find_environment(read_environments(ENVIRONMENTS), environment).name
     given = os.environ.get(RUN_FOLDER)
+    environment = environment_of(name, str(parameters.get(_ENV) or "")) or "none"
     folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
     console = Console(lambda seen: read_journal(folder, skip=seen))
     ended = threading.Event()
     watcher = threading.Thread(target=console.follow, args=(ended,))
     watcher.start()
     try:
-        message = run_notebook(name, parameters, folder)
+        status, message = run_notebook(name, parameters, folder)
     finally:
         ended.set()
         watcher.join()
     if message:
-        print(f"\nFAILED\n{plain_text(message)}", file=sys.stderr)
-        return 1
-    print(f"The record is {folder}")
-    return 0
+        click.echo(f"\nFAILED\n{plain_text(message)}", err=True)
+        return status
+    click.echo(f"The record is {folder}")
+    verdicts = [event["exit_status"] for event in read_journal(folder) if event["kind"] == "verdict"]
+    return int(verdicts[-1]) if verdicts else 0
 
 
-def _plan(said: argparse.Namespace) -> int:
+@runbook.command(help="Run a notebook by its name, recorded, also one that only looks.")
+@click.argument("notebook")
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="One of its parameters.")
+def run(notebook: str, parameters: tuple[tuple[str, str], ...]) -> int:
+    """Run a notebook."""
+    return _run(notebook, read_parameters(notebook, dict(parameters)))
+
+
+@runbook.command(help="What a start would do, nothing done; exit status 10 where it would change something.")
+@click.argument(_ENV)
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="One of start's parameters.")
+@click.option("--rehearse", is_flag=False, flag_value="yes", default=None, help="yes or full.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, container by container.")
+def plan(as_json: bool, **given: Any) -> int:  # noqa: ANN401  as click reads them
+    """Show a plan."""
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
-    words = read_parameters("start", _on_environment(said))
+    words = read_parameters("start", _words(given))
+    check_parameters(declared_parameters(read_notebook("start")), words, notebook="notebooks/start.ipynb")
     start = Start(**{name: value for name, value in words.items() if name != "measure"})
-    if said.json:
-        print(json.dumps([asdict(step) for step in start.steps], indent=1))
+    if as_json:
+        _print_json([asdict(step) for step in start.steps])
     else:
-        print(start.plan_table())
+        click.echo(str(start.plan_table()))
     return CHANGES_PENDING if changes(start.steps) else 0
 
 
-def _status(said: argparse.Namespace) -> int:
-    from opskit.runbook.status import Status  # noqa: PLC0415  only here
-
-    status = Status(**read_parameters("status", _on_environment(said)))
-    print(status.services())
-    return 0 if status.well else UNHEALTHY
-
-
-def _engine(said: argparse.Namespace) -> int:
+@runbook.command(help="The rehearsal's own Docker Engine: start or stop it.")
+@click.argument("act", type=click.Choice(["start", "stop"]))
+def engine(act: str) -> int:
+    """Start or stop the private Engine."""
     from opskit.paths import STATE  # noqa: PLC0415  only here
     from opskit.rehearsal.engine import ensure_engine, stop_engine  # noqa: PLC0415  only here
 
     with let_in():
-        if said.act == "start":
-            print(ensure_engine(STATE, say=print).host)
+        if act == "start":
+            click.echo(ensure_engine(STATE, say=click.echo).host)
         else:
-            print("stopped" if stop_engine(STATE, grace_s=20.0) else "there was none to stop")
+            click.echo("stopped" if stop_engine(STATE, grace_s=20.0) else "there was none to stop")
     return 0
 
 
-def _audit(said: argparse.Namespace) -> int:
+@runbook.command(help="Whether the archive is as its ledger says; exit status 1 where it is not.")
+@click.argument("act", type=click.Choice(["verify"]))
+@click.option("--head", default="", metavar="SHA256", help="The newest hash, as the system's log has it.")
+def audit(act: str, head: str) -> int:  # noqa: ARG001  there is one
+    """Verify the archive."""
     if not (AUDIT / LEDGER).exists():
         raise OpskitError(f"{AUDIT / LEDGER}: there is no ledger; wanted one, which a first run makes")
-    faults = tuple(verify(AUDIT, head=said.head))
+    faults = tuple(verify(AUDIT, head=head))
     older = older_runs(AUDIT)
     told = plain_text("\n".join(faults))
-    print(told or f"{AUDIT} is as its ledger says" + (f"; {older} runs are older" if older else ""))
+    click.echo(told or f"{AUDIT} is as its ledger says" + (f"; {older} runs are older" if older else ""))
     return 1 if faults else 0
 
 
-def _runs(said: argparse.Namespace) -> int:
+@runbook.command(help="The runs so far: list, show RUN, diff [OLD] [NEW] (since it last worked).")
+@click.argument("act", type=click.Choice(["list", "show", "diff"]), default="list")
+@click.argument("names", nargs=-1, metavar="RUN...")
+@click.option("--env", default="", help="list: only this environment.")
+@click.option("--of", default="", metavar="ACT", help="list: only this act, such as start.")
+@click.option("--failed", is_flag=True, help="list: only those that did not end well.")
+@click.option("--most", type=int, default=20, show_default=True, help="list: so many.")
+@click.option("--json", "as_json", is_flag=True, help="list: as JSON.")
+def runs(  # noqa: PLR0917  click names them
+    act: str, names: tuple[str, ...], env: str, of: str, failed: bool, most: int, as_json: bool
+) -> int:
+    """List, show or compare runs."""
     from opskit.runbook.runs import Runs  # noqa: PLC0415  only here
 
-    runs = Runs(AUDIT)
-    wanted = {"list": (0,), "show": (1,), "diff": (0, 1, 2)}[said.act]
-    if len(said.runs) not in wanted:
-        raise UsageError(f"opskit runs {said.act}: found {len(said.runs)} runs; wanted {' or '.join(map(str, wanted))}")
-    if said.act == "list":
-        env = find_environment(read_environments(ENVIRONMENTS), said.env).name if said.env else ""
-        table, rows = runs.listed(said.most, env=env, act=said.of, failed=said.failed)
-        print(json.dumps(rows, indent=1) if said.json else table)
+    found = Runs(AUDIT)
+    wanted = {"list": (0,), "show": (1,), "diff": (0, 1, 2)}[act]
+    if len(names) not in wanted:
+        raise UsageError(f"opskit runs {act}: found {len(names)} runs; wanted {' or '.join(map(str, wanted))}")
+    if act == "list":
+        only = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
+        table, rows = found.listed(most, env=only, act=of, failed=failed)
+        click.echo(json.dumps(rows, indent=1) if as_json else str(table))
     else:
-        print(runs.shown(*said.runs) if said.act == "show" else runs.compared(*reversed(said.runs)))
+        click.echo(str(found.shown(*names) if act == "show" else found.compared(*reversed(names))))
     return 0
-
-
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": lambda said: _run(said.notebook, dict(said.parameters)),
-    "plan": _plan,
-    "status": _status,
-    "restart": lambda said: _run("restart", {**_on_environment(said), "services": " ".join(said.services)}),
-    "smoke": lambda said: _run("smoke", _on_environment(said)),
-    "engine": _engine,
-    "audit": _audit,
-    "runs": _runs,
-}

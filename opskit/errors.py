@@ -18,7 +18,10 @@ class OpskitError(Exception):
     Attributes:
         reason: the message without its remedy, where one is given.
         remedy: what to do.
+        exit_status: of a command that ends so.
     """
+
+    exit_status = 1
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(f"{reason}. Remedy: {remedy}." if remedy else reason)
@@ -31,6 +34,8 @@ class OpskitError(Exception):
 
 class UsageError(OpskitError):
     """A parameter is missing, unknown or malformed; nothing was started."""
+
+    exit_status = 2
 
 
 class ConfigError(OpskitError):
@@ -48,6 +53,8 @@ class ComposeMissingError(OpskitError):
 class GateClosedError(OpskitError):
     """Preflight found something that must be fixed before a start."""
 
+    exit_status = 3
+
 
 class LaunchFailedError(OpskitError):
     """The environment was not brought to ready; the message names each failure with its remedy."""
@@ -55,6 +62,8 @@ class LaunchFailedError(OpskitError):
 
 class LockHeldError(OpskitError):
     """Another launch of the same project is in progress; the message names its holder."""
+
+    exit_status = 5
 
 
 class NotReadError(OpskitError):

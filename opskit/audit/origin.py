@@ -39,7 +39,7 @@ def begin_record(act: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     now = time.time()
     return {
         "act": act,
-        "environment": _environment(act, str(parameters.get("env") or "")),
+        "environment": environment_of(act, str(parameters.get("env") or "")),
         "rehearsal": read_level(parameters.get("rehearse", "no")) != "no",
         "who": login(),
         "claimed": os.environ.get("SUDO_USER"),
@@ -61,7 +61,7 @@ def read_boot_id() -> str:
     return _read("/proc/sys/kernel/random/boot_id")
 
 
-def _environment(act: str, word: str) -> str | None:
+def environment_of(act: str, word: str) -> str | None:
     """The name of the environment, whatever alias it was given by; that of the wipe is the one that is wiped."""
     try:
         chosen = find_environment(read_environments(ENVIRONMENTS), "first-run" if act == "first_run" else word)

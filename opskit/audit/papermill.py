@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.utils import ensure_event_loop
@@ -25,13 +24,16 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from opskit.audit.failure import RunFailedError
 from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
-from opskit.audit.origin import begin_record
+from opskit.audit.literal import TO_RECORD, complete, is_papermill, open_standard_streams
+from opskit.audit.origin import begin_record, environment_of
 from opskit.audit.parameters import check_parameters, declared_parameters
+from opskit.audit.shipped import check_shipped
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
-from opskit.errors import UsageError
-from opskit.paths import AUDIT
+from opskit.errors import OpskitError, UsageError
+from opskit.paths import AUDIT, NOTEBOOKS
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 """ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
@@ -39,16 +41,6 @@ _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
 _QUIET = ["--log-level=CRITICAL"]
 """What ipykernel logs at an interrupt ("KeyboardInterrupt caught in kernel", tracebacks of closed sockets) would stand
 between the lines of the run; what a cell says and raises does not go by its log."""
-
-
-class RunFailedError(click.ClickException):
-    """A recorded run failed: papermill's command line shows the message alone and exits with 1."""
-
-
-class ParametersRefusedError(RunFailedError):
-    """Nothing was started; the exit status is that of a usage error."""
-
-    exit_code = 2
 
 
 class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
@@ -118,18 +110,9 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         if act is None:
             return super().execute_notebook(nb, kernel_name, output_path=output_path, **kwargs)
         parameters = dict(nb.metadata.papermill.get("parameters") or {})
-        try:
-            check_parameters(declared_parameters(nb), parameters, notebook=f"notebooks/{act}.ipynb")
-        except UsageError as error:
-            raise ParametersRefusedError(str(error)) from None
-        kernels = sorted(KernelSpecManager().find_kernel_specs())
-        if kernel_name not in kernels:
-            there = ", ".join(kernels) or "none"
-            raise ParametersRefusedError(
-                f"notebooks/{act}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
-                "the notebook's own. Nothing was started."
-            )
         folder = _folder(act, parameters)
+        if output_path == TO_RECORD:
+            output_path = nb.metadata.papermill["output_path"] = str(folder / f"{act}.ipynb")
         return cls._record(nb, kernel_name, output_path, folder, act, parameters, kwargs)
 
     @classmethod
@@ -160,6 +143,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
             try:
                 manager.stop_if_interrupted()
+                _refuse(nb, kernel_name, act, parameters)
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
                 rest.setdefault("config", _ENCRYPTED)
                 rest.setdefault("extra_arguments", _QUIET)
@@ -177,6 +161,9 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             manager.cleanup_pbar()
             manager.notebook_complete()
             message = _mark_errors(manager, output_path, timeout_s=kwargs.get("execution_timeout"))
+            name = _error_name(nb)
+            if isinstance(error, OpskitError):
+                message, name = str(error), type(error).__name__
             if message:
                 manager.journal.write("failure", message=message)
                 if manager.interrupted:
@@ -189,15 +176,28 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RunFailedError(f"the run was ended by {said}. The record is {folder}.") from None
         if message:
-            raise RunFailedError(f"{message}\nThe record is {folder}.") from None
+            raise RunFailedError(f"{message}\nThe record is {folder}.", name) from None
         return manager.nb
+
+
+def _refuse(nb: Any, kernel_name: str, act: str, parameters: dict[str, Any]) -> None:  # noqa: ANN401
+    """Refuse what cannot be meant before a kernel is there."""
+    check_parameters(declared_parameters(nb), parameters, notebook=f"notebooks/{act}.ipynb")
+    check_shipped(nb, act, NOTEBOOKS)
+    kernels = sorted(KernelSpecManager().find_kernel_specs())
+    if kernel_name not in kernels:
+        there = ", ".join(kernels) or "none"
+        raise UsageError(
+            f"notebooks/{act}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
+            "the notebook's own. Nothing was started."
+        )
 
 
 def _folder(act: str, parameters: dict[str, Any]) -> Path:
     given = os.environ.get(RUN_FOLDER)
     if given:
         return Path(given)
-    return open_run_folder(AUDIT, environment=str(parameters.get("env") or "none"), act=act)
+    return open_run_folder(AUDIT, environment=environment_of(act, str(parameters.get("env") or "")) or "none", act=act)
 
 
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401
@@ -222,6 +222,12 @@ def _mark_errors(manager: RecordingManager, output_path: str | None, *, timeout_
     ):
         return "a cell ended the notebook before its end (SystemExit)"
     return None
+
+
+def _error_name(nb: Any) -> str:  # noqa: ANN401
+    """The exception that ended a cell; empty where none did."""
+    outputs = (output for cell in nb.cells for output in cell.get("outputs", ()))
+    return next((str(output.ename) for output in outputs if output.output_type == "error"), "")
 
 
 @contextlib.contextmanager
@@ -275,3 +281,7 @@ def _kernels() -> list[Any]:
 
 
 papermill_engines.register(None, RecordingEngine)
+
+if is_papermill(sys.argv, sys.orig_argv):
+    open_standard_streams()
+    sys.argv[1:] = complete(sys.argv[1:], NOTEBOOKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from opskit.errors import UsageError
@@ -16,16 +17,38 @@ _INJECTED = frozenset({"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"})
 """What papermill passes of its own accord, with --inject-paths and its like."""
 
 
-def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:
-    """Name to annotated type of every parameter, from the cell tagged `parameters`, in order."""
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter as its line in the notebook has it: `name: kind = default  # told`."""
+
+    name: str
+    kind: str
+    default: object
+    told: str
+
+
+def describe_parameters(notebook: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """Every parameter, from the cell tagged `parameters`, in order."""
     for cell in notebook["cells"]:
         if "parameters" in cell.get("metadata", {}).get("tags", []):
-            return {
-                node.target.id: ast.unparse(node.annotation)
-                for node in ast.parse(cell["source"]).body
+            text = "".join(cell["source"])
+            lines = text.splitlines()
+            return tuple(
+                Parameter(
+                    node.target.id,
+                    ast.unparse(node.annotation),
+                    ast.literal_eval(node.value) if node.value else None,
+                    lines[node.lineno - 1].partition("  # ")[2],
+                )
+                for node in ast.parse(text).body
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-            }
-    return {}
+            )
+    return ()
+
+
+def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Name to annotated type of every parameter, in order."""
+    return {parameter.name: parameter.kind for parameter in describe_parameters(notebook)}
 
 
 def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, notebook: str) -> None:

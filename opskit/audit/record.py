@@ -44,6 +44,10 @@ def compose_record(
             record[kind] = event["findings"]
         elif kind in {"outcome", "failure", "smoke", "volumes"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
+        elif kind == "preflight":
+            record[kind] = event["environments"]
+        elif kind == "verdict":
+            record["exit_status"] = event["exit_status"]
         elif kind == "containers":
             record["containers"] = event["rows"]
         elif kind == "ended":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from opskit import process
 from opskit.audit.interrupt import held
 from opskit.audit.journal import RUN_FOLDER, open_run_folder
-from opskit.audit.parameters import check_parameters, declared_parameters, read_word
+from opskit.audit.parameters import declared_parameters, read_word
 from opskit.errors import UsageError
 from opskit.paths import AUDIT, NOTEBOOKS
 
@@ -31,37 +32,43 @@ def notebook_path(name: str) -> Path:
     return path
 
 
-def read_parameters(name: str, words: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a command line, by the types the notebook declares.
+def read_notebook(name: str) -> dict[str, Any]:
+    """The notebook of that name, as JSON has it.
 
     Raises:
-        UsageError: one is unknown or does not fit.
+        UsageError: there is none, or it is no notebook.
     """
-    import nbformat  # noqa: PLC0415  slow, and not wanted where a panel starts a run
+    path = notebook_path(name)
+    try:
+        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; wanted a notebook. Remedy: `git checkout {path.name}`") from None
+    return notebook
 
-    declared = declared_parameters(nbformat.read(notebook_path(name), as_version=4))  # type: ignore[no-untyped-call]
-    values = {key: read_word(word, declared.get(key, "str")) for key, word in words.items()}
-    check_parameters(declared, values, notebook=f"notebooks/{name}.ipynb")
-    return values
+
+def read_parameters(name: str, words: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a command line, by the types the notebook declares; what does not fit stays as it is."""
+    declared = declared_parameters(read_notebook(name))
+    return {key: read_word(word, declared.get(key, "str")) for key, word in words.items()}
 
 
-def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> str | None:
-    """Run the notebook to its end, recorded in `folder`. Returns None when all went well, else the message."""
+def run_notebook(name: str, parameters: Mapping[str, Any], folder: Path) -> tuple[int, str]:
+    """Run the notebook to its end, recorded in `folder`. Returns the exit status and the message; 0 and none: well."""
     # jsonschema builds a grammar at import that takes two thirds of papermill's start; without it only the `iri`
     # formats go unchecked (python-jsonschema/jsonschema#1392).
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from papermill import execute_notebook  # noqa: PLC0415  after the line above
 
-    from opskit.audit.papermill import RunFailedError  # noqa: PLC0415  it imports papermill
+    from opskit.audit.failure import RunFailedError  # noqa: PLC0415  it imports click
 
     os.environ[RUN_FOLDER] = str(folder)
     try:
         execute_notebook(str(notebook_path(name)), None, dict(parameters), progress_bar=False, cwd=str(NOTEBOOKS))
     except RunFailedError as error:
-        return error.format_message()
+        return error.exit_code, error.format_message()
     finally:
         del os.environ[RUN_FOLDER]
-    return None
+    return 0, ""
 
 
 def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.Detached]:

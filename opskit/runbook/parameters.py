@@ -24,9 +24,14 @@ class Operation:
     Args:
         rehearse: `no`, `yes` or `full`; see the notebooks.
 
+    Attributes:
+        exit_status: of the command that only looked: 0, 3 (a start is forbidden) or 4 (a service is not ready).
+
     Raises:
         UsageError: it is another word.
     """
+
+    exit_status = 0
 
     def __init__(self, rehearse: str | bool) -> None:
         level = read_level(rehearse)

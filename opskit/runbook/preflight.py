@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from opskit.errors import UsageError
+from opskit.errors import GateClosedError, UsageError
 from opskit.paths import ROOT
 from opskit.preflight.archive import facts_from_json
 from opskit.preflight.facts import Facts
@@ -61,6 +61,8 @@ class Preflight(Operation):
         """The report of every environment, by name."""
         found = {name: Report.from_facts(facts, self.terms) for name, facts in self.facts.items()}
         self.journal.write("preflight", environments={name: report.findings for name, report in found.items()})
+        self.exit_status = GateClosedError.exit_status if any(report.stopping for report in found.values()) else 0
+        self.journal.write("verdict", exit_status=self.exit_status)
         return found
 
     def _here(self) -> Mapping[str, Facts]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
+UNHEALTHY = 4
+"""Exit status where a service is not ready."""
+
+
 class Status(Operation):
     """The containers of one environment or of all as the Engine sees them now; nothing is changed.
 
@@ -72,7 +76,10 @@ class Status(Operation):
         ill = sum(standing.word is not Word.READY for _, standing in self.standing)
         names = {name for name, _ in self.standing}
         where = f"{len(names)} environments" if len(names) != 1 else next(iter(names))
-        title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready"
+        self.exit_status = UNHEALTHY if ill else 0
+        self.journal.write("verdict", exit_status=self.exit_status)
+        asked = ", ".join(self.environments)
+        title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready" if rows else f"Not up: {asked}"
         columns = ("environment", "service", "state", "since (UTC)", "what brings it back")
         return Table(title, columns, rows, self.rehearse)
 

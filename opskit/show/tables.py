@@ -6,7 +6,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from opskit.plain import escape, plain_text
@@ -46,6 +46,11 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     rehearsal: bool = False
+
+    def plain(self) -> dict[str, object]:
+        """The table as JSON has it: a row is an object by its columns."""
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return {"title": self.title, "rehearsal": self.rehearsal, "rows": rows}
 
     def _repr_html_(self) -> str:
         body = (
@@ -90,6 +95,11 @@ class FindingsTable:
         stopping = len(self.report.stopping)
         verb = "block" if stopping > 1 else "blocks"
         return f"Preflight: {counts}; {stopping or 'nothing'} {verb} the launch"
+
+    def plain(self) -> dict[str, object]:
+        """The findings as JSON has them, worst first."""
+        rows = [{**asdict(finding), "verdict": finding.verdict.name} for finding in self.report.findings]
+        return {"title": self.summary, "rehearsal": self.rehearsal, "rows": rows}
 
     def _repr_html_(self) -> str:
         loud = [f for f in self.report.findings if f.verdict is not Verdict.PASS]

@@ -36,14 +36,14 @@ c.KernelManager.transport_encryption = "required"
 def serve_lab(root: Path, environ: Mapping[str, str], home: Path) -> Iterator[str]:
     """JupyterLab on a checkout, with settings of its own under `home`; its address."""
     home.mkdir()
-    (home / "config.py").write_text(CONFIG)
+    (home / "jupyter_lab_config.py").write_text(CONFIG)  # not by --config: the environment's own is read beside it
     (home / "labconfig").mkdir()
     off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (home / "labconfig/page_config.json").write_text(json.dumps(off))
     port = free_ports(1)[0]
     own = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    command = [sys.executable, "-m", "jupyter", "lab", f"--config={home}/config.py", f"--ServerApp.port={port}"]
+    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.port={port}"]
     env = {**environ, **own, "JUPYTER_CONFIG_DIR": str(home)}
     with (
         (home / "log").open("w") as log,

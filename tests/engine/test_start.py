@@ -209,7 +209,7 @@ def test_status_names_what_was_done_to_a_service_from_outside_and_restart_brings
     boxes["n8n"].reload()
     assert boxes["n8n"].attrs["State"]["Health"]["Status"] == "healthy"
     unknown = checkout.opskit("restart", "dev", "n9n", "-p", "rehearse", "true")
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert "did you mean" in unknown.stderr.lower()
     whole = checkout.start("-p", "smoke", "no")
     assert whole.returncode == 0, whole.stdout + whole.stderr
@@ -243,7 +243,7 @@ def test_a_second_start_at_once_names_the_one_in_progress(
         holder.stdout.readline()
         refused = checkout.start()
         holder.stdin.write("\n")
-    assert refused.returncode == 1
+    assert refused.returncode == 5
     assert f"pid {holder.pid}" in refused.stderr
     assert "Traceback" not in refused.stderr
 
@@ -263,7 +263,7 @@ def test_a_port_held_by_a_process_closes_the_gate_and_names_it(
     assert first.returncode == 0
     with held_port() as port:
         refused = checkout.start(N8N_PORT=str(port))
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "[port-free] n8n" in refused.stderr
     assert f"pid {os.getpid()}" in refused.stderr
     assert "nothing was started" in refused.stderr
@@ -303,7 +303,7 @@ def test_lost_secrets_beside_data_close_the_gate(checkout: Checkout, first: subp
     finally:
         made = kept.exists()
         away.rename(kept)
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "[secret-data]" in refused.stderr
     assert not made, "no secret may be made while data made with the lost ones is there"
 

@@ -46,26 +46,30 @@ def test_a_parameter_that_does_not_fit_is_refused_before_anything_starts(
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["ok"], record["ended_by"]) == (False, "UsageError")
+    assert said in record["failure"]["message"]
+    cells = nbformat.read(tmp_path / "start.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
+    assert {cell["metadata"]["papermill"]["status"] for cell in cells} == {"not-run"}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "said", "status"),
     [
-        ([], "No environment was given; wanted one of"),
-        (["-p", "env", "prodction"], "Did you mean production?"),
-        (["-p", "env", "dev", "-p", "gpu", "triple"], "gpu: found 'triple'"),
-        (["-p", "env", "first-run"], "is an operation on development"),
-        (["-p", "env", "dev", "-p", "accept", "gpu-presnt"], "Did you mean gpu-present?"),
-        (["-p", "env", "dev"], "[engine-reachable]"),
+        ([], "No environment was given; wanted one of", 2),
+        (["-p", "env", "prodction"], "Did you mean production?", 2),
+        (["-p", "env", "dev", "-p", "gpu", "triple"], "gpu: found 'triple'", 2),
+        (["-p", "env", "first-run"], "is an operation on development", 2),
+        (["-p", "env", "dev", "-p", "accept", "gpu-presnt"], "Did you mean gpu-present?", 2),
+        (["-p", "env", "dev"], "[engine-reachable]", 3),
     ],
 )
 def test_a_failure_is_one_message_an_honest_record_and_no_traceback(
-    tmp_path: Path, words: list[str], said: str
+    tmp_path: Path, words: list[str], said: str, status: int
 ) -> None:
     out = tmp_path / "out.ipynb"
     done = papermill(str(ROOT / "notebooks/start.ipynb"), str(out), *words, folder=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     record = json.loads((tmp_path / "record.json").read_text())
@@ -106,7 +110,7 @@ def test_a_run_that_ends_early_is_recorded_as_such(
         cells=[nbformat.v4.new_code_cell(source) for source in ("1", last, "2")],  # type: ignore[no-untyped-call]
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "opskit": {"act": "status"},
+            "opskit": {"act": "trial"},
         },
     )
     source = tmp_path / "in.ipynb"
@@ -117,7 +121,7 @@ def test_a_run_that_ends_early_is_recorded_as_such(
     assert "Traceback" not in done.stderr
     record = json.loads((tmp_path / "record.json").read_text())
     assert (record["ok"], record["ended_by"]) == (False, ended_by)
-    cells = nbformat.read(tmp_path / "status.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
+    cells = nbformat.read(tmp_path / "trial.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
     states = [cell["metadata"]["papermill"]["status"] for cell in cells if "papermill" in cell["metadata"]]
     assert states == ["completed", "failed", "not-run"]
 
@@ -205,7 +209,7 @@ def test_two_interrupts_end_a_cell_at_once_and_only_the_run_says_so(
         cells=[nbformat.v4.new_code_cell(DEAF.format(more_s=more_s))],  # type: ignore[no-untyped-call]
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "opskit": {"act": "status"},
+            "opskit": {"act": "trial"},
         },
     )
     nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]
@@ -254,7 +258,7 @@ def test_how_a_run_ended_is_told_in_a_sentence(
         cells=[nbformat.v4.new_code_cell("import time; time.sleep(30)")],  # type: ignore[no-untyped-call]
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "opskit": {"act": "status"},
+            "opskit": {"act": "trial"},
         },
     )
     nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]

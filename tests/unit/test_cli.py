@@ -1,0 +1,100 @@
+"""The command line, in this process: what it offers, refuses and answers."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from opskit.audit.parameters import describe_parameters
+from opskit.audit.runner import read_notebook
+from opskit.cli import run_command, runbook
+from opskit.paths import NOTEBOOKS
+from opskit.preflight.archive import to_json
+from opskit.runbook.look import changes_something
+from tests.facts import facts
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_parameter_of_a_notebook_is_told_by_its_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([path.stem.replace("_", "-"), "--help"]) == 0
+    told = capsys.readouterr().out
+    for parameter in describe_parameters(read_notebook(path.stem)):
+        if parameter.name == "env":
+            assert "[ENV]" in told
+        elif parameter.name == "services":
+            assert "SERVICE..." in told
+        else:
+            assert f"--{parameter.name.replace('_', '-')}" in told
+        assert parameter.told
+
+
+def test_the_page_says_what_the_commands_say() -> None:
+    wrote = runpy.run_path(str(ROOT / "docs/cli.py"))["write"]()
+    assert (ROOT / "docs/cli.md").read_text() == wrote, "run `python docs/cli.py`"
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("--version", 0, "opskit, version"),
+        ("stauts", 2, "Did you mean status?"),
+        ("status nosuch", 2, "is no environment"),
+        ("status --rehears yes", 2, "--rehearse"),
+        ("status dev -p rehearse maybe", 2, "wanted no, yes or full"),
+        ("preflight dev --strct", 2, "--strict"),
+        ("logs dev --lines many", 2, "lines: found 'many' (str), wanted int"),
+        ("logs dev -p lnes 3", 2, "did you mean lines?"),
+        ("run nosuch", 2, "found no notebooks/nosuch.ipynb"),
+        ("plan nosuch", 2, "is no environment"),
+        ("plan", 2, "Missing argument 'ENV'"),
+        ("runs show", 2, "found 0 runs; wanted 1"),
+    ],
+)
+def test_what_is_refused_and_how(
+    line: str, status: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    assert run_command(line.split()) == status
+    told = capsys.readouterr()
+    assert said in told.out + told.err
+
+
+def test_an_archived_machine_is_judged_on_a_terminal_as_in_the_notebook(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "facts-development.json"
+    file.write_text(to_json(facts()))
+    assert run_command(["preflight", "--record", str(file)]) == 0
+    assert "can start" in capsys.readouterr().out
+    assert run_command(["preflight", "--record", str(file), "--json"]) == 0
+    table, findings = json.loads(capsys.readouterr().out)
+    assert table["rows"][0] == {"check": "start", "development": "can start"}
+    assert findings["title"].endswith("nothing blocks the launch")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "answer"),
+    [
+        ("status", {"env": "dev"}, False),
+        ("start", {}, True),
+        ("first_run", {}, True),
+        ("gpu", {}, False),
+        ("gpu", {"confirm": "staging:dual"}, True),
+        ("secrets", {"action": "recover"}, True),
+        ("clean", {"mode": "ask"}, False),
+        ("clean", {"mode": "auto"}, True),
+    ],
+)
+def test_only_what_looks_runs_without_a_record(name: str, given: dict[str, str], answer: bool) -> None:
+    assert changes_something(name, given) is answer
+
+
+def test_a_command_is_named_as_shells_name_them() -> None:
+    names = runbook.list_commands(None)  # type: ignore[arg-type]
+    assert "first-run" in names
+    assert not any("_" in name for name in names)
