@@ -12,8 +12,8 @@ PLACE = Path(__file__).with_suffix(".md")
 _HEAD = """# The command line
 
 Written by `python docs/cli.py` from the notebooks' parameter cells; a test holds it to them. Every notebook is
-a command. What changes something is a recorded run of its notebook, exactly as papermill and JupyterLab run it; what only
-looks (`status`, `logs`, `preflight`, `gpu`, `matrix`, `plan`, `runs`, and `clean` or `secrets` without an action)
+a command. What changes something is a recorded run of its notebook, exactly as papermill and JupyterLab run it; what
+only looks (`status`, `logs`, `preflight`, `gpu`, `matrix`, `plan`, `runs`, and `clean` or `secrets` without an action)
 prints the notebook's tables, needs no kernel and leaves no record. `opskit run NOTEBOOK` runs any of them recorded.
 
 | Exit status | Means | Of |
@@ -29,6 +29,8 @@ prints the notebook's tables, needs no kernel and leaves no record. `opskit run 
 
 `papermill notebooks/start.ipynb -p env production` needs no output path: the run's record is the output. It ends with
 the same statuses, but for what `status` and `preflight` find (0: every cell ran).
+
+`eval "$(_OPSKIT_COMPLETE=bash_source opskit)"` in `~/.bashrc` completes commands and options (`zsh_source`, `fish_source`).
 """
 
 

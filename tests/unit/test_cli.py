@@ -73,7 +73,7 @@ def test_an_archived_machine_is_judged_on_a_terminal_as_in_the_notebook(
     assert "can start" in capsys.readouterr().out
     assert run_command(["preflight", "--record", str(file), "--json"]) == 0
     table, findings = json.loads(capsys.readouterr().out)
-    assert table["rows"][0] == {"check": "start", "development": "can start"}
+    assert table["rows"][0] == {"check": "start", facts().environment.name: "can start"}
     assert findings["title"].endswith("nothing blocks the launch")
 
 
