@@ -30,7 +30,8 @@ prints the notebook's tables, needs no kernel and leaves no record. `opskit run 
 `papermill notebooks/start.ipynb -p env production` needs no output path: the run's record is the output. It ends with
 the same statuses, but for what `status` and `preflight` find (0: every cell ran).
 
-`eval "$(_OPSKIT_COMPLETE=bash_source opskit)"` in `~/.bashrc` completes commands and options (`zsh_source`, `fish_source`).
+`eval "$(_OPSKIT_COMPLETE=bash_source opskit)"` in `~/.bashrc` completes commands and options
+(`zsh_source`, `fish_source`).
 """
 
 

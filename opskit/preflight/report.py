@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from opskit.errors import GateClosedError
+from opskit.errors import GateClosedError, LockHeldError
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import CRASHED, Check, Finding, Verdict, id_of
 from opskit.preflight.registry import CHECKS, run_check
@@ -56,6 +56,7 @@ class Report:
 
         Raises:
             GateClosedError: at least one finding stops; nothing was started.
+            LockHeldError: all that stops is another launch in progress.
         """
         if not self.stopping:
             return
@@ -63,7 +64,8 @@ class Report:
         for f in self.stopping:
             lines.append(f"  [{f.check}] {f.subject}: found {f.found}; wanted {f.wanted}. Remedy: {f.remedy}")
             lines += [f"    {line}" for line in f.evidence[:_EVIDENCE_LINES]]
-        raise GateClosedError("\n".join(lines))
+        held = {f.check for f in self.stopping} == {"launch-free"}
+        raise (LockHeldError if held else GateClosedError)("\n".join(lines))
 
 
 def judge(checks: Iterable[Check], terms: Terms = Terms()) -> Report:

@@ -1,4 +1,4 @@
-"""The first panel of the start notebook: choose an environment and a GPU mode, launch, watch, stop."""
+"""The first panel of the start notebook: choose an environment and a GPU mode, launch, watch, end, take down."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ ReadJournal = Callable[[Path, int], Sequence[Mapping[str, Any]]]
 _LOOK_S = 0.25
 _READABLE_S = 0.5
 _CONFIRM_S = 10.0
+_TYPE_S = 60.0
+_PRODUCTION = "production"
 _GRACE_S = 20.0
 _TAIL = 15
 _WIDE = {"description_width": "initial"}
@@ -43,19 +45,20 @@ _HINT = (
 )
 
 
-def is_confirmed(asked_at: float | None, now: float) -> bool:
+def is_confirmed(asked_at: float | None, now: float, within_s: float = _CONFIRM_S) -> bool:
     """Whether a click at `now` answers the question asked at `asked_at`, in seconds; None: it was not asked.
 
     One that comes sooner than a person reads was queued by a busy kernel before the question was there.
     """
-    return asked_at is not None and _READABLE_S <= now - asked_at <= _CONFIRM_S
+    return asked_at is not None and _READABLE_S <= now - asked_at <= within_s
 
 
 class Panel:
     """Widgets over a run in a process of its own; handlers return at once, so the kernel stays free.
 
     A busy kernel queues clicks and handles them one after another, before the browser has drawn a button as disabled:
-    each handler looks for itself whether its click still means what it meant.
+    each handler looks for itself whether its click still means what it meant. No button has two meanings: what ends a
+    launch can never take down what it has brought up.
 
     Args:
         environments: (name, purpose) of each environment that can be launched.
@@ -81,7 +84,8 @@ class Panel:
         self._turn = threading.RLock()  # a click and the end of a run, never both at once
         self._busy = False  # from the click on: `start` takes its time
         self._running: Run | None = None
-        self._asked_at: float | None = None  # monotonic, as the next
+        self._asked: tuple[widgets.Button, float] | None = None  # which button asked, and when: monotonic, as the next
+        self._before = _HINT  # what stood where a question stands
         self._stopped_at: float | None = None
         names = [name for name, _ in environments]
         self._purposes = dict(environments)
@@ -91,48 +95,91 @@ class Panel:
         )
         self.rehearse = widgets.Checkbox(value=rehearse, description="Rehearse", indent=False)
         self.launch = widgets.Button(description="Launch", button_style="primary")
-        self.stop = widgets.Button(description="Stop")
+        self.end = widgets.Button(description="End launch", disabled=True)
+        self.down = widgets.Button(description="Take down")
+        self.typed = widgets.Text(placeholder=f"type {_PRODUCTION}", layout={"display": "none"})
         self.purpose = widgets.HTML(self._purposes[env])
         self.view = widgets.HTML(_HINT)
         self.rehearse.tooltip = "Stand-ins and recorded GPUs: no GPU and no image registry are needed"
-        self.stop.tooltip = "Ends a launch in progress; else takes the environment down and keeps its data"
+        self.end.tooltip = "Ends the launch that is shown below; what is up by then stays up"
+        self.down.tooltip = "Takes the environment's containers down; its data is kept"
         self._choices = (self.environment, self.gpu, self.rehearse)
         for choice in self._choices:
             choice.observe(self._on_choice, names="value")
         self.launch.on_click(self._on_launch)
-        self.stop.on_click(self._on_stop)
-        buttons = widgets.HBox([self.launch, self.stop])
+        self.end.on_click(self._on_end)
+        self.down.on_click(self._on_down)
+        buttons = widgets.HBox([self.launch, self.end, self.down, self.typed])
         self.widget = widgets.VBox([widgets.HBox(self._choices), self.purpose, buttons, self.view])
 
     def _on_choice(self, _: object) -> None:
         self.purpose.value = self._purposes[self.environment.value]
-        self._asked_at = None  # the question was about another choice
-        self.launch.description = "Launch"
+        self._drop_question()  # it was about another choice
 
     def _on_launch(self, _: object) -> None:
+        name = self.environment.value
         with self._turn:
-            if not self._busy:
-                self._ask_or_launch()
+            if self._busy:
+                return
+            if name == _PRODUCTION and not self._answers(self.launch, _CONFIRM_S):
+                self._ask(self.launch, f"Launch {name}?", f"to launch <b>{name}</b>", _CONFIRM_S)
+                return
+            self._run("start", {"env": name, "gpu": self.gpu.value, "rehearse": self._rehearse})
 
-    def _ask_or_launch(self) -> None:
-        name, asked_at, now = self.environment.value, self._asked_at, time.monotonic()
-        if name == "production" and not is_confirmed(asked_at, now):
-            if asked_at is None or now - asked_at > _CONFIRM_S:
-                self._asked_at = now
-            self.launch.description = "Launch production?"
-            self.view.value = f"Click again within {_CONFIRM_S:.0f} s to launch <b>production</b>."
-            return
-        self._run("start", {"env": name, "gpu": self.gpu.value, "rehearse": str(self.rehearse.value).lower()})
-
-    def _on_stop(self, _: object) -> None:
+    def _on_down(self, _: object) -> None:
+        name = self.environment.value
+        typed = name == _PRODUCTION
+        within_s = _TYPE_S if typed else _CONFIRM_S
         with self._turn:
-            if not self._busy:
-                self._run("stop", {"env": self.environment.value, "rehearse": str(self.rehearse.value).lower()})
-            elif self._running is not None and not self.stop.disabled:
-                self.stop.disabled = True
-                self.stop.description = "Stopping"
+            if self._busy:
+                return
+            if not self._answers(self.down, within_s):
+                what = f"to take <b>{name}</b> down; its data is kept"
+                self._ask(self.down, f"Take {name} down?", what, within_s)
+                self.typed.layout.display = None if typed else "none"
+            elif not typed or self.typed.value.strip() == name:
+                self._run("stop", {"env": name, "rehearse": self._rehearse})
+
+    def _on_end(self, _: object) -> None:
+        with self._turn:
+            if self._running is not None and not self.end.disabled:
+                self.end.disabled = True
+                self.end.description = "Ending"
                 self._stopped_at = time.monotonic()
                 self._running.interrupt()  # the run ends Compose, records itself and then ends
+
+    @property
+    def _rehearse(self) -> str:
+        return str(self.rehearse.value).lower()
+
+    def _answers(self, button: widgets.Button, within_s: float) -> bool:
+        asked = self._asked
+        return asked is not None and asked[0] is button and is_confirmed(asked[1], time.monotonic(), within_s)
+
+    def _ask(self, button: widgets.Button, question: str, what: str, within_s: float) -> None:
+        if self._asked is not None and self._asked[0] is button:
+            return  # clicked sooner than a person reads: the question stands, and its time runs
+        self._drop_question()
+        self._asked = asked = (button, time.monotonic())
+        self._before = self.view.value
+        button.description = question
+        first = f"Type <b>{_PRODUCTION}</b> beside the button, then click" if within_s == _TYPE_S else "Click"
+        self.view.value = f"{first} again within {within_s:.0f} s {what}."
+        threading.Thread(target=self._forget, args=(asked, within_s), daemon=True).start()
+
+    def _forget(self, asked: tuple[widgets.Button, float], within_s: float) -> None:
+        """Take a question back that nobody has answered in its time."""
+        time.sleep(within_s)
+        with self._turn:
+            if self._asked is asked:
+                self._drop_question()
+
+    def _drop_question(self) -> None:
+        if self._asked is not None:
+            self.view.value = self._before
+        self._asked = None
+        self.launch.description, self.down.description = "Launch", "Take down"
+        self.typed.value, self.typed.layout.display = "", "none"
 
     def _run(self, notebook: str, parameters: Mapping[str, str]) -> None:
         self._lock(notebook)
@@ -148,17 +195,17 @@ class Panel:
 
     def _lock(self, notebook: str) -> None:
         self._busy = True
-        self._asked_at = self._stopped_at = None
-        self.launch.description = "Launch"
-        for widget in (*self._choices, self.launch):
+        self._drop_question()
+        self._stopped_at = None
+        for widget in (*self._choices, self.launch, self.down):
             widget.disabled = True
-        self.stop.disabled = notebook == "stop"  # half a stop helps nobody
+        self.end.disabled = notebook == "stop"  # half a stop helps nobody
 
     def _unlock(self) -> None:
         self._busy, self._running = False, None
-        for widget in (*self._choices, self.launch, self.stop):
+        for widget in (*self._choices, self.launch, self.down):
             widget.disabled = False
-        self.stop.description = "Stop"
+        self.end.disabled, self.end.description = True, "End launch"
 
     def _follow(self, folder: Path, running: Run, state: RunState) -> None:
         """Redraw as the journal grows: one widget, a few times a second, whatever the run prints."""
@@ -181,4 +228,4 @@ class Panel:
                 if ended:
                     self._unlock()
                 elif self._stopped_at is not None and time.monotonic() - self._stopped_at > _GRACE_S:
-                    self.stop.disabled, self.stop.description = False, "Stop at once"
+                    self.end.disabled, self.end.description = False, "End at once"

@@ -51,7 +51,9 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
     assert len(checkout.containers()) == 11
 
     expect(button(page, "Launch")).to_be_enabled()
-    button(page, "Stop").click()
+    button(page, "Take down").click()
+    page.wait_for_timeout(700)
+    button(page, "Take development down?").click()
     expect(shown.get_by_text("✔ STOPPED")).to_be_visible(timeout=120_000)
     picture(page, "stopped")
     assert checkout.containers() == {}
@@ -82,7 +84,7 @@ def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout:
     shown.get_by_role("checkbox").first.check()
     button(page, "Launch").click()
     expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
-    button(page, "Stop").click()
+    button(page, "End launch").click()
     expect(shown.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
     picture(page, "interrupted")
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])

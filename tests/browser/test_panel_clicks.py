@@ -172,37 +172,55 @@ def test_a_double_click_does_not_launch_production_and_a_later_click_does(page: 
 def test_a_double_click_of_stop_interrupts_a_launch_once_and_it_is_not_called_failed(page: Page, runs: Runs) -> None:
     button(page, "Launch").click()
     expect(view(page, "preflight")).to_be_visible()
-    button(page, "Stop").dblclick()
-    expect(button(page, "Stopping")).to_be_disabled()
+    button(page, "End launch").dblclick()
+    expect(button(page, "Ending")).to_be_disabled()
     expect(view(page, "STOPPED BY YOU")).to_be_visible()
     expect(view(page, "what was started is still there")).to_be_visible()
     picture(page, "stopped-by-you")
-    expect(button(page, "Stop")).to_be_enabled()
+    expect(button(page, "End launch")).to_be_disabled()
     assert runs.interrupts() == 1
 
 
-def test_a_double_click_of_stop_with_nothing_running_stops_the_environment_and_not_the_stop(
-    page: Page, runs: Runs
-) -> None:
+def test_a_double_click_takes_nothing_down_and_a_later_click_does(page: Page, runs: Runs) -> None:
     keep_kernel_busy(page, 2)
-    button(page, "Stop").dblclick()
+    button(page, "Take down").dblclick()
+    expect(view(page, "to take development down; its data is kept")).to_be_visible()
+    assert runs() == []
+    picture(page, "down-question")
+    page.wait_for_timeout(700)
+    button(page, "Take development down?").click()
     expect(view(page, "Running")).to_be_visible()
-    expect(button(page, "Stop")).to_be_disabled()
+    expect(button(page, "End launch")).to_be_disabled()
     (runs.only / "end").touch()
     expect(view(page, "✔ STOPPED")).to_be_visible()
     assert runs.only.name.endswith("-stop")
     assert runs.interrupts() == 0
 
 
+def test_production_is_taken_down_only_by_its_name(page: Page, runs: Runs) -> None:
+    page.locator(".jp-Cell-outputArea select").nth(0).select_option("production")
+    button(page, "Take down").click()
+    expect(view(page, "Type production beside the button")).to_be_visible()
+    page.wait_for_timeout(700)
+    button(page, "Take production down?").click()
+    page.wait_for_timeout(500)
+    assert runs() == []
+    page.get_by_placeholder("type production").fill("production")
+    picture(page, "down-production")
+    button(page, "Take production down?").click()
+    expect(view(page, "Running")).to_be_visible()
+    assert "production-stop" in runs.only.name
+
+
 def test_a_launch_that_ignores_an_interrupt_can_be_stopped_at_once(page: Page, runs: Runs, root: Path) -> None:
     (root / "notebooks/stubborn").touch()
     button(page, "Launch").click()
     expect(view(page, "preflight")).to_be_visible()
-    button(page, "Stop").click()
+    button(page, "End launch").click()
     began = time.monotonic()
-    expect(button(page, "Stop at once")).to_be_enabled(timeout=30_000)
+    expect(button(page, "End at once")).to_be_enabled(timeout=30_000)
     assert time.monotonic() - began > 19
-    button(page, "Stop at once").click()
+    button(page, "End at once").click()
     expect(view(page, "STOPPED BY YOU")).to_be_visible()
     assert runs.interrupts() == 2
 
@@ -250,7 +268,7 @@ def record(root: Path) -> Callable[[], dict[str, object]]:
 
 def test_stop_pressed_right_after_launch_is_recorded(start_page: Page, record: Callable[[], dict[str, object]]) -> None:
     button(start_page, "Launch").click()
-    button(start_page, "Stop").click()
+    button(start_page, "End launch").click()
     expect(view(start_page, "STOPPED BY YOU")).to_be_visible(timeout=30_000)
     expect(view(start_page, "nothing was changed")).to_be_visible()
     picture(start_page, "stopped-early")

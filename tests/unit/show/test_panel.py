@@ -76,7 +76,7 @@ def end(panel: Panel, run: Launch, rc: int = 0) -> None:
 
 
 def locked(panel: Panel) -> set[bool]:
-    return {widget.disabled for widget in (panel.launch, panel.environment, panel.gpu, panel.rehearse)}
+    return {widget.disabled for widget in (panel.launch, panel.down, panel.environment, panel.gpu, panel.rehearse)}
 
 
 def test_launch_starts_the_notebook_with_what_was_chosen_and_locks_the_choice(panel: Panel, run: Launch) -> None:
@@ -84,7 +84,7 @@ def test_launch_starts_the_notebook_with_what_was_chosen_and_locks_the_choice(pa
     panel.launch.click()
     assert run.started == [("start", {"env": "development", "gpu": "single", "rehearse": "true"})]
     assert locked(panel) == {True}
-    assert not panel.stop.disabled
+    assert not panel.end.disabled
 
 
 def test_the_choice_is_locked_before_the_process_is_started(panel: Panel, run: Launch) -> None:
@@ -101,7 +101,7 @@ def test_clicks_that_waited_for_a_busy_kernel_start_one_run(panel: Panel, run: L
 
 
 def test_a_click_handled_while_a_run_is_being_started_starts_no_other(panel: Panel, run: Launch) -> None:
-    run.meanwhile = lambda: (panel.launch.click(), panel.stop.click(), None)[2]
+    run.meanwhile = lambda: (panel.launch.click(), panel.end.click(), None)[2]
     panel.launch.click()
     assert len(run.started) == 1
 
@@ -118,7 +118,7 @@ def test_all_can_be_chosen_again_after_the_end(panel: Panel, run: Launch) -> Non
     end(panel, run)
     assert "READY" in panel.view.value
     assert locked(panel) == {False}
-    assert not panel.stop.disabled
+    assert panel.end.disabled
 
 
 def test_the_last_event_counts_though_the_process_has_ended(panel: Panel, run: Launch) -> None:
@@ -139,19 +139,19 @@ def test_a_process_that_ends_without_a_word_in_its_journal_shows_its_last_lines(
 
 def test_stop_asks_a_launch_to_end_once_however_often_it_is_clicked(panel: Panel, run: Launch) -> None:
     panel.launch.click()
-    panel.stop.click()
-    panel.stop.click()
+    panel.end.click()
+    panel.end.click()
     assert (run.interrupts, len(run.started)) == (1, 1)
-    assert panel.stop.description == "Stopping"
+    assert panel.end.description == "Ending"
     end(panel, run, rc=1)
-    assert panel.stop.description == "Stop"
+    assert panel.end.description == "End launch"
 
 
 def test_a_launch_that_was_stopped_is_not_called_failed_and_the_next_one_is_not_called_stopped(
     panel: Panel, run: Launch
 ) -> None:
     panel.launch.click()
-    panel.stop.click()
+    panel.end.click()
     run.journal.write("ended", ok=False)
     run.journal.write("failure", message="what was started is still there")
     end(panel, run, rc=1)
@@ -166,25 +166,83 @@ def test_a_launch_that_does_not_end_can_be_stopped_at_once(
     panel: Panel, run: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel.launch.click()
-    panel.stop.click()
+    panel.end.click()
     time.sleep(0.05)
-    assert panel.stop.disabled
+    assert panel.end.disabled
     monkeypatch.setattr(module, "_GRACE_S", 0.02)
-    until(lambda: panel.stop.description == "Stop at once")
-    assert not panel.stop.disabled
-    panel.stop.click()
+    until(lambda: panel.end.description == "End at once")
+    assert not panel.end.disabled
+    panel.end.click()
     assert run.interrupts == 2
 
 
-def test_stop_without_a_launch_takes_the_environment_down_and_is_not_stopped_itself(panel: Panel, run: Launch) -> None:
-    panel.stop.click()
-    panel.stop.click()
+def test_what_ends_a_launch_never_takes_down_what_it_brought_up(panel: Panel, run: Launch) -> None:
+    panel.end.click()
+    panel.launch.click()
+    end(panel, run)
+    assert panel.end.disabled
+    panel.end.click()  # clicked during the launch, handled by a busy kernel after it
+    assert [notebook for notebook, _ in run.started] == ["start"]
+    assert run.interrupts == 0
+
+
+def test_taking_down_asks_first_and_is_not_ended_itself(panel: Panel, run: Launch) -> None:
+    panel.down.click()
+    panel.down.click()
+    assert run.started == []
+    assert panel.down.description == "Take development down?"
+    assert "its data is kept" in panel.view.value
+    time.sleep(0.55)
+    panel.down.click()
+    panel.down.click()
+    panel.end.click()
     panel.launch.click()
     assert run.started == [("stop", {"env": "development", "rehearse": "true"})]
     assert run.interrupts == 0
-    assert panel.stop.disabled
+    assert (panel.end.disabled, panel.down.disabled) == (True, True)
     end(panel, run)
-    assert not panel.stop.disabled
+    assert (panel.end.disabled, panel.down.disabled) == (True, False)
+
+
+def test_production_is_taken_down_only_by_its_name(panel: Panel, run: Launch) -> None:
+    panel.environment.value = "production"
+    assert panel.typed.layout.display == "none"
+    panel.down.click()
+    assert panel.typed.layout.display is None
+    assert "Type <b>production</b>" in panel.view.value
+    time.sleep(0.55)
+    for word in ("", "development", "Production"):
+        panel.typed.value = word
+        panel.down.click()
+        assert run.started == []
+    panel.typed.value = " production"
+    panel.down.click()
+    assert [(notebook, given["env"]) for notebook, given in run.started] == [("stop", "production")]
+    assert panel.typed.value == ""
+
+
+def test_a_click_that_answers_one_question_answers_no_other(panel: Panel, run: Launch) -> None:
+    panel.environment.value = "production"
+    panel.launch.click()
+    time.sleep(0.55)
+    panel.down.click()
+    assert (panel.launch.description, panel.down.description) == ("Launch", "Take production down?")
+    panel.launch.click()
+    assert (panel.launch.description, panel.down.description) == ("Launch production?", "Take down")
+    assert run.started == []
+
+
+def test_a_question_that_nobody_answers_goes_and_what_stood_there_is_back(
+    panel: Panel, run: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CONFIRM_S", 0.05)
+    before = panel.view.value
+    panel.down.click()
+    assert panel.view.value != before
+    until(lambda: panel.down.description == "Take down")
+    assert panel.view.value == before
+    panel.down.click()
+    assert run.started == []
 
 
 @pytest.mark.parametrize(
