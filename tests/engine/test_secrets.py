@@ -53,7 +53,7 @@ def test_a_lost_env_file_is_read_back_from_the_containers(up: Checkout, env_file
     before = read_secrets(env_file)
     env_file.unlink()
     refused = up.start()
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "-p action recover" in refused.stderr
     rc, said = secrets(up, "-p", "action", "recover")
     assert rc == 0, said
@@ -77,7 +77,7 @@ def test_edited_passwords_of_roles_fail_and_are_repaired_in_place(up: Checkout, 
     assert failed.returncode == 1
     assert "password" in failed.stderr
     rc, said = secrets(up, "-p", "action", "repair")
-    assert rc == 1
+    assert rc == 2
     assert f"type {up.project}" in said
     rc, said = secrets(up, "-p", "action", "repair", "-p", "confirm", up.project)
     assert rc == 0, said
@@ -109,14 +109,14 @@ def test_roles_and_keys_get_new_values_while_the_stack_runs(up: Checkout, env_fi
     names = ("MULTIMODAL_DB_PASSWORD", "N8N_DB_PASSWORD", "REDIS_PASSWORD", "QDRANT_API_KEY", "STACK_API_KEY")
     before, text = read_secrets(env_file), env_file.read_text()
     rc, said = secrets(up, "-p", "action", "rotate", "-p", "names", names[0])
-    assert (rc, env_file.read_text()) == (1, text), "without the project's name nothing is changed"
+    assert (rc, env_file.read_text()) == (2, text), "without the project's name nothing is changed"
     for name, why in (
         ("N8N_ENCRYPTION_KEY", "unreadable for ever"),
         ("WEBUI_ADMIN_PASSWORD", "first start"),
         ("X", "no such"),
     ):
         rc, said = rotate(up, f"{names[0]},{name}")
-        assert (rc, env_file.read_text()) == (1, text)
+        assert (rc, env_file.read_text()) == (2, text)
         assert why in said
     rc, said = rotate(up, ",".join(names))
     assert rc == 0, said
@@ -156,7 +156,7 @@ def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Check
     name = f"{up.project}_postgres_data"
     up.engine.volumes.get(name).remove()
     refused = up.start()
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert f"[data-missing] {name}" in refused.stderr
     assert not up.containers()
     assert name not in {volume.name for volume in up.engine.volumes.list()}
