@@ -20,7 +20,7 @@ def flatten(record: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, st
     return {
         **{name: str(record[name]) for name in _OF_RUN if record.get(name) is not None},
         **dict(_flat(record.get("files") or {}, "files")),
-        **dict(_flat(record.get("parameters") or {}, "parameter")),
+        **dict(_flat(record.get("effective") or record.get("parameters") or {}, "parameter")),
         **dict(_flat(record.get("versions") or {}, "version")),
         **{f"image {row['Image']}": row["ImageID"] for row in record.get("containers") or ()},
         **{

@@ -20,7 +20,7 @@ from opskit.rehearsal.level import read_level
 
 BEGUN = frozenset((
     "act", "environment", "rehearsal", "who", "claimed", "uid", "login_uid", "host", "pid", "boot_id", "files", "when",
-    "started", "parameters", "versions",
+    "started", "parameters", "effective", "versions",
 ))  # fmt: skip
 """What a record begins with."""
 _MADE_FROM = ("compose", "configs", "sql")
@@ -29,11 +29,11 @@ _NOBODY = 2**32 - 1
 """What /proc/self/loginuid says where nobody logged in."""
 
 
-def begin_record(act: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def begin_record(act: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Who runs what, where, when, of which files and with which versions.
 
     `who` is the user this process runs as; `claimed` is whom sudo's variable names, which anyone can set, and
-    `login_uid` whom the kernel saw logging in.
+    `login_uid` whom the kernel saw logging in; `effective` are the parameters with the notebook's defaults.
     """
     packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
     now = time.time()
@@ -52,6 +52,7 @@ def begin_record(act: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "started": round(now, 3),
         "parameters": dict(parameters),
+        "effective": {**defaults, **parameters},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
 

@@ -29,7 +29,7 @@ from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.literal import TO_RECORD, complete, is_papermill, open_standard_streams
 from opskit.audit.origin import begin_record, environment_of
-from opskit.audit.parameters import check_parameters, declared_parameters
+from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters
 from opskit.audit.shipped import check_shipped
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import OpskitError, UsageError
@@ -135,7 +135,8 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             **{key: kwargs[key] for key in own if key in kwargs},
         )
         close_dead(AUDIT)
-        start = begin_record(act, parameters)
+        defaults = {parameter.name: parameter.default for parameter in describe_parameters(nb)}
+        start = begin_record(act, parameters, defaults)
         write_record(folder, start, ended_by=STILL_RUNNING)
         seal(folder, "begin")
         error: BaseException | None = None

@@ -37,13 +37,23 @@ def describe_parameters(notebook: Mapping[str, Any]) -> tuple[Parameter, ...]:
                 Parameter(
                     node.target.id,
                     ast.unparse(node.annotation),
-                    ast.literal_eval(node.value) if node.value else None,
+                    _default(node.value),
                     lines[node.lineno - 1].partition("  # ")[2],
                 )
                 for node in ast.parse(text).body
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
             )
     return ()
+
+
+def _default(node: ast.expr | None) -> object:
+    """A default's value; its text where only Python could tell."""
+    if node is None:
+        return None
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
 
 
 def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:

@@ -59,6 +59,10 @@ def test_a_record_says_of_what_and_by_whom(tmp_path: Path, environ: dict[str, st
     assert record["who"] != "ceo"
     assert (record["claimed"], record["uid"], record["environment"]) == ("ceo", os.getuid(), "development")
     assert record["rehearsal"] is False
+    assert record["parameters"] == {"env": "dev"}
+    effective = record["effective"]
+    assert isinstance(effective, dict)
+    assert (effective["env"], effective["deadline_s"]) == ("dev", 900)
     files = record["files"]
     assert isinstance(files, dict)
     assert all(len(files[name]) == 64 for name in ("notebook", "compose", "configs"))

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.audit.parameters import check_parameters, declared_parameters, read_word
+from opskit.audit.parameters import (
+    Parameter,
+    check_parameters,
+    declared_parameters,
+    describe_parameters,
+    read_word,
+)
 from opskit.errors import UsageError
 
 NOTEBOOK = {
@@ -71,3 +77,14 @@ def test_a_word_is_read_by_its_type(word: str, kind: str, value: object) -> None
 def test_what_papermill_itself_passes_is_no_parameter_of_the_operator() -> None:
     own = {"PAPERMILL_INPUT_PATH": "a.ipynb", "PAPERMILL_OUTPUT_PATH": "b.ipynb"}
     check_parameters(declared_parameters(NOTEBOOK), own, notebook="n")
+
+
+def test_what_a_line_says_is_known_by_its_parameter() -> None:
+    lines = 'a: str = "x"  # told, # twice\nb: float = -1.5\nc: str = os.environ["C"]  # of the shell\nd: int\ne = 3'
+    cell = {"metadata": {"tags": ["parameters"]}, "source": lines}
+    assert describe_parameters({"cells": [cell]}) == (
+        Parameter("a", "str", "x", "told, # twice"),
+        Parameter("b", "float", -1.5, ""),
+        Parameter("c", "str", "os.environ['C']", "of the shell"),
+        Parameter("d", "int", None, ""),
+    )
