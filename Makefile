@@ -40,7 +40,7 @@ stop: install ## Undo `make rehearse`: containers and networks go, data stays; t
 
 .PHONY: lab
 lab: install ## Open JupyterLab on the start notebook
-	@jupyter lab --KernelManager.transport_encryption=required $(LAB_ROOT) notebooks/start.ipynb
+	@jupyter lab --KernelManager.transport_encryption=required --LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB_ROOT)
 
 .PHONY: check
 check: install ## Lint, format, types, import contracts, notebooks stripped

@@ -26,7 +26,11 @@ def notebook_path(name: str) -> Path:
     path = NOTEBOOKS / f"{name}.ipynb"
     if not path.is_file():
         there = ", ".join(
-            sorted(p.relative_to(NOTEBOOKS).with_suffix("").as_posix() for p in NOTEBOOKS.rglob("*.ipynb"))
+            sorted(
+                found.relative_to(NOTEBOOKS).with_suffix("").as_posix()
+                for found in NOTEBOOKS.rglob("*.ipynb")
+                if ".ipynb_checkpoints" not in found.parts
+            )
         )
         raise UsageError(f"running a notebook: found no notebooks/{name}.ipynb; wanted one of: {there}.")
     return path
