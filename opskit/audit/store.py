@@ -47,13 +47,14 @@ def close_dead(root: Path) -> None:
     """Close the records of runs that ended without a word: killed, or power was lost. What waits is filed first."""
     seal(None, "")
     for folder, record in read_records(root):
-        if record.get("ended_by") == STILL_RUNNING and _is_dead(record):
+        if record.get("ended_by") == STILL_RUNNING and is_dead(record):
             start = {key: value for key, value in record.items() if key in BEGUN}
             write_record(folder, start, ended_by=KILLED)
             seal(folder, "end")
 
 
-def _is_dead(record: Mapping[str, Any]) -> bool:
+def is_dead(record: Mapping[str, Any]) -> bool:
+    """Whether the process of a run is known to have ended; of another machine's nothing is known."""
     if record.get("host") != socket.gethostname():
         return False
     if "pid" not in record:  # of an older opskit
@@ -61,7 +62,8 @@ def _is_dead(record: Mapping[str, Any]) -> bool:
     if record["boot_id"] != read_boot_id():
         return True
     try:
-        return psutil.Process(record["pid"]).create_time() > float(record["started"]) + 1
+        process = psutil.Process(record["pid"])
+        return process.create_time() > float(record["started"]) + 1 or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from opskit.audit.attach import find_running
 from opskit.audit.history import expected_seconds
 from opskit.audit.journal import phase, plain, read_journal
 from opskit.audit.runner import is_interactive, start_run
@@ -129,6 +130,7 @@ class Start(Operation):
             rehearse=self.rehearse,
             start=start_run,
             read=lambda folder, seen: read_journal(folder, skip=seen),
+            find=lambda name: find_running(AUDIT, name),
         )
 
     def topology(self) -> Figure | Table:

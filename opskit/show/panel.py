@@ -28,6 +28,26 @@ class Run(Protocol):
         """The last lines it said."""
 
 
+class Found(Run, Protocol):
+    """A run that another panel, or a command line, has started; `attach.Attached` is one."""
+
+    @property
+    def folder(self) -> Path:
+        """Of its record."""
+
+    @property
+    def act(self) -> str:
+        """The notebook's name."""
+
+    @property
+    def began(self) -> float:
+        """Unix seconds."""
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it is one."""
+
+
 StartRun = Callable[[str, Mapping[str, str]], tuple[Path, Run]]
 ReadJournal = Callable[[Path, int], Sequence[Mapping[str, Any]]]
 
@@ -67,6 +87,7 @@ class Panel:
         rehearse: whether Rehearse is ticked at first.
         start: starts a run of the notebook of that name with these parameters.
         read: the journal of a run after so many events.
+        find: the run of an environment that is in progress, whoever started it: it is shown, and can be ended.
     """
 
     def __init__(
@@ -78,9 +99,11 @@ class Panel:
         rehearse: bool,
         start: StartRun,
         read: ReadJournal,
+        find: Callable[[str], Found | None] = lambda _: None,
     ) -> None:
         self._start = start
         self._read = read
+        self._find = find
         self._turn = threading.RLock()  # a click and the end of a run, never both at once
         self._busy = False  # from the click on: `start` takes its time
         self._running: Run | None = None
@@ -111,10 +134,22 @@ class Panel:
         self.down.on_click(self._on_down)
         buttons = widgets.HBox([self.launch, self.end, self.down, self.typed])
         self.widget = widgets.VBox([widgets.HBox(self._choices), self.purpose, buttons, self.view])
+        self._attach()
 
     def _on_choice(self, _: object) -> None:
         self.purpose.value = self._purposes[self.environment.value]
         self._drop_question()  # it was about another choice
+        self._attach()
+
+    def _attach(self) -> None:
+        """Follow what runs already: a page loaded again, another tab and another browser show the same run."""
+        with self._turn:
+            found = None if self._busy else self._find(self.environment.value)
+            if found is not None:
+                self._busy = True  # before the choice is set to the run's
+                self.rehearse.value = found.rehearsal
+                self._lock(found.act)
+                self._show(found.folder, found, RunState(act=found.act, began=found.began, now=time.time()))
 
     def _on_launch(self, _: object) -> None:
         name = self.environment.value
@@ -145,8 +180,12 @@ class Panel:
             if self._running is not None and not self.end.disabled:
                 self.end.disabled = True
                 self.end.description = "Ending"
-                self._stopped_at = time.monotonic()
-                self._running.interrupt()  # the run ends Compose, records itself and then ends
+                try:
+                    self._running.interrupt()  # the run ends Compose, records itself and then ends
+                except OSError as error:  # another user's
+                    self.end.description = f"Not ended: {error.strerror}"
+                else:
+                    self._stopped_at = time.monotonic()
 
     @property
     def _rehearse(self) -> str:
@@ -189,8 +228,11 @@ class Panel:
             self.view.value = f"<b>Not started</b>: {escape(str(error) or repr(error))}"
             self._unlock()
             return
+        self._show(folder, running, RunState(act=notebook, began=time.time(), now=time.time()))
+
+    def _show(self, folder: Path, running: Run, state: RunState) -> None:
         self._running = running
-        state = RunState(act=notebook, began=time.time(), now=time.time(), record=str(folder))
+        state = replace(state, record=str(folder))
         threading.Thread(target=self._follow, args=(folder, running, state), daemon=True).start()
 
     def _lock(self, notebook: str) -> None:

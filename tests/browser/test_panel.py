@@ -60,6 +60,21 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
     assert checkout.last()[1]["act"] == "stop"
 
 
+def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: str, checkout: Checkout) -> None:
+    shown = page.locator(".jp-Cell-outputArea")
+    shown.get_by_role("checkbox").first.check()
+    button(page, "Launch").click()
+    expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
+    with open_notebook(lab, "start.ipynb") as second:
+        there = second.locator(".jp-Cell-outputArea")
+        expect(there.get_by_text("Running").first).to_be_visible(timeout=60_000)
+        expect(button(second, "Launch")).to_be_disabled()
+        picture(second, "second-tab")
+        button(second, "End launch").click()
+        expect(there.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
+    assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
+
+
 def test_run_all_of_the_stop_notebook_takes_nothing_down_and_says_what_does(lab: str, checkout: Checkout) -> None:
     done = checkout.start()
     assert done.returncode == 0, done.stderr

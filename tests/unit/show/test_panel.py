@@ -232,6 +232,63 @@ def test_a_click_that_answers_one_question_answers_no_other(panel: Panel, run: L
     assert run.started == []
 
 
+class Elsewhere(Launch):
+    """A run that another panel has started."""
+
+    act, began, rehearsal = "start", 100.0, False
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    monkeypatch.setattr(module, "_LOOK_S", 0.005)
+    made = Elsewhere(tmp_path)
+    yield made
+    made.rc = 0
+
+
+def attached(run: Elsewhere) -> Panel:
+    environments = [("development", "for work"), ("production", "for all")]
+    running = {"production": run}
+    return Panel(
+        environments, env="development", gpu="auto", rehearse=True, start=run.start, read=run.read, find=running.get
+    )
+
+
+def test_a_run_of_another_tab_is_shown_and_can_be_ended_and_nothing_else_is_started(elsewhere: Elsewhere) -> None:
+    panel = attached(elsewhere)
+    assert locked(panel) == {False}
+    panel.environment.value = "production"
+    assert locked(panel) == {True}
+    assert panel.rehearse.value is False
+    elsewhere.journal.write("phase_started", phase="preflight")
+    until(lambda: "preflight" in panel.view.value)
+    panel.launch.click()
+    panel.down.click()
+    assert elsewhere.started == []
+    panel.end.click()
+    panel.end.click()
+    assert elsewhere.interrupts == 1
+    elsewhere.journal.write("ended", ok=False)
+    end(panel, elsewhere, rc=1)
+    assert "STOPPED BY YOU" in panel.view.value
+    assert locked(panel) == {False}
+
+
+def test_a_run_that_may_not_be_ended_by_this_user_says_so_and_goes_on(elsewhere: Elsewhere) -> None:
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    elsewhere.interrupt = refuse  # type: ignore[method-assign]
+    panel = attached(elsewhere)
+    panel.environment.value = "production"
+    panel.end.click()
+    assert panel.end.description == "Not ended: Operation not permitted"
+    elsewhere.journal.write("ended", ok=True)
+    end(panel, elsewhere)
+    assert "READY" in panel.view.value
+    assert panel.end.description == "End launch"
+
+
 def test_a_question_that_nobody_answers_goes_and_what_stood_there_is_back(
     panel: Panel, run: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
