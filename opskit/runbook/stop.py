@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from opskit.audit.journal import phase
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
@@ -18,7 +16,6 @@ from opskit.runbook.parameters import Operation
 from opskit.show.tables import Table
 
 _DOWN_S = 300.0
-_SETTLE_S = 2.0
 
 
 class Stop(Operation):
@@ -65,9 +62,6 @@ class Stop(Operation):
         project = Project(find_compose(), name, (), engine_host=self.host)
         with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):
             failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
-            if failure and not read_container_facts(self.client, name):
-                time.sleep(_SETTLE_S)  # an Engine may free a network's endpoints a moment after its last container
-                failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
         volumes = sorted(volume.name for volume in read_volume_facts(self.client, name))
         failures = [failure] if failure else []
