@@ -88,16 +88,21 @@ def open_page() -> Iterator[Page]:
 def open_notebook(lab: str, notebook: str) -> Iterator[Page]:
     """A notebook, every cell run."""
     with open_page() as opened:
-        opened.set_default_timeout(60_000)
-        opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
-        opened.wait_for_selector("#jupyterlab-splash", state="detached")
-        opened.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        opened.evaluate(
-            "async () => { const w = window.jupyterapp.shell.currentWidget; await w.context.ready;"
-            " await w.sessionContext.ready; await w.sessionContext.session.kernel.info; return 1 }"
-        )
-        opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+        run_notebook(opened, lab, notebook)
         yield opened
+
+
+def run_notebook(opened: Page, lab: str, notebook: str) -> None:
+    """Open a notebook in a page, and run every cell."""
+    opened.set_default_timeout(60_000)
+    opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
+    opened.wait_for_selector("#jupyterlab-splash", state="detached")
+    opened.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    opened.evaluate(
+        "async () => { const w = window.jupyterapp.shell.currentWidget; await w.context.ready;"
+        " await w.sessionContext.ready; await w.sessionContext.session.kernel.info; return 1 }"
+    )
+    opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
 
 
 def button(page: Page, name: str) -> Locator:

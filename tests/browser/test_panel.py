@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from opskit.compose.source import read_service_names
 from opskit.paths import COMPOSE
-from tests.browser.lab import button, open_notebook, picture, serve_lab
+from tests.browser.lab import button, open_notebook, picture, run_notebook, serve_lab
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -65,13 +65,16 @@ def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: st
     shown.get_by_role("checkbox").first.check()
     button(page, "Launch").click()
     expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
-    with open_notebook(lab, "start.ipynb") as second:
-        there = second.locator(".jp-Cell-outputArea")
-        expect(there.get_by_text("Running").first).to_be_visible(timeout=60_000)
-        expect(button(second, "Launch")).to_be_disabled()
-        picture(second, "second-tab")
-        button(second, "End launch").click()
-        expect(there.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
+    assert page.context.browser is not None
+    second = page.context.browser.new_page()
+    run_notebook(second, lab, "start.ipynb")
+    there = second.locator(".jp-Cell-outputArea")
+    expect(there.get_by_text("services ready")).to_be_visible(timeout=60_000)
+    expect(button(second, "Launch")).to_be_disabled()
+    picture(second, "second-tab")
+    button(second, "End launch").click()
+    expect(there.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
+    expect(button(page, "Launch")).to_be_enabled(timeout=60_000)
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
 
 
