@@ -59,6 +59,7 @@ _PRODUCTION = "production"
 _GRACE_S = 20.0
 _TAIL = 15
 _WIDE = {"description_width": "initial"}
+_FITS = {"width": "auto", "min_width": "10em"}
 _HINT = (
     '<div style="color:var(--jp-ui-font-color2,inherit)">Nothing runs from here yet. <i>Launch</i> runs this notebook '
     "in a process of its own; the cells below only look.</div>"
@@ -117,9 +118,9 @@ class Panel:
             options=("auto", "dual", "single", "cpu"), value=gpu, description="GPU mode", style=_WIDE
         )
         self.rehearse = widgets.Checkbox(value=rehearse, description="Rehearse", indent=False)
-        self.launch = widgets.Button(description="Launch", button_style="primary")
-        self.end = widgets.Button(description="End launch", disabled=True)
-        self.down = widgets.Button(description="Take down")
+        self.launch = widgets.Button(description="Launch", button_style="primary", layout=_FITS)
+        self.end = widgets.Button(description="End launch", disabled=True, layout=_FITS)
+        self.down = widgets.Button(description="Take down", layout=_FITS)
         self.typed = widgets.Text(placeholder=f"type {_PRODUCTION}", layout={"display": "none"})
         self.purpose = widgets.HTML(self._purposes[env])
         self.view = widgets.HTML(_HINT)
