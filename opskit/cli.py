@@ -18,7 +18,7 @@ from opskit.audit.ledger import NAME as LEDGER
 from opskit.audit.ledger import older_runs, verify
 from opskit.audit.origin import environment_of
 from opskit.audit.parameters import Parameter, check_parameters, declared_parameters, describe_parameters
-from opskit.audit.runner import notebook_path, read_notebook, read_parameters, run_notebook
+from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError, did_you_mean
@@ -141,13 +141,14 @@ def _act(name: str, given: dict[str, Any]) -> int:
     parameters = read_parameters(name, _words(given))
     if changes_something(name, parameters):
         return _run(name, parameters)
-    check_parameters(declared_parameters(read_notebook(name)), parameters, notebook=f"notebooks/{name}.ipynb")
+    _check(name, parameters)
     look = Look(name, parameters)
     if as_json:
         _print_json([table.plain() for table in look.tables()])
         return look.exit_status
     for number, table in enumerate(look.tables()):
-        click.echo("" if number else None, nl=bool(number))
+        if number:
+            click.echo()
         if sys.stdout.isatty():
             from rich import print as show  # noqa: PLC0415  as wide as the terminal, and in colour
 
@@ -157,12 +158,16 @@ def _act(name: str, given: dict[str, Any]) -> int:
     return look.exit_status
 
 
+def _check(name: str, parameters: dict[str, Any]) -> None:
+    """Refuse what a recorded run's engine would refuse."""
+    check_parameters(declared_parameters(read_notebook(name)), parameters, notebook=f"notebooks/{name}.ipynb")
+
+
 def _print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=1))
 
 
 def _run(name: str, parameters: dict[str, Any]) -> int:
-    notebook_path(name)
     given = os.environ.get(RUN_FOLDER)
     environment = environment_of(name, str(parameters.get(_ENV) or "")) or "none"
     folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
@@ -201,7 +206,7 @@ def plan(as_json: bool, **given: Any) -> int:  # noqa: ANN401  as click reads th
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
     words = read_parameters("start", _words(given))
-    check_parameters(declared_parameters(read_notebook("start")), words, notebook="notebooks/start.ipynb")
+    _check("start", words)
     start = Start(**{name: value for name, value in words.items() if name != "measure"})
     if as_json:
         _print_json([asdict(step) for step in start.steps])
@@ -260,7 +265,10 @@ def runs(  # noqa: PLR0917  click names them
     if act == "list":
         only = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
         table, rows = found.listed(most, env=only, act=of, failed=failed)
-        click.echo(json.dumps(rows, indent=1) if as_json else str(table))
+        if as_json:
+            _print_json(rows)
+        else:
+            click.echo(str(table))
     else:
         click.echo(str(found.shown(*names) if act == "show" else found.compared(*reversed(names))))
     return 0

@@ -65,11 +65,6 @@ class Status(Operation):
             found += [(name, standing) for standing in stand(states, expected, env=name, now_s=now, more=self.more)]
         return tuple(found)
 
-    @property
-    def well(self) -> bool:
-        """Whether every service is ready."""
-        return all(standing.word is Word.READY for _, standing in self.standing)
-
     def services(self) -> Table:
         """Each service in a word: since when, the probable cause where it is not well, and what brings it back."""
         rows = [(name, *self._row(standing)) for name, standing in self.standing]
