@@ -13,16 +13,22 @@ PORT = "opskit.port."
 KEY = "opskit.key."
 GPU_GIB = "opskit.gpu.gib"
 
-_PORT_FORM = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*) (?P<path>-|/\S*) (?P<title>\S.*)")
+_PORT_FORM = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*) (?P<path>-|/\S*)(?: (?P<page>/\S*))? (?P<title>\S.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class PortLabel:
-    """What a published port is for: `opskit.port.<container port>: "<scheme> <path> <title>"`; path `-` is none."""
+    """What a published port is for: `opskit.port.<container port>: "<scheme> <path> [<page>] <title>"`.
+
+    Attributes:
+        path: what is asked for an answer; `-` is none.
+        page: what people open, where that is another; empty where nobody opens it in a browser.
+    """
 
     scheme: str
     path: str
     title: str
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,10 @@ def _wanted(name: str) -> str:
 
 def _parse_port(name: str, value: str) -> PortLabel | None:
     match = _PORT_FORM.fullmatch(value) if name.removeprefix(PORT).isdecimal() else None
-    return PortLabel(match["scheme"], match["path"], match["title"]) if match else None
+    if match is None:
+        return None
+    page = match["page"] or ("/" if match["path"] == "/" else "")
+    return PortLabel(match["scheme"], match["path"], match["title"], page)
 
 
 def _parse_key(name: str, value: str) -> str | None:

@@ -15,6 +15,8 @@ from opskit.llm.budget import CONTEXT_BYTES
 from opskit.unknown import Unknown
 
 Mode = Literal["dual", "single", "cpu", "none"]
+GPU_MODES = ("auto", "dual", "single", "cpu")
+"""What may be asked for; `auto` decides by the GPUs there are."""
 """What was chosen; none where the environment needs no GPU at all."""
 
 _MODES: Mapping[str, Mode | None] = {"auto": None, "dual": "dual", "single": "single", "cpu": "cpu"}

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opskit.compose.model import Port, Stack
 from opskit.health.smoke.client import any_certificate
@@ -16,22 +16,30 @@ _TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One published port for people. `answer` is the HTTP status or the error; None where it was not asked."""
+    """One published port.
+
+    Attributes:
+        url: what is asked.
+        page: what people open in a browser; empty where there is nothing to see.
+        answer: the HTTP status or the error; None where it was not asked.
+    """
 
     service: str
     title: str
     url: str
+    page: str = ""
     answer: str | None = None
 
 
 def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
-    """Every labelled published port, in service order; the published side of the port, never the container's."""
+    """Every labelled published port, those with a page first; the published side of the port, never the container's."""
     rows = []
     for port in stack.ports:
         label = stack.service(port.service).labels.ports.get(port.target)
         if label is not None:
-            rows.append(Endpoint(port.service, label.title, url_of(label.scheme, label.path, port)))
-    return tuple(rows)
+            page = url_of(label.scheme, label.page, port) if label.page else ""
+            rows.append(Endpoint(port.service, label.title, url_of(label.scheme, label.path, port), page))
+    return tuple(sorted(rows, key=lambda row: not row.page))
 
 
 def url_of(scheme: str, path: str, port: Port) -> str:
@@ -57,4 +65,4 @@ def _ask(endpoint: Endpoint) -> Endpoint:
         answer = f"{error.code} {error.reason}"
     except (OSError, ValueError) as error:
         answer = f"no answer: {error}"
-    return Endpoint(endpoint.service, endpoint.title, endpoint.url, answer)
+    return replace(endpoint, answer=answer)

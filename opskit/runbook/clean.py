@@ -21,10 +21,12 @@ from opskit.paths import COMPOSE, STATE
 from opskit.quantity import decimal, percent
 from opskit.rehearsal.engine import open_engine
 from opskit.runbook.parameters import Operation, find_stacks, one_of
+from opskit.show.run import Action
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from ipywidgets import VBox
 
 
 class Cleanup:
@@ -146,6 +148,7 @@ class Clean(Operation):
     def __init__(self, *, env: str = "", mode: str = "ask", confirm: str = "", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
         one_of("mode", mode, MODES)
+        self.env = env
         environments = find_stacks(env, rehearse=self.rehearse)
         client = open_engine(STATE, rehearse=self.rehearse)
         self.journal.write("facts", versions={"engine": client.version()["Version"]}, rehearsal=self.rehearse)
@@ -160,7 +163,7 @@ class Clean(Operation):
         """What would go, with its bytes; nothing is done."""
         return self.cleanup.plan()
 
-    def clean(self) -> Table:
+    def clean(self) -> Table | VBox:
         """Remove what the plan names, where the mode allows; see `Cleanup.sweep`.
 
         Raises:
@@ -169,8 +172,10 @@ class Clean(Operation):
         """
         cleanup = self.cleanup
         if cleanup.mode == "auto" or cleanup.confirm:
-            words = f"clean -p mode {cleanup.mode} -p confirm {cleanup.confirm or repr('')}{self.more}"
-            if shown := self.refuse_unrecorded(words):
+            given = {"env": self.env, "mode": cleanup.mode, "confirm": cleanup.confirm, **self.rehearsing}
+            words = {name: word for name, word in given.items() if word}
+            action = Action("clean", words, "Remove it?", "to remove what is listed above")
+            if shown := self.refuse_unrecorded(action, "Clean"):
                 return shown
         table = cleanup.sweep()
         self.journal.write("outcome", **self.cleanup.result)

@@ -21,15 +21,17 @@ from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
 from opskit.runbook.parameters import find_stacks
 from opskit.runbook.start import Start
 from opskit.secrets.store import forget_secrets
+from opskit.show.run import Action
 from opskit.show.tables import FindingsTable, Table
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from ipywidgets import VBox
 
 _GONE_WITH_IT = frozenset({"secret-data", "data-version", "container-left"})
 """Checks of what the wipe takes away."""
 
-Shown = TypeVar("Shown", Table, FindingsTable)
+Shown = TypeVar("Shown")
 
 
 class FirstRun:
@@ -123,7 +125,7 @@ class FirstRun:
         rows = [("Docker Engine", held), (str(ROOT), "secrets may be written there")]
         return Table(f"{login()} may do this without sudo", ("what", "seen"), rows, self._rehearse)
 
-    def wipe(self) -> Table:
+    def wipe(self) -> Table | VBox:
         """Remove exactly what was listed as going, where the project's name was typed.
 
         A wipe is a run of its own, recorded as every launch is: in JupyterLab this cell only says how to start one.
@@ -137,7 +139,9 @@ class FirstRun:
             self.start.journal.write("note", text=f"nothing was removed: confirm: {said}")
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
-        if shown := self.start.refuse_unrecorded(f"first_run -p confirm {self.project}{self.start.more}"):
+        effect = f"to remove everything of <b>{self.project}</b>, its data and its secrets, and start it again"
+        given = {"confirm": self.project, **self.start.rehearsing}
+        if shown := self.start.refuse_unrecorded(Action("first_run", given, "Wipe it?", effect, self.project), "Wipe"):
             return shown
         client, mine = self._client, self._mine
         self._refuse(client)

@@ -9,11 +9,13 @@ from opskit.compose.model import Stack
 from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
 from opskit.gpu.model import Inventory
+from opskit.gpu.placement import GPU_MODES
 from opskit.llm.shape import Model
 from opskit.paths import ENVIRONMENTS, ROOT
 from opskit.preflight.checks.gpu_memory import plan_stack_budget
-from opskit.runbook.parameters import GPU_MODES, Operation, one_of
+from opskit.runbook.parameters import Operation, one_of
 from opskit.secrets.store import write_setting
+from opskit.show.run import Action
 from opskit.show.tables import Table
 from opskit.target.collect import collect_here
 from opskit.target.placement import GPU_CHOICE
@@ -21,6 +23,8 @@ from opskit.target.target import Target
 from opskit.unknown import Unknown, or_else
 
 if TYPE_CHECKING:
+    from ipywidgets import VBox
+
     from opskit.show.topology import Picture
 
 
@@ -91,7 +95,7 @@ class Gpus(Operation):
             return Table("No budget", ("why",), [(why,)], self.rehearse)
         return draw_budget(budget, rehearsal=self.rehearse)
 
-    def choose(self, confirm: str) -> Table:
+    def choose(self, confirm: str) -> Table | VBox:
         """Write the mode into the environment's env file, so that later starts with gpu=auto take it.
 
         Args:
@@ -112,7 +116,9 @@ class Gpus(Operation):
                 (f"{name}:auto", f"takes {GPU_CHOICE} out of {file}; the mode is decided again at each start"),
             ]
             return Table("Nothing was written", ("confirm with", "what it does"), rows, self.rehearse)
-        if shown := self.refuse_unrecorded(f"gpu -p env {name} -p confirm {confirm}{self.more}"):
+        effect = f"to write <code>{confirm}</code> into {file}"
+        action = Action("gpu", {"env": name, "confirm": confirm, **self.rehearsing}, "Write it?", effect)
+        if shown := self.refuse_unrecorded(action, "Write"):
             return shown
         write_setting(ROOT / file, GPU_CHOICE, words[confirm])
         self.journal.write("note", text=f"{file}: {GPU_CHOICE}={words[confirm] or '(taken out)'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
 from opskit.audit.runner import is_interactive
@@ -13,9 +14,11 @@ from opskit.paths import COMPOSE, ENVIRONMENTS, login
 from opskit.preflight.registry import refuse_unknown
 from opskit.preflight.report import Terms
 from opskit.rehearsal.level import LEVELS, read_level
-from opskit.show.tables import Table
 
-GPU_MODES = ("auto", "dual", "single", "cpu")
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+
+    from opskit.show.run import Action
 
 
 class Operation:
@@ -39,30 +42,34 @@ class Operation:
             raise UsageError(f"rehearse: found {rehearse!r}; wanted one of {', '.join(LEVELS)}.")
         self.level = level
         self.rehearse = level != "no"
+        self.rehearsing = {"rehearse": level} if self.rehearse else {}
+        """What a run that goes on with this one needs of its parameters."""
         self.more = f" -p rehearse {level}" if self.rehearse else ""
         """What a command that is printed needs behind its environment."""
         self.journal = Journal.of_this_run()
 
-    def refuse_unrecorded(self, words: str) -> Table | None:
-        """What changes something is a recorded run: elsewhere it is not done, and what to type is shown.
+    def refuse_unrecorded(self, action: Action, label: str) -> VBox | None:
+        """What changes something is a recorded run: elsewhere it is not done, and what does it is shown.
 
         Args:
-            words: of `opskit run`, which do it.
+            action: the run that does it.
+            label: of the button that starts it.
 
         Returns:
-            For a person in JupyterLab, what to show in place of the act; None in a recorded run, where it goes on.
+            For a person in JupyterLab, a button that starts the run; None in a recorded run, where the cell goes on.
 
         Raises:
             OpskitError: a program executes the notebook without a record (`jupyter execute`, nbconvert, nbclient).
         """
         if self.journal.folder is not None:
             return None
-        command = f"opskit run {words}"
         if is_interactive():
-            rows = [("in a terminal of JupyterLab", command)]
-            return Table("Nothing was changed by this cell", ("where", "what to type"), rows, self.rehearse)
+            from opskit.runbook.control import run_panel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
+
+            return run_panel(action, label)
         raise OpskitError(
-            f"nothing was changed: found a kernel without a record; wanted papermill or opskit. Remedy: `{command}`."
+            "nothing was changed: found a kernel without a record; wanted papermill or opskit. "
+            f"Remedy: `{action.command}`."
         )
 
     def tell_launch(self, event: LaunchEvent) -> None:

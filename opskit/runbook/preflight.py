@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from opskit.errors import GateClosedError, UsageError
+from opskit.gpu.placement import GPU_MODES
 from opskit.paths import ROOT
 from opskit.preflight.archive import facts_from_json
 from opskit.preflight.facts import Facts
 from opskit.preflight.finding import Verdict
 from opskit.preflight.registry import CHECK_IDS
 from opskit.preflight.report import Report
-from opskit.runbook.parameters import GPU_MODES, Operation, find_stacks, one_of, read_terms
+from opskit.runbook.parameters import Operation, find_stacks, one_of, read_terms
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_facts
 from opskit.target.machine import Machine

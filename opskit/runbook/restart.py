@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from opskit.audit.journal import plain
-from opskit.errors import LaunchFailedError, UsageError, did_you_mean
-from opskit.health.outcome import describe
+from opskit.errors import UsageError, did_you_mean
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
 from opskit.runbook.on_stack import OnStack
+from opskit.runbook.outcome import keep_outcome, outcome_table
+from opskit.show.run import Action
 from opskit.show.tables import Table
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
 
 class Restart(OnStack):
@@ -36,7 +40,7 @@ class Restart(OnStack):
         if not self.services:
             raise UsageError("services: found none; wanted at least one. `opskit run start` brings all of them up.")
 
-    def restart(self) -> Table:
+    def restart(self) -> Table | VBox:
         """Restart them, and wait until they are ready.
 
         Raises:
@@ -50,8 +54,10 @@ class Restart(OnStack):
             if name not in known:
                 hint = did_you_mean(name, known)
                 raise UsageError(f"services: found no {name}.{hint} Wanted some of: {', '.join(known)}.")
-        words = f"restart -p env {self.environment.name} -p services {','.join(self.services)}{self.more}"
-        if shown := self.refuse_unrecorded(words):
+        names = ",".join(self.services)
+        given = {"env": self.environment.name, "services": names, **self.rehearsing}
+        action = Action("restart", given, "Restart them?", f"to restart <b>{names}</b> of {self.environment.name}")
+        if shown := self.refuse_unrecorded(action, "Restart"):
             return shown
         chosen = replace(stack, services=tuple(s for s in stack.services if s.name in self.services))
         with hold_project(project.name, engine=self.target.engine_id):
@@ -59,8 +65,5 @@ class Restart(OnStack):
                 project, chosen, client, deadline_s=self.deadline_s, sink=self.tell_launch, restart=self.services
             )
         outcome = outcome.redacted(self.target.redact())
-        self.journal.write("outcome", **plain(outcome))
-        if not outcome.ok:
-            raise LaunchFailedError("\n".join((f"{project.name}: not all came back:", *describe(outcome.failures))))
-        rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]
-        return Table(f"{project.name}: restarted", ("service", "state", "ready after (s)"), rows, self.rehearse)
+        keep_outcome(self.journal, outcome)
+        return outcome_table(outcome, "restarted", rehearsal=self.rehearse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from opskit.compose.faults import Failure
 from opskit.compose.source import read_source
@@ -21,9 +22,13 @@ from opskit.secrets.policy import SecretRule, rules_for
 from opskit.secrets.recover import find_values, mark_of
 from opskit.secrets.roles import ROLES
 from opskit.secrets.store import kept_copies, put_back
+from opskit.show.run import Action
 from opskit.show.tables import Table
 from opskit.target.project import resolve
 from opskit.unknown import or_else
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
 ACTIONS = ("", "recover", "repair", "rotate")
 
@@ -112,7 +117,7 @@ class Secrets(OnStack):
         rows = [(str(path.relative_to(ROOT)), f"cp -p {path} {self.path}") for path in kept_copies(self.path)]
         return Table(f"{len(rows)} kept copies, newest first", ("copy", "to put it back"), rows, self.rehearse)
 
-    def act(self) -> Table:
+    def act(self) -> Table | VBox:
         """Do what `action` says.
 
         Raises:
@@ -126,14 +131,21 @@ class Secrets(OnStack):
             rotate_ = "gives `names` new values while the stack runs, and proves them; needs confirm"
             rows = [("recover", "puts missing values back, as the containers hold them"), ("repair", repair)]
             return Table("Nothing was changed", ("action", "what it does"), [*rows, ("rotate", rotate_)], self.rehearse)
-        words = f"secrets -p env {self.environment.name} -p action {self.action}{self.more}"
-        words += f" -p names {','.join(self.names)}" if self.names else ""
-        if shown := self.refuse_unrecorded(f"{words} -p confirm {self.target.project.name}"):
+        if shown := self.refuse_unrecorded(self._run_of_it(), self.action.capitalize()):
             return shown
         if self.action == "rotate":
             return self._rotate()
         with hold_project(self.target.project.name, engine=self.target.engine_id):
             return self._recover() if self.action == "recover" else self._repair()
+
+    def _run_of_it(self) -> Action:
+        """What this cell does, as a run of its own; the project's name is typed beside its button."""
+        project = self.target.project.name
+        given = {"env": self.environment.name, "overlays": self.overlays, "action": self.action,
+                 "names": ",".join(self.names), "confirm": project, **self.rehearsing}  # fmt: skip
+        words = {name: word for name, word in given.items() if word}
+        effect = f"to {self.action} secrets of <b>{self.environment.name}</b>"
+        return Action("secrets", words, f"{self.action.capitalize()}?", effect, project)
 
     def _rotate(self) -> Table:
         known = {rule.name: rule.why_not_rotated for rule in self._rules if rule.name in self.target.secrets}

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opskit.audit.attach import find_running
 from opskit.audit.history import expected_seconds
-from opskit.audit.journal import phase, plain, read_journal
-from opskit.audit.runner import is_interactive, start_run
+from opskit.audit.journal import phase
+from opskit.audit.runner import is_interactive
 from opskit.compose.plan import Step, plan_launch, shared_modes
 from opskit.engine.deployed import read_deployed
 from opskit.engine.events import list_containers
 from opskit.engine.facts import read_volume_facts
 from opskit.engine.waste import MODES
-from opskit.environments import read_environments
-from opskit.errors import LaunchFailedError
+from opskit.errors import LaunchFailedError, OpskitError
+from opskit.gpu.placement import GPU_MODES
 from opskit.health.endpoints import endpoints_of, read_answers
-from opskit.health.outcome import Outcome, describe
 from opskit.health.waiting import launch
 from opskit.host.nvml import read_inventory
 from opskit.lock import hold_project
-from opskit.paths import AUDIT, ENVIRONMENTS
+from opskit.paths import AUDIT
 from opskit.preflight.report import Report
 from opskit.runbook.clean import Cleanup, services_of
-from opskit.runbook.parameters import GPU_MODES, Operation, find_stack, one_of, read_terms
+from opskit.runbook.control import chosen_table, launch_panel, look_at
+from opskit.runbook.outcome import keep_outcome, outcome_table
+from opskit.runbook.parameters import Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
 from opskit.show.plan import draw_plan
+from opskit.show.run import Action
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
 from opskit.target.port_overrides import PORTS
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
     from matplotlib.figure import Figure
 
-    from opskit.show.panel import Panel
+    from opskit.show.panel import Looked
 
 
 class Start(Operation):
@@ -91,6 +93,11 @@ class Start(Operation):
         self.asks = smoke
         self.deadline_s = deadline_s
         self.wait_lock_s = wait_lock_s
+        self.given: Mapping[str, object] = {
+            "env": self.environment.name, "gpu": gpu, "overlays": overlays, "ports": ports, "cleanup": cleanup,
+            "accept": accept, "strict": strict, "smoke": smoke, "rehearse": self.level, "deadline_s": deadline_s,
+            "wait_lock_s": wait_lock_s,
+        }  # fmt: skip
 
     @cached_property
     def target(self) -> Target:
@@ -107,31 +114,19 @@ class Start(Operation):
     def choose(self) -> Table | VBox:
         """In JupyterLab the panel, which starts with what was chosen; headless, what was chosen in words."""
         if self.interactive:
-            return self._panel().widget
-        chosen = self.environment
-        rows = [
-            ("environment", chosen.name, chosen.purpose),
-            ("Compose project", chosen.project, "its own containers, network and volumes"),
-            ("GPU mode", self.gpu, "decided below" if self.gpu == "auto" else "as asked for"),
-            ("accepted", ", ".join(self.terms.accept) or "nothing", "check ids whose faults do not stop the start"),
-            ("strict", "yes" if self.terms.strict else "no", "whether a warning stops the start as a fault does"),
-            ("deadline", f"{self.deadline_s:g} s", "a service that is not ready by then is called late"),
-        ]
-        return Table("Chosen", ("what", "value", "meaning"), rows, self.rehearse)
+            return launch_panel(self.given, self.look).widget
+        return chosen_table(self.environment, self.given, self.terms, rehearsal=self.rehearse)
 
-    def _panel(self) -> Panel:
-        from opskit.show.panel import Panel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
+    def look(self, parameters: Mapping[str, Any]) -> Looked:
+        """What preflight and the plan say of other parameters; the cells below show these from then on.
 
-        environments = [(e.name, e.purpose) for e in read_environments(ENVIRONMENTS).values() if not e.act_on]
-        return Panel(
-            environments,
-            env=self.environment.name,
-            gpu=self.gpu,
-            rehearse=self.rehearse,
-            start=start_run,
-            read=lambda folder, seen: read_journal(folder, skip=seen),
-            find=lambda name: find_running(AUDIT, name),
-        )
+        Raises:
+            OpskitError: one of them is wrong, or what is asked does not answer.
+        """
+        chosen = Start(**{name: value for name, value in parameters.items() if name != "measure"})
+        self.look_again()
+        vars(self).update(vars(chosen), interactive=self.interactive)
+        return look_at(self.preflight(), None if self.report.stopping else self.plan_table())
 
     def topology(self) -> Figure | Table:
         """The GPUs and their links as a picture; the reason in words where there are none to draw."""
@@ -163,12 +158,15 @@ class Start(Operation):
         return FindingsTable(self.report, self.rehearse)
 
     def gate(self) -> str:
-        """Stop here if preflight found what must be fixed.
+        """Stop here if preflight found what must be fixed; in JupyterLab, where no cell launches, only say so.
 
         Raises:
             GateClosedError: something must be fixed; nothing was started.
         """
-        self.report.gate()
+        if not self.interactive:
+            self.report.gate()
+        if stopping := self.report.stopping:
+            return f"The launch is blocked: {', '.join(sorted({finding.check for finding in stopping}))}."
         return f"Nothing blocks the launch: {len(self.report.findings)} findings, none of them stops a start."
 
     @cached_property
@@ -183,7 +181,9 @@ class Start(Operation):
 
     def plan(self) -> Table:
         """What the launch will do, service by service; nothing is done."""
-        self.gate()
+        said = self.gate()
+        if self.report.stopping:
+            return Table("No plan", ("why",), [(said,)], self.rehearse)
         self.journal.write("plan", steps=self.steps)
         return self.plan_table()
 
@@ -203,7 +203,7 @@ class Start(Operation):
         if self.interactive:
             said = [("Launch", "in the panel above: it runs this notebook through papermill, and records it")]
             return Table("Nothing was started by this cell", ("press", "what it does"), said, self.rehearse)
-        self.refuse_unrecorded(f"start -p env {self.environment.name}{self.more}")
+        self.refuse_unrecorded(Action("start", {"env": self.environment.name, **self.rehearsing}), "Launch")
         self.gate()
         if self.cleanup != "never":
             client, _ = self.target.opened()
@@ -218,18 +218,14 @@ class Start(Operation):
             client, stack = self.target.opened()
             outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self.tell_launch)
         outcome = outcome.redacted(self.target.redact())
-        self.journal.write("phase", phase="compose", seconds=outcome.compose_seconds)
-        self.journal.write("phase", phase="containers", seconds=round(outcome.seconds - outcome.compose_seconds, 3))
-        self.journal.write("outcome", **plain(outcome))
+        keep_outcome(self.journal, outcome)
         listed = list_containers(client, self.target.project.name)
         self.journal.write(
             "containers", rows=[{key: entry[key] for key in ("Id", "Image", "ImageID")} for entry in listed]
         )
-        if not outcome.ok:
-            raise LaunchFailedError(describe_failures(outcome))
-        self.keep_volumes(client)
-        rows = [(s.service, s.state, f"{s.seconds:.1f}") for s in outcome.services]
-        return Table(f"{outcome.project} is ready", ("service", "state", "ready after (s)"), rows, self.rehearse)
+        if outcome.ok:
+            self.keep_volumes(client)
+        return outcome_table(outcome, "is ready", rehearsal=self.rehearse)
 
     def keep_volumes(self, client: DockerClient) -> None:
         """Put the project's volumes in the record: the next launch expects their data."""
@@ -239,11 +235,13 @@ class Start(Operation):
 
     def urls(self) -> Table:
         """Where everything answers, each http address asked just now."""
+        if unknown := self._unknown():
+            return unknown
         _, stack = self.target.opened()
         with phase(self.journal, "verify"):
             endpoints = read_answers(endpoints_of(stack))
         self.journal.write("endpoints", rows=endpoints)
-        rows = [(e.title, e.url, e.answer or "", e.service) for e in endpoints]
+        rows = [(e.title, e.page or e.url, e.answer or "", e.service) for e in endpoints]
         return Table("Addresses", ("what", "address", "answer", "service"), rows, self.rehearse)
 
     def smoke(self) -> Table:
@@ -257,7 +255,17 @@ class Start(Operation):
             return Table("No smoke checks by this cell", ("why",), [(why,)], self.rehearse)
         return check_services(self.target, self.journal)
 
-    def gpus(self, *, measure: bool = False) -> FindingsTable:
+    def _unknown(self) -> Table | None:
+        """In JupyterLab, what a cell shows where preflight has already said that there is nothing to ask."""
+        try:
+            self.target.opened()
+        except OpskitError as error:
+            if not self.interactive:
+                raise
+            return Table("Not known", ("why",), [(str(error),)], self.rehearse)
+        return None
+
+    def gpus(self, *, measure: bool = False) -> FindingsTable | Table:
         """Whether the containers that should hold GPUs hold them.
 
         Args:
@@ -266,6 +274,8 @@ class Start(Operation):
         Raises:
             LaunchFailedError: one holds other GPUs than it should, or none; what is up stays up.
         """
+        if unknown := self._unknown():
+            return unknown
         client, stack = self.target.opened()
         with phase(self.journal, "verify"):
             now = self.target.facts.inventory if self.rehearse else read_inventory()
@@ -288,11 +298,3 @@ class Start(Operation):
             ("stop (data is kept)", f"opskit run stop -p env {name}{self.more}"),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)
-
-
-def describe_failures(outcome: Outcome) -> str:
-    """Every failure with what was seen and what to do; what is up stays up, and that is said too."""
-    lines = [f"{outcome.project} did not come to ready ({outcome.seconds:.0f} s):", *describe(outcome.failures)]
-    ready = sum(service.word == "ready" for service in outcome.services)
-    lines.append(f"{ready} of {len(outcome.services)} services are ready; what is up stays up, and nothing was lost.")
-    return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opskit.audit.journal import phase
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
@@ -13,7 +15,11 @@ from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, STATE
 from opskit.rehearsal.engine import ensure_engine
 from opskit.runbook.parameters import Operation
+from opskit.show.run import take_down
 from opskit.show.tables import Table
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
 _DOWN_S = 300.0
 
@@ -49,14 +55,14 @@ class Stop(Operation):
             self.rehearse,
         )
 
-    def take_down(self) -> Table:
+    def take_down(self) -> Table | VBox:
         """Take it down, and say what stays.
 
         Raises:
             LaunchFailedError: Compose failed, or a container is still there.
             LockHeldError: a launch of it is in progress.
         """
-        if shown := self.refuse_unrecorded(f"stop -p env {self.environment.name}{self.more}"):
+        if shown := self.refuse_unrecorded(take_down(self.environment.name, self.rehearsing), "Take down"):
             return shown
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from opskit.plain import escape
+
+PRODUCTION = "production"
+"""The environment that is asked about twice."""
 
 _COLOURS = {"ready": "#008561", "waiting": "#9c6c00", "never": "#c05500"}
 """Okabe and Ito's green, orange and vermilion, darkened until they read on white (WCAG AA) and on JupyterLab's dark."""
@@ -16,6 +21,13 @@ _LINK = "color:var(--jp-content-link-color,#1976d2);text-decoration:underline"
 _CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top"
 _BOX = "font-family:var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,inherit);line-height:1.5"
 
+
+_ORDER = {"waiting": 1, "ready": 2}
+"""Of a service's words; every other is a failure, and stands first."""
+
+_LAUNCHED = frozenset({"create", "recreate", "restart", "start", "rerun", "keep"})
+_PLANNED = {"word": "waiting", "state": "planned", "seconds": None}
+_DONE = {"start": "READY", "stop": "STOPPED"}
 
 # kind of event -> field of the state, key of the event
 _FIELDS = {
@@ -27,6 +39,36 @@ _FIELDS = {
     "ended": ("ok", "ok"),
     "endpoints": ("endpoints", "rows"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a click starts: a recorded run of a notebook.
+
+    Attributes:
+        parameters: of the run, as words.
+        question: what the button asks before, as its label; empty: the first click starts it.
+        effect: what the question says a second click does, as HTML.
+        typed: the word to type beside the button as well; empty: none.
+    """
+
+    notebook: str
+    parameters: Mapping[str, str]
+    question: str = ""
+    effect: str = ""
+    typed: str = ""
+
+    @property
+    def command(self) -> str:
+        """What starts the same run from a terminal."""
+        words = (f"-p {name} {shlex.quote(value)}" for name, value in self.parameters.items())
+        return " ".join(("opskit run", self.notebook, *words))
+
+
+def take_down(env: str, more: Mapping[str, str]) -> Action:
+    """The stop of an environment, asked for twice; production's is typed. `more`: parameters beside `env`."""
+    effect = f"to take <b>{escape(env)}</b> down; its data is kept"
+    return Action("stop", {"env": env, **more}, f"Take {env} down?", effect, env if env == PRODUCTION else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +119,9 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
     kind = event["kind"]
     if kind == "service":
         return replace(state, phase="launch", services={**state.services, event["service"]: event})
+    if kind == "plan":
+        names = [step["name"] for step in event["steps"] if step["kind"] == "container" and step["act"] in _LAUNCHED]
+        return replace(state, services={name: {"service": name, **_PLANNED} for name in names})
     if kind in _FIELDS:
         name, key = _FIELDS[kind]
         return replace(state, **{name: event[key]})
@@ -86,19 +131,20 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
 def draw_run(state: RunState) -> str:
     """The run as HTML: a line that says how it stands, a row a service, what must be fixed, addresses, the record."""
     parts = [f"<div>{_BADGE if state.rehearsal else ''}{_headline(state)}</div>"]
-    if state.note and not state.ended:
+    if state.note and not (state.ended and state.act == "start"):
         parts.append(f"<div>{escape(state.note)}</div>")
     if state.unread:
         parts.append(f"<div>{state.unread} line(s) of its journal cannot be read and are left out here.</div>")
     if state.services:
-        rows = "".join(_service_row(service) for service in state.services.values())
+        worst_first = sorted(state.services.values(), key=lambda service: _ORDER.get(service["word"], 0))
+        rows = "".join(map(_service_row, worst_first))
         parts.append(f"<table>{rows}</table>")
     if state.ended and state.failure:
         parts.append(f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(state.failure)}</pre>')
     elif state.ended and state.ok is None:
         parts.append(f'<pre style="white-space:pre-wrap">{escape(chr(10).join(state.output))}</pre>')
     if state.endpoints:
-        parts.append("<table>" + "".join(map(_endpoint_row, state.endpoints)) + "</table>")
+        parts.append(_draw_endpoints(state.endpoints))
     if state.record:
         parts.append(f"<div>The record: <code>{escape(state.record)}</code></div>")
     return f'<div style="{_BOX}">{"".join(parts)}</div>'
@@ -111,7 +157,7 @@ def _headline(state: RunState) -> str:
         count = f", {ready} of {len(state.services)} services ready" if state.services else ""
         return f"<b>Running</b>: {escape(state.phase)}{count} ({seconds})"
     if state.ok:
-        word = "READY" if state.act == "start" else "STOPPED"
+        word = _DONE.get(state.act, "DONE")
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
     word = "■ STOPPED BY YOU" if state.stopped else "✘ FAILED"
     colour = _COLOURS["waiting" if state.stopped else "never"]
@@ -120,16 +166,34 @@ def _headline(state: RunState) -> str:
 
 def _service_row(service: Mapping[str, Any]) -> str:
     colour = _COLOURS.get(service["word"], "inherit")
+    seconds = "" if service["seconds"] is None else f"{service['seconds']:.1f} s"
     return (
         f'<tr><td style="{_CELL}">{escape(service["service"])}</td>'
         f'<td style="{_CELL};color:{colour};font-weight:bold">{escape(service["word"])}</td>'
         f'<td style="{_CELL}">{escape(service["state"])}</td>'
-        f'<td style="{_CELL};text-align:right">{service["seconds"]:.1f} s</td></tr>'
+        f'<td style="{_CELL};text-align:right">{seconds}</td></tr>'
     )
 
 
+def _draw_endpoints(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What people open, then folded what programs use, and how both are reached from another machine."""
+    pages, others = [r for r in rows if r.get("page")], [r for r in rows if not r.get("page")]
+    shown = "".join(map(_endpoint_row, pages))
+    folded = "".join(map(_endpoint_row, others))
+    parts = [f"<table>{shown}</table>"] if pages else []
+    if others:
+        title = f"{len(others)} addresses of programs"
+        parts.append(f"<details><summary>{title}</summary><table>{folded}</table></details>")
+    ports = [port for row in pages if (port := urlsplit(row["page"]).port) and "//127.0.0.1:" in row["page"]]
+    if ports:
+        tunnel = escape(" ".join(f"-L {port}:127.0.0.1:{port}" for port in ports))
+        told = f"<code>ssh -N {tunnel} USER@HOST</code>, then the same addresses"
+        parts.append(f"<details><summary>From another machine</summary>{told}</details>")
+    return "".join(parts)
+
+
 def _endpoint_row(row: Mapping[str, Any]) -> str:
-    url = escape(row["url"])
+    url = escape(row.get("page") or row["url"])
     shown = (
         f'<a href="{url}" target="_blank" rel="noopener" style="{_LINK}">{url}</a>'
         if url.startswith(("http://", "https://"))

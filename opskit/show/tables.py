@@ -128,6 +128,11 @@ class FindingsTable:
     __repr__ = __str__
 
 
+def to_html(table: Table | FindingsTable) -> str:
+    """The table as JupyterLab shows it."""
+    return table._repr_html_()
+
+
 def _said(finding: Finding) -> Iterable[str]:
     """What a terminal shows of a finding, line by line: of a pass only what was found."""
     yield finding.found

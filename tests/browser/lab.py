@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tests.checkout import free_ports
 
@@ -107,6 +107,17 @@ def run_notebook(opened: Page, lab: str, notebook: str) -> None:
 
 def button(page: Page, name: str) -> Locator:
     return page.locator(".jp-Cell-outputArea").get_by_role("button", name=name, exact=True)
+
+
+def choose(page: Page, *, env: str = "", rehearse: str = "") -> None:
+    """Choose in the panel, and let it look, so that Launch can be pressed."""
+    selects = page.locator(".jp-Cell-outputArea select")
+    for number, value in ((0, env), (2, rehearse)):
+        if value:
+            selects.nth(number).select_option(value)
+    button(page, "Preflight and plan").click()
+    expect(button(page, "Preflight and plan")).to_be_enabled(timeout=120_000)
+    expect(button(page, "Launch")).to_be_enabled(timeout=120_000)
 
 
 def picture(page: Page, name: str) -> None:

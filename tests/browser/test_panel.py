@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from opskit.compose.source import read_service_names
 from opskit.paths import COMPOSE
-from tests.browser.lab import button, open_notebook, picture, run_notebook, serve_lab
+from tests.browser.lab import button, choose, open_notebook, picture, run_notebook, serve_lab
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -35,8 +35,11 @@ def page(lab: str) -> Iterator[Page]:
 def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
     expect(button(page, "Launch")).to_be_visible()
+    expect(button(page, "Launch")).to_be_disabled()
     picture(page, "idle")
-    shown.get_by_role("checkbox").first.check()
+    choose(page, rehearse="yes")
+    expect(shown.get_by_text("Plan for multimodal-development-rehearsal").first).to_be_visible()
+    picture(page, "looked")
     button(page, "Launch").click()
     expect(shown.get_by_text("Running").first).to_be_visible()
     expect(button(page, "Launch")).to_be_disabled()
@@ -62,7 +65,7 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
 
 def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: str, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
-    shown.get_by_role("checkbox").first.check()
+    choose(page, rehearse="yes")
     button(page, "Launch").click()
     expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
     assert page.context.browser is not None
@@ -78,7 +81,9 @@ def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: st
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
 
 
-def test_run_all_of_the_stop_notebook_takes_nothing_down_and_says_what_does(lab: str, checkout: Checkout) -> None:
+def test_run_all_of_the_stop_notebook_takes_nothing_down_and_its_button_does_in_a_recorded_run(
+    lab: str, checkout: Checkout
+) -> None:
     done = checkout.start()
     assert done.returncode == 0, done.stderr
     notebook = checkout.root / "notebooks/stop.ipynb"
@@ -90,16 +95,35 @@ def test_run_all_of_the_stop_notebook_takes_nothing_down_and_says_what_does(lab:
             expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
             expect(page.get_by_text("Nothing was changed by this cell")).to_be_visible(timeout=60_000)
             expect(page.get_by_text("opskit run stop -p env development -p rehearse yes")).to_be_visible()
+            assert len(checkout.containers()) == 11
             picture(page, "stop-notebook")
+            notebook.write_text(shipped)  # the run is of the notebook as it is shipped
+            button(page, "Take down").click()
+            page.wait_for_timeout(700)
+            button(page, "Take development down?").click()
+            expect(page.get_by_text("✔ STOPPED")).to_be_visible(timeout=120_000)
+            picture(page, "stop-notebook-done")
     finally:
         notebook.write_text(shipped)
-    assert len(checkout.containers()) == 11
-    assert checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
+    assert checkout.containers() == {}
+    record = checkout.last()[1]
+    assert (record["act"], record["ok"], record["parameters"]["env"]) == ("stop", True, "development")
+
+
+def test_stop_pressed_right_after_launch_is_recorded(page: Page, checkout: Checkout) -> None:
+    choose(page, rehearse="yes")
+    button(page, "Launch").click()
+    button(page, "End launch").click()
+    shown = page.locator(".jp-Cell-outputArea")
+    expect(shown.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=30_000)
+    expect(shown.get_by_text("nothing was changed")).to_be_visible()
+    picture(page, "stopped-early")
+    assert checkout.last()[1]["ended_by"] == "KeyboardInterrupt"
 
 
 def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
-    shown.get_by_role("checkbox").first.check()
+    choose(page, rehearse="yes")
     button(page, "Launch").click()
     expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
     button(page, "End launch").click()

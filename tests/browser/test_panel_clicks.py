@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import button, open_notebook, picture, serve_lab
+from tests.browser.lab import button, choose, open_notebook, picture, serve_lab
 
 pytestmark = pytest.mark.browser
 
@@ -23,8 +22,10 @@ import sys
 from pathlib import Path
 
 from opskit.audit.journal import open_run_folder, read_journal
+from opskit.audit.parameters import describe_parameters
+from opskit.audit.runner import read_notebook
 from opskit.process import start_detached
-from opskit.show.panel import Panel
+from opskit.show.panel import Looked, Panel
 
 
 def start(notebook, parameters):
@@ -34,11 +35,12 @@ def start(notebook, parameters):
 
 Panel(
     [("development", "for work"), ("production", "for all")],
-    env="development",
-    gpu="auto",
-    rehearse=False,
+    describe_parameters(read_notebook("start")),
+    {"env": "development"},
+    {"gpu": ("auto", "dual", "single", "cpu"), "rehearse": ("no", "yes", "full")},
     start=start,
     read=lambda folder, seen: read_journal(folder, skip=seen),
+    look=lambda parameters: Looked("nothing blocks it", may_launch=True),
 ).widget
 """
 ACT = """
@@ -114,7 +116,7 @@ def page(lab: str, root: Path) -> Iterator[Page]:
     (root / "notebooks/stubborn").unlink(missing_ok=True)
     shutil.rmtree(root / "notebooks/runs", ignore_errors=True)
     with open_notebook(lab, "clicks.ipynb") as opened:
-        expect(button(opened, "Launch")).to_be_visible()
+        choose(opened)
         yield opened
     for folder in root.glob("notebooks/runs/*/*/*"):
         (folder / "end").touch()
@@ -146,7 +148,8 @@ def test_clicks_of_launch_that_a_busy_kernel_queued_start_one_run_and_lock_the_c
     expect(button(page, "Launch")).to_be_disabled()
     expect(selects.nth(0)).to_be_disabled()
     expect(selects.nth(1)).to_be_disabled()
-    expect(page.locator(".jp-Cell-outputArea input[type=checkbox]")).to_be_disabled()
+    for box in page.locator(".jp-Cell-outputArea input[type=checkbox]").all():
+        expect(box).to_be_disabled()
     picture(page, "locked")
     (runs.only / "end").touch()
     expect(view(page, "✔ READY")).to_be_visible()
@@ -156,7 +159,7 @@ def test_clicks_of_launch_that_a_busy_kernel_queued_start_one_run_and_lock_the_c
 
 
 def test_a_double_click_does_not_launch_production_and_a_later_click_does(page: Page, runs: Runs) -> None:
-    page.locator(".jp-Cell-outputArea select").nth(0).select_option("production")
+    choose(page, env="production")
     expect(view(page, "for all")).to_be_visible()
     keep_kernel_busy(page, 2)
     button(page, "Launch").dblclick()
@@ -255,30 +258,23 @@ def start_page(lab: str) -> Iterator[Page]:
         yield opened
 
 
-@pytest.fixture
-def record(root: Path) -> Callable[[], dict[str, object]]:
-    """The record of the last run of the real start notebook."""
-
-    def read() -> dict[str, object]:
-        folder = max(root.glob("audit/*/*/*"), key=lambda path: path.stat().st_mtime_ns)
-        return dict(json.loads((folder / "record.json").read_text()))
-
-    return read
-
-
-def test_stop_pressed_right_after_launch_is_recorded(start_page: Page, record: Callable[[], dict[str, object]]) -> None:
-    button(start_page, "Launch").click()
-    button(start_page, "End launch").click()
-    expect(view(start_page, "STOPPED BY YOU")).to_be_visible(timeout=30_000)
-    expect(view(start_page, "nothing was changed")).to_be_visible()
-    picture(start_page, "stopped-early")
-    assert record()["ended_by"] == "KeyboardInterrupt"
-
-
-def test_what_preflight_refuses_is_told_with_its_remedy(
-    start_page: Page, record: Callable[[], dict[str, object]]
-) -> None:
-    button(start_page, "Launch").click()
-    expect(view(start_page, "✘ FAILED")).to_contain_text("[engine-reachable]", timeout=60_000)
+def test_what_preflight_refuses_is_told_with_its_remedy_and_cannot_be_launched(start_page: Page, root: Path) -> None:
+    button(start_page, "Preflight and plan").click()
+    expect(view(start_page, "Preflight:")).to_contain_text("engine-reachable", timeout=60_000)
+    expect(button(start_page, "Preflight and plan")).to_be_enabled()
+    expect(button(start_page, "Launch")).to_be_disabled()
     picture(start_page, "failed")
-    assert record()["ok"] is False
+    assert not list(root.glob("audit/*/*/*"))
+
+
+def test_a_wrong_parameter_is_told_in_the_panel_and_no_cell_is_red(start_page: Page) -> None:
+    expect(start_page.get_by_text("[*]:")).to_have_count(0, timeout=60_000)
+    expect(start_page.locator(".jp-OutputArea-output[data-mime-type*=stderr]")).to_have_count(0)
+    expect(start_page.locator(".jp-RenderedText[data-mime-type*=error]")).to_have_count(0)
+    start_page.get_by_text("More parameters").click()
+    field = start_page.get_by_role("textbox", name="overlays")
+    field.fill("docker-compose.prometeus-grafana.yml")
+    field.press("Enter")
+    button(start_page, "Preflight and plan").click()
+    expect(view(start_page, "Not possible")).to_contain_text("Did you mean docker-compose.prometheus-grafana.yml")
+    picture(start_page, "parameters")

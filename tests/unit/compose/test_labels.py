@@ -15,12 +15,17 @@ def test_every_label_that_there_is_is_read() -> None:
             "opskit.gpu.gib": "0",
             "opskit.port.80": "http / The page",
             "opskit.port.5432": "postgresql - PostgreSQL",
+            "opskit.port.3000": "http /api/health /login A page of its own",
             "opskit.accept.port-open": "users open it",
             "com.example.own": "anything",
         }
     )
     assert (labels.oneshot, labels.max_deaths, labels.stable_s, labels.gpu_gib) == (True, 5, 0.5, 0.0)
-    assert labels.ports == {80: PortLabel("http", "/", "The page"), 5432: PortLabel("postgresql", "-", "PostgreSQL")}
+    assert labels.ports == {
+        80: PortLabel("http", "/", "The page", "/"),
+        5432: PortLabel("postgresql", "-", "PostgreSQL"),
+        3000: PortLabel("http", "/api/health", "A page of its own", "/login"),
+    }
     assert labels.accepted == {"port-open": "users open it"}
     assert labels.faults == ()
 

@@ -8,9 +8,23 @@ from typing import Any
 import pytest
 
 from opskit.audit.journal import Journal, read_journal
-from opskit.errors import OpskitError
-from opskit.show import panel as module
-from opskit.show.panel import Panel, is_confirmed
+from opskit.audit.parameters import Parameter
+from opskit.errors import OpskitError, UsageError
+from opskit.show import run_panel as module
+from opskit.show.panel import Looked, Panel
+from opskit.show.run_panel import is_confirmed
+
+PARAMETERS = (
+    Parameter("env", "str", "", "an environment"),
+    Parameter("gpu", "str", "auto", "auto, dual, single or cpu"),
+    Parameter("overlays", "str", "", "further files"),
+    Parameter("strict", "bool", False, "a warning stops the start"),
+    Parameter("rehearse", "str", "no", "yes or full"),
+    Parameter("deadline_s", "float", 900, "seconds until it is late"),
+)
+CHOSEN = {"env": "development", "rehearse": "yes"}
+OPTIONS = {"gpu": ("auto", "dual", "single", "cpu"), "rehearse": ("no", "yes", "full")}
+ENVIRONMENTS = [("development", "for work"), ("production", "for all")]
 
 
 class Launch:
@@ -26,6 +40,8 @@ class Launch:
         self.refusal: Exception | None = None
         self.unreadable: Exception | None = None
         self.meanwhile: Callable[[], None] = lambda: None
+        self.looked: list[Mapping[str, object]] = []
+        self.verdict: Looked | Exception = Looked("<i>0 FAIL</i>", may_launch=True)
 
     def start(self, notebook: str, parameters: Mapping[str, str]) -> tuple[Path, Launch]:
         if self.refusal:
@@ -33,6 +49,12 @@ class Launch:
         self.started.append((notebook, parameters))
         self.meanwhile()
         return self.folder, self
+
+    def look(self, parameters: Mapping[str, object]) -> Looked:
+        self.looked.append(parameters)
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        return self.verdict
 
     def read(self, folder: Path, seen: int) -> Sequence[Mapping[str, Any]]:
         if self.unreadable:
@@ -59,8 +81,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
 
 @pytest.fixture
 def panel(run: Launch) -> Panel:
-    environments = [("development", "for work"), ("production", "for all")]
-    return Panel(environments, env="development", gpu="auto", rehearse=True, start=run.start, read=run.read)
+    made = Panel(ENVIRONMENTS, PARAMETERS, CHOSEN, OPTIONS, start=run.start, read=run.read, look=run.look)
+    look(made)
+    return made
+
+
+def look(panel: Panel) -> None:
+    panel.preflight.click()
+    until(lambda: not panel._busy)
 
 
 def until(look: Callable[[], object]) -> None:
@@ -81,8 +109,9 @@ def locked(panel: Panel) -> set[bool]:
 
 def test_launch_starts_the_notebook_with_what_was_chosen_and_locks_the_choice(panel: Panel, run: Launch) -> None:
     panel.gpu.value = "single"
+    look(panel)
     panel.launch.click()
-    assert run.started == [("start", {"env": "development", "gpu": "single", "rehearse": "true"})]
+    assert run.started == [("start", {"env": "development", "gpu": "single", "rehearse": "yes"})]
     assert locked(panel) == {True}
     assert not panel.end.disabled
 
@@ -197,7 +226,7 @@ def test_taking_down_asks_first_and_is_not_ended_itself(panel: Panel, run: Launc
     panel.down.click()
     panel.end.click()
     panel.launch.click()
-    assert run.started == [("stop", {"env": "development", "rehearse": "true"})]
+    assert run.started == [("stop", {"env": "development", "rehearse": "yes"})]
     assert run.interrupts == 0
     assert (panel.end.disabled, panel.down.disabled) == (True, True)
     end(panel, run)
@@ -223,6 +252,7 @@ def test_production_is_taken_down_only_by_its_name(panel: Panel, run: Launch) ->
 
 def test_a_click_that_answers_one_question_answers_no_other(panel: Panel, run: Launch) -> None:
     panel.environment.value = "production"
+    look(panel)
     panel.launch.click()
     time.sleep(0.55)
     panel.down.click()
@@ -247,11 +277,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsew
 
 
 def attached(run: Elsewhere) -> Panel:
-    environments = [("development", "for work"), ("production", "for all")]
     running = {"production": run}
-    return Panel(
-        environments, env="development", gpu="auto", rehearse=True, start=run.start, read=run.read, find=running.get
-    )
+    find = running.get
+    made = Panel(ENVIRONMENTS, PARAMETERS, CHOSEN, OPTIONS, start=run.start, read=run.read, look=run.look, find=find)
+    look(made)
+    return made
 
 
 def test_a_run_of_another_tab_is_shown_and_can_be_ended_and_nothing_else_is_started(elsewhere: Elsewhere) -> None:
@@ -259,7 +289,7 @@ def test_a_run_of_another_tab_is_shown_and_can_be_ended_and_nothing_else_is_star
     assert locked(panel) == {False}
     panel.environment.value = "production"
     assert locked(panel) == {True}
-    assert panel.rehearse.value is False
+    assert panel.rehearse.value == "no"
     elsewhere.journal.write("phase_started", phase="preflight")
     until(lambda: "preflight" in panel.view.value)
     panel.launch.click()
@@ -271,7 +301,7 @@ def test_a_run_of_another_tab_is_shown_and_can_be_ended_and_nothing_else_is_star
     elsewhere.journal.write("ended", ok=False)
     end(panel, elsewhere, rc=1)
     assert "STOPPED BY YOU" in panel.view.value
-    assert locked(panel) == {False}
+    assert (panel.launch.disabled, panel.down.disabled) == (True, False), "what it chose was not looked at here"
 
 
 def test_a_run_that_may_not_be_ended_by_this_user_says_so_and_goes_on(elsewhere: Elsewhere) -> None:
@@ -314,6 +344,7 @@ def test_a_click_confirms_from_half_a_second_to_ten_seconds_after_the_question(
 
 def test_production_asks_first_a_double_click_is_no_answer_and_a_later_click_is(panel: Panel, run: Launch) -> None:
     panel.environment.value = "production"
+    look(panel)
     panel.launch.click()
     panel.launch.click()
     assert run.started == []
@@ -325,16 +356,52 @@ def test_production_asks_first_a_double_click_is_no_answer_and_a_later_click_is(
     assert panel.launch.description == "Launch"
 
 
-@pytest.mark.parametrize(("choice", "other"), [("environment", "development"), ("gpu", "cpu"), ("rehearse", False)])
+@pytest.mark.parametrize(("choice", "other"), [("environment", "development"), ("gpu", "cpu"), ("rehearse", "no")])
 def test_another_choice_takes_the_question_back(panel: Panel, run: Launch, choice: str, other: object) -> None:
     panel.environment.value = "production"
+    look(panel)
     panel.launch.click()
     setattr(getattr(panel, choice), "value", other)  # noqa: B010  the trait's name is the test's
     assert panel.launch.description == "Launch"
     panel.environment.value = "production"
+    look(panel)
     time.sleep(0.55)
     panel.launch.click()
     assert run.started == []
+
+
+def test_a_choice_is_launched_once_it_was_looked_at_and_as_it_was_looked_at(panel: Panel, run: Launch) -> None:
+    panel.choices.widgets["strict"].value = True
+    panel.choices.widgets["deadline_s"].value = 60
+    assert panel.launch.disabled
+    panel.launch.click()  # queued by a busy kernel before the choice changed
+    assert run.started == []
+    look(panel)
+    every = {"env": "development", "gpu": "auto", "overlays": "", "strict": True, "rehearse": "yes", "deadline_s": 60}
+    assert run.looked[-1] == every
+    assert "0 FAIL" in panel.view.value
+    panel.launch.click()
+    wanted = {"env": "development", "strict": "true", "rehearse": "yes", "deadline_s": "60.0"}
+    assert run.started == [("start", wanted)]
+
+
+def test_a_choice_that_preflight_blocks_is_not_launched(panel: Panel, run: Launch) -> None:
+    run.verdict = Looked("<i>1 FAIL</i>", may_launch=False)
+    look(panel)
+    assert panel.launch.disabled
+    panel.launch.click()
+    assert run.started == []
+    assert "1 FAIL" in panel.view.value
+
+
+def test_a_wrong_parameter_is_told_and_can_be_fixed(panel: Panel, run: Launch) -> None:
+    run.verdict = UsageError("overlays: found no compose/<x>.yml")
+    look(panel)
+    assert "<b>Not possible</b>: overlays: found no compose/&lt;x&gt;.yml" in panel.view.value
+    assert panel.launch.disabled
+    run.verdict = Looked("", may_launch=True)
+    look(panel)
+    assert not panel.launch.disabled
 
 
 @pytest.mark.parametrize(

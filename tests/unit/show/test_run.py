@@ -98,3 +98,43 @@ def luminance(colour: str) -> float:
 def test_while_images_are_pulled_the_headline_tells_how_far_they_are() -> None:
     text = "images: 1 of 3, 12.0 MB of 40.0 MB, 2.0 MB/s, 14 s left"
     assert text in run({"kind": "pull", "text": text}, ended=False)
+
+
+def test_every_service_of_the_plan_has_a_row_before_any_is_told_and_failures_stand_first() -> None:
+    steps = [
+        {"kind": "volume", "name": "data", "act": "create"},
+        {"kind": "container", "name": "db", "act": "create"},
+        {"kind": "container", "name": "app", "act": "keep"},
+        {"kind": "container", "name": "old", "act": "orphan"},
+    ]
+    plan = {"kind": "plan", "steps": steps}
+    shown = run(plan, {"kind": "phase_started", "phase": "secrets"}, ended=False)
+    assert "0 of 2 services ready" in shown
+    assert ">old<" not in shown
+    failed = {**SERVICE, "service": "app", "word": "never", "state": "exited"}
+    shown = run(plan, {**SERVICE, "service": "db"}, failed)
+    assert shown.index(">app<") < shown.index(">db<")
+
+
+def test_what_people_open_stands_before_what_programs_use_and_a_way_from_elsewhere_is_told() -> None:
+    rows = [
+        {"service": "qdrant", "title": "Qdrant", "url": "http://127.0.0.1:6333/healthz", "page": "", "answer": "200"},
+        {
+            "service": "ui",
+            "title": "Chat",
+            "url": "http://127.0.0.1:3030/h",
+            "page": "http://127.0.0.1:3030/",
+            "answer": "",
+        },
+    ]
+    shown = run({"kind": "ended", "ok": True}, {"kind": "endpoints", "rows": rows})
+    assert 'href="http://127.0.0.1:3030/"' in shown
+    assert "http://127.0.0.1:3030/h" not in shown
+    assert shown.index("Chat") < shown.index("1 addresses of programs") < shown.index("Qdrant")
+    assert "ssh -N -L 3030:127.0.0.1:3030 USER@HOST" in shown
+
+
+def test_an_act_that_is_no_launch_says_what_it_did() -> None:
+    shown = run({"kind": "note", "text": "3 gone"}, {"kind": "ended", "ok": True}, act="clean")
+    assert "DONE" in shown
+    assert "3 gone" in shown
