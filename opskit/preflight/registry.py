@@ -235,7 +235,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_container_left: lambda f: check_container_left(_stack(f), _known(_engine(f).containers)),
     check_port_number: lambda f: check_port_number(f.given_ports),
     check_port_unique: lambda f: check_port_unique(_stack(f)),
-    check_port_free: lambda f: check_port_free(_stack(f), _sockets(f), _publishers(f)),
+    check_port_free: lambda f: check_port_free(_stack(f), _sockets(f), _publishers(f), f.environment.prefix),
     check_exposure: lambda f: check_exposure(_stack(f)),
     check_port_reserved: lambda f: check_port_reserved(
         _stack(f), _sockets(f), _publishers(f), f.environment.prefix, f.reserved

@@ -80,7 +80,9 @@ class Matrix:
         both = tabulate_matrix(self.columns)[names]
         differs = both[names[0]] != both[names[1]]
         both.insert(0, "", differs.map({True: "≠", False: "="}))
-        return both.style.apply(lambda row: ["background-color: #ffe9b3" if differs[row.name] else ""] * 3, axis=1)
+        return both.style.apply(
+            lambda row: ["background-color: #ffe9b3; color: #000000" if differs[row.name] else ""] * 3, axis=1
+        )
 
     def details(self, first: str, second: str) -> Table:
         """Every property of every service in which two environments differ."""

@@ -156,15 +156,17 @@ def _html_findings(findings: Iterable[Finding]) -> str:
             _badge(f.verdict.name),
             *map(_html_text, (f.check, f.subject)),
             _html_found(f),
-            *map(_html_text, (f.wanted, _remedy(f))),
         )
         for f in findings
     )
-    return _html_table(("verdict", "check", "subject", "found", "wanted", "remedy"), rows)
+    return _html_table(("verdict", "check", "subject", "found, wanted, remedy"), rows)
 
 
 def _html_found(finding: Finding) -> str:
-    found = _html_text(finding.found)
+    """One under another: a column of its own would push the remedy out of a narrow window."""
+    found = f"<div>{_html_text(finding.found)}</div><div>wanted: {_html_text(finding.wanted)}</div>"
+    if remedy := _remedy(finding):
+        found += f"<div>remedy: {_html_text(remedy)}</div>"
     if not finding.evidence:
         return found
     lines = escape("\n".join(finding.evidence))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from opskit.host.model import ListeningSocket
 
 _NUMBER, _HIGHEST = re.compile(r"[1-9]\d*"), 65535
+_ANOTHER = "containers of another Engine on this host"
 _ENGINE_PROXIES = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "com.docker.backend"})
 
 
@@ -65,21 +67,61 @@ def check_port_unique(stack: Stack) -> tuple[Finding, ...]:
 
 
 def check_port_free(
-    stack: Stack, sockets: Iterable[ListeningSocket] | Unknown, publishers: Iterable[ContainerFact]
+    stack: Stack, sockets: Iterable[ListeningSocket] | Unknown, publishers: Iterable[ContainerFact], prefix: str = ""
 ) -> tuple[Finding, ...]:
-    """Every published port is free, or held by this very service already; a foreign owner is named.
+    """Every published port is free, or held by this very service already; one owner of several is one finding.
 
     Args:
         stack: its published ports are looked at, the published side of each.
         sockets: listening sockets of the host.
         publishers: containers on the Engine; a port they publish may hold no socket (userland-proxy off).
+        prefix: what the names of the environments' projects begin with.
     """
+    unread = (_unread("port-free", "ports", sockets, "the owner of each"),) if isinstance(sockets, Unknown) else ()
+    held = () if isinstance(sockets, Unknown) else tuple(sockets)
     there = tuple(publishers)
-    if not isinstance(sockets, Unknown):
-        held = tuple(sockets)
-        return tuple(_port(port, stack, held, there) for port in stack.ports)
-    unread = _unread("port-free", "ports", sockets, "the owner of each")
-    return (*(_port(port, stack, (), there) for port in stack.ports), unread)
+    claims = [_claim(port, stack, held, there) for port in stack.ports]
+    owned: dict[str, list[Finding]] = {}
+    for number, claim in enumerate(claims):
+        owned.setdefault(claim.owner or str(number), []).append(claim.finding)
+    ends = {claim.owner: _end_all(claim, prefix) for claim in claims}
+    joined = (_join(owner, ends[owner], many) if len(many) > 1 else many[0] for owner, many in owned.items())
+    return (*joined, *unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What is said of one port.
+
+    Attributes:
+        owner: a stranger that may hold several of the ports; empty: none.
+        project: of the owner, where containers are.
+        end: what ends a process that is the owner.
+    """
+
+    finding: Finding
+    owner: str = ""
+    project: str = ""
+    end: str = ""
+
+
+def _end_all(claim: _Claim, prefix: str) -> str:
+    if not claim.project:
+        return claim.end
+    name = claim.project.removeprefix(f"{prefix}-")
+    if not prefix or name == claim.project:
+        return f"`docker compose -p {claim.project} stop`"
+    rehearsal = " --rehearse" if name.endswith("-rehearsal") else ""
+    return f"`opskit stop {name.removesuffix('-rehearsal')}{rehearsal}` (its data is kept)"
+
+
+def _join(owner: str, end: str, findings: list[Finding]) -> Finding:
+    """The findings of one owner as one: its cause is one, and so is its remedy."""
+    lines = tuple(f"{finding.subject}: {finding.found}" for finding in findings)
+    ports = ", ".join(finding.subject.split()[-1].rpartition(":")[2].partition("/")[0] for finding in findings)
+    remedy = f"{end}, or ports=auto"
+    subject = f"{len(findings)} ports"
+    return Finding("port-free", Verdict.FAIL, subject, f"{ports}: held by {owner}", "free", remedy, evidence=lines)
 
 
 def check_port_reserved(
@@ -104,13 +146,17 @@ def check_port_reserved(
     ours = {held.port for c in publishers if (c.project or "").startswith(f"{prefix}-") for held in c.published}
     ours |= {port.published for port in stack.ports if port.published}
     strange = (held for held in sockets if held.port not in ours and held.protocol == "tcp")
-    taken = {held.port: held for held in strange if held.port in reserved}
-    if not taken:
+    owners: dict[str, set[int]] = {}
+    for held in strange:
+        if held.port in reserved:
+            owners.setdefault(_ANOTHER if held.name in _ENGINE_PROXIES else _owner(held), set()).add(held.port)
+    if not owners:
         return (Finding("port-reserved", Verdict.PASS, "ports of the stack", "free or ours", wanted),)
     remedy = "nothing now; an environment that publishes it will want it moved by its *_PORT variable, or ports=auto"
+    named = {owner: ", ".join(map(str, sorted(ports))) for owner, ports in owners.items()}
     return tuple(
-        Finding("port-reserved", Verdict.WARN, f"port {port}", f"held by {_owner(holder)}", wanted, remedy)
-        for port, holder in sorted(taken.items())
+        Finding("port-reserved", Verdict.WARN, f"port {named[owner]}", f"held by {owner}", wanted, remedy)
+        for owner in sorted(owners, key=lambda owner: min(owners[owner]))
     )
 
 
@@ -127,12 +173,12 @@ def busy_ports(
 ) -> tuple[Port, ...]:
     """The published ports that `check_port_free` fails."""
     sockets, there = tuple(holders), tuple(containers)
-    return tuple(port for port in stack.ports if _port(port, stack, sockets, there).verdict is Verdict.FAIL)
+    return tuple(p for p in stack.ports if _claim(p, stack, sockets, there).finding.verdict is Verdict.FAIL)
 
 
-def _port(
+def _claim(
     port: Port, stack: Stack, holders: tuple[ListeningSocket, ...], containers: tuple[ContainerFact, ...]
-) -> Finding:
+) -> _Claim:
     for container in containers:
         for held in container.published:
             if (held.port, held.protocol) == (port.published, port.protocol) and _exclude(held.ip, port.host_ip):
@@ -140,9 +186,13 @@ def _port(
     for holder in holders:
         if (holder.port, holder.protocol) == (port.published, port.protocol) and _blocks(holder.ip, port.host_ip):
             if holder.name in _ENGINE_PROXIES and _comes_and_goes(port, stack, containers):
-                return Finding("port-free", Verdict.PASS, _where(port), "already ours, between two restarts", "free")
+                return _Claim(_free(port, "already ours, between two restarts"))
             return _held_by_process(port, holder)
-    return Finding("port-free", Verdict.PASS, _where(port), "free", "free")
+    return _Claim(_free(port, "free"))
+
+
+def _free(port: Port, found: str) -> Finding:
+    return Finding("port-free", Verdict.PASS, _where(port), found, "free")
 
 
 def _comes_and_goes(port: Port, stack: Stack, containers: tuple[ContainerFact, ...]) -> bool:
@@ -153,21 +203,25 @@ def _comes_and_goes(port: Port, stack: Stack, containers: tuple[ContainerFact, .
     )
 
 
-def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> Finding:
+def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> _Claim:
     where, wanted = _where(port), f"free, or held by {port.service}"
     if container.project == stack.project and container.service == port.service:
-        return Finding("port-free", Verdict.PASS, where, "already ours", wanted)
+        return _Claim(Finding("port-free", Verdict.PASS, where, "already ours", wanted))
     if container.project == stack.project:
         found = f"held by {container.service} of this same environment"
         remedy = f"`docker rm -f {container.name}`; the launch makes it again where it still belongs to the stack"
         moves = any(service.name == container.service for service in stack.services)
-        return Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy)
+        return _Claim(Finding("port-free", Verdict.WARN if moves else Verdict.FAIL, where, found, wanted, remedy))
     owner = f"held by container {container.name}" + (f" of project {container.project}" if container.project else "")
     remedy = f"`docker stop {container.name}`, or {_move(port)} or ports=auto"
-    return Finding("port-free", Verdict.FAIL, where, owner, wanted, remedy)
+    project = container.project or ""
+    return _Claim(
+        Finding("port-free", Verdict.FAIL, where, owner, wanted, remedy), project and f"project {project}", project
+    )
 
 
-def _held_by_process(port: Port, holder: ListeningSocket) -> Finding:
+def _held_by_process(port: Port, holder: ListeningSocket) -> _Claim:
+    shared = _owner(holder) if holder.pid else ""
     if holder.pid is None:
         owner, end = (
             _owner(holder),
@@ -176,10 +230,15 @@ def _held_by_process(port: Port, holder: ListeningSocket) -> Finding:
     elif holder.name in _ENGINE_PROXIES:
         owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
         end = "stop that container with its own Engine (`docker context ls`)"
+        shared = _ANOTHER
     else:
         owner, end = _owner(holder), f"end it (`kill {holder.pid}`)"
     remedy = f"{end}, or {_move(port)} or ports=auto"
-    return Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy)
+    return _Claim(
+        Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy),
+        shared,
+        end=end.replace("that container", "them"),
+    )
 
 
 def _where(port: Port) -> str:

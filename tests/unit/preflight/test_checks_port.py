@@ -85,6 +85,35 @@ def test_a_proxy_of_our_own_container_between_two_restarts_is_not_a_stranger() -
     assert judged(REDIS, [holder("127.0.0.1", name="docker-proxy")], [another]).verdict is Verdict.FAIL
 
 
+TWO = stack(redis=[port(6379)], qdrant=[port(6333)])
+
+
+def test_one_project_that_holds_several_ports_is_one_finding_with_one_remedy() -> None:
+    own = [container("redis", "multimodal-staging-rehearsal"), container("qdrant", "multimodal-staging-rehearsal")]
+    own[1] = replace(own[1], published=(PublishedPort("0.0.0.0", 6333, "tcp"),))
+    (finding,) = check_port_free(TWO, [], own, "multimodal")
+    assert (finding.verdict, finding.subject) == (Verdict.FAIL, "2 ports")
+    assert finding.found == "6379, 6333: held by project multimodal-staging-rehearsal"
+    assert finding.remedy == "`opskit stop staging --rehearse` (its data is kept), or ports=auto"
+    assert "qdrant 127.0.0.1:6333/tcp: held by container multimodal-staging-rehearsal-qdrant-1" in finding.evidence[1]
+    theirs = [replace(one, project="blog") for one in own]
+    (finding,) = check_port_free(TWO, [], theirs, "multimodal")
+    assert finding.remedy == "`docker compose -p blog stop`, or ports=auto"
+    first, second = check_port_free(TWO, [], [own[0], theirs[1]], "multimodal")
+    assert (first.subject, second.subject) == ("redis 127.0.0.1:6379/tcp", "qdrant 127.0.0.1:6333/tcp")
+
+
+def test_proxies_of_another_engine_are_one_finding_and_processes_nobody_sees_are_several() -> None:
+    proxies = [holder("127.0.0.1", number, pid=number, name="docker-proxy") for number in (6379, 6333)]
+    (finding,) = check_port_free(TWO, proxies, [])
+    assert finding.found == "6379, 6333: held by containers of another Engine on this host"
+    assert finding.remedy == "stop them with its own Engine (`docker context ls`), or ports=auto"
+    unseen = [holder("127.0.0.1", number, pid=None, name=None) for number in (6379, 6333)]
+    assert len(check_port_free(TWO, unseen, [])) == 2
+    free = check_port_free(stack(a=[port(8080)], b=[port(8080)]), [], [])
+    assert [finding.verdict for finding in free] == [Verdict.PASS] * 2
+
+
 def test_an_orphan_of_ours_holds_a_port_for_good_and_a_service_that_moves_may_let_it_go() -> None:
     moved = stack(redis=[port(6379)], cache=[port(6380)])
     findings = {f.subject.split()[0]: f for f in check_port_free(moved, [], [container("cache", "ours")])}

@@ -92,7 +92,7 @@ def test_a_terminal_shows_colour_and_the_same_words() -> None:
 
 def test_what_somebody_accepted_names_them() -> None:
     assert "remedy: accepted by ada; use a larger host" in str(FindingsTable(REPORT))
-    assert "accepted by ada; use a larger host" in read(FindingsTable(REPORT)).words
+    assert "remedy: accepted by ada; use a larger host" in read(FindingsTable(REPORT)).words
 
 
 def test_html_of_a_container_s_name_is_text() -> None:
