@@ -39,8 +39,8 @@ stop: install ## Undo `make rehearse`: containers and networks go, data stays; t
 	@opskit engine stop
 
 .PHONY: lab
-lab: install ## Open JupyterLab on the start notebook
-	@jupyter lab --KernelManager.transport_encryption=required --LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB_ROOT)
+lab: install ## Open JupyterLab on the index of the runbook
+	@jupyter lab --KernelManager.transport_encryption=required --LabApp.default_url=/lab/tree/notebooks/index.ipynb $(LAB_ROOT)
 
 .PHONY: check
 check: install ## Lint, format, types, import contracts, notebooks stripped

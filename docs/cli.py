@@ -37,7 +37,7 @@ the same statuses, but for what `status` and `preflight` find (0: every cell ran
 
 def write() -> str:
     """The page."""
-    context = click.Context(runbook, info_name="opskit", terminal_width=100)
+    context = click.Context(runbook, info_name="opskit", terminal_width=100, **runbook.context_settings)
     parts = [_HEAD]
     for name in runbook.list_commands(context):
         command = runbook.get_command(context, name)

@@ -17,7 +17,7 @@ from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.ledger import NAME as LEDGER
 from opskit.audit.ledger import older_runs, verify
 from opskit.audit.origin import environment_of
-from opskit.audit.parameters import Parameter, check_parameters, declared_parameters, describe_parameters
+from opskit.audit.parameters import Parameter, check_parameters, declared_parameters, describe_parameters, identify
 from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
@@ -169,8 +169,8 @@ def _print_json(value: object) -> None:
 
 def _run(name: str, parameters: dict[str, Any]) -> int:
     given = os.environ.get(RUN_FOLDER)
-    environment = environment_of(name, str(parameters.get(_ENV) or "")) or "none"
-    folder = Path(given) if given else open_run_folder(AUDIT, environment=environment, act=name)
+    act, env = identify(read_notebook(name), parameters)
+    folder = Path(given) if given else open_run_folder(AUDIT, environment=environment_of(act, env) or "none", act=act)
     console = Console(lambda seen: read_journal(folder, skip=seen))
     ended = threading.Event()
     watcher = threading.Thread(target=console.follow, args=(ended,))

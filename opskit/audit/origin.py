@@ -29,7 +29,9 @@ _NOBODY = 2**32 - 1
 """What /proc/self/loginuid says where nobody logged in."""
 
 
-def begin_record(act: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def begin_record(
+    act: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, notebook: str
+) -> dict[str, Any]:
     """Who runs what, where, when, of which files and with which versions.
 
     `who` is the user this process runs as; `claimed` is whom sudo's variable names, which anyone can set, and
@@ -37,9 +39,10 @@ def begin_record(act: str, parameters: Mapping[str, Any], defaults: Mapping[str,
     """
     packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
     now = time.time()
+    effective = {**defaults, **parameters}
     return {
         "act": act,
-        "environment": environment_of(act, str(parameters.get("env") or "")),
+        "environment": environment_of(act, str(effective.get("env") or "")),
         "rehearsal": read_level(parameters.get("rehearse", "no")) != "no",
         "who": login(),
         "claimed": os.environ.get("SUDO_USER"),
@@ -48,11 +51,11 @@ def begin_record(act: str, parameters: Mapping[str, Any], defaults: Mapping[str,
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "boot_id": read_boot_id(),
-        "files": _files(act),
+        "files": _files(notebook),
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "started": round(now, 3),
         "parameters": dict(parameters),
-        "effective": {**defaults, **parameters},
+        "effective": effective,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
 
@@ -71,13 +74,13 @@ def environment_of(act: str, word: str) -> str | None:
     return chosen.act_on or chosen.name
 
 
-def _files(act: str) -> dict[str, str | None]:
+def _files(name: str) -> dict[str, str | None]:
     """The revision and what was changed since, and hashes of what a launch is made from."""
     git = ("git", "-C", str(ROOT))
     revision = process.run((*git, "rev-parse", "HEAD"), timeout_s=_GIT_S)
     changed = process.run((*git, "status", "--porcelain", "--untracked-files=no"), timeout_s=_GIT_S)
     folders = {name: sorted(path for path in (ROOT / name).rglob("*") if path.is_file()) for name in _MADE_FROM}
-    notebook = ROOT / "notebooks" / f"{act}.ipynb"
+    notebook = ROOT / "notebooks" / f"{name}.ipynb"
     return {
         "revision": revision.stdout.strip() if revision.rc == 0 else None,
         "changed": (changed.stdout.strip() or "nothing") if changed.rc == 0 else None,

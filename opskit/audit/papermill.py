@@ -29,7 +29,7 @@ from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
 from opskit.audit.literal import TO_RECORD, complete, is_papermill, open_standard_streams
 from opskit.audit.origin import begin_record, environment_of
-from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters
+from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters, identify
 from opskit.audit.shipped import check_shipped
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import OpskitError, UsageError
@@ -106,14 +106,14 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, output_path: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
         """Run it; for opskit's own notebooks a failure is a RunFailedError, whose message is the answer."""
-        act = nb.metadata.get("opskit", {}).get("act")
-        if act is None:
+        if "opskit" not in nb.metadata:
             return super().execute_notebook(nb, kernel_name, output_path=output_path, **kwargs)
         parameters = dict(nb.metadata.papermill.get("parameters") or {})
-        folder = _folder(act, parameters)
+        act, env = identify(nb, parameters)
+        folder = _folder(act, env)
         if output_path == TO_RECORD:
             output_path = nb.metadata.papermill["output_path"] = str(folder / f"{act}.ipynb")
-        return cls._record(nb, kernel_name, output_path, folder, act, parameters, kwargs)
+        return cls._record(nb, kernel_name, output_path, folder, (act, env), parameters, kwargs)
 
     @classmethod
     def _record(  # noqa: PLR0917
@@ -122,10 +122,11 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         kernel_name: str,
         output_path: str | None,
         folder: Path,
-        act: str,
+        identity: tuple[str, str],
         parameters: dict[str, Any],
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401
+        act, env = identity
         own = ("progress_bar", "log_output", "autosave_cell_every")
         manager = RecordingManager(
             nb,
@@ -136,7 +137,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         )
         close_dead(AUDIT)
         defaults = {parameter.name: parameter.default for parameter in describe_parameters(nb)}
-        start = begin_record(act, parameters, defaults)
+        start = begin_record(act, parameters, {**defaults, "env": env} if env else defaults, notebook=_name(nb))
         write_record(folder, start, ended_by=STILL_RUNNING)
         seal(folder, "begin")
         error: BaseException | None = None
@@ -144,7 +145,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         with _variable(RUN_FOLDER, str(folder)), _interrupts(manager):
             try:
                 manager.stop_if_interrupted()
-                _refuse(nb, kernel_name, act, parameters)
+                _refuse(nb, kernel_name, _name(nb), parameters)
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
                 rest.setdefault("config", _ENCRYPTED)
                 rest.setdefault("extra_arguments", _QUIET)
@@ -181,24 +182,29 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         return manager.nb
 
 
-def _refuse(nb: Any, kernel_name: str, act: str, parameters: dict[str, Any]) -> None:  # noqa: ANN401
+def _name(nb: Any) -> str:  # noqa: ANN401
+    """Where the notebook lies below notebooks/, without its ending."""
+    return str(nb.metadata.opskit.get("name", nb.metadata.opskit["act"]))
+
+
+def _refuse(nb: Any, kernel_name: str, name: str, parameters: dict[str, Any]) -> None:  # noqa: ANN401
     """Refuse what cannot be meant before a kernel is there."""
-    check_parameters(declared_parameters(nb), parameters, notebook=f"notebooks/{act}.ipynb")
-    check_shipped(nb, act, NOTEBOOKS)
+    check_parameters(declared_parameters(nb), parameters, notebook=f"notebooks/{name}.ipynb")
+    check_shipped(nb, name, NOTEBOOKS)
     kernels = sorted(KernelSpecManager().find_kernel_specs())
     if kernel_name not in kernels:
         there = ", ".join(kernels) or "none"
         raise UsageError(
-            f"notebooks/{act}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
+            f"notebooks/{name}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
             "the notebook's own. Nothing was started."
         )
 
 
-def _folder(act: str, parameters: dict[str, Any]) -> Path:
+def _folder(act: str, env: str) -> Path:
     given = os.environ.get(RUN_FOLDER)
     if given:
         return Path(given)
-    return open_run_folder(AUDIT, environment=environment_of(act, str(parameters.get("env") or "")) or "none", act=act)
+    return open_run_folder(AUDIT, environment=environment_of(act, env) or "none", act=act)
 
 
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401

@@ -46,6 +46,13 @@ def describe_parameters(notebook: Mapping[str, Any]) -> tuple[Parameter, ...]:
     return ()
 
 
+def identify(notebook: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """The act and the environment's word of a run; an environment's own notebook is a start of that environment."""
+    own = notebook["metadata"]["opskit"]
+    defaults = {parameter.name: parameter.default for parameter in describe_parameters(notebook)}
+    return str(own["act"]), str(own.get("env") or {**defaults, **parameters}.get("env") or "")
+
+
 def _default(node: ast.expr | None) -> object:
     """A default's value; its text where only Python could tell."""
     if node is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from opskit import process
 from opskit.errors import EngineUnavailableError
 
 _APT = Path("/etc/apt")
+_HELD = "Could not get lock"
+_TRIES, _PAUSE_S = 120, 5.0
 _ONE_LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?\S+\s+(\S+)\s")
 
 
@@ -44,9 +47,14 @@ def install_packages(packages: Iterable[str], say: Callable[[str], None]) -> Non
         )
     say(f"installing {names}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    process.run(("apt-get", "update", "-qq"), timeout_s=300, env=quiet)  # what matters is whether the install works
-    words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names.split())
-    done = process.run(words, timeout_s=900, env=quiet)
+    for _ in range(_TRIES):  # what matters is whether the install works, but another apt may be at the lists
+        if _HELD not in process.run(("apt-get", "update", "-qq"), timeout_s=300, env=quiet).stderr:
+            break
+        say("waiting for another apt-get")
+        time.sleep(_PAUSE_S)
+    waits = ("-o", f"DPkg::Lock::Timeout={_TRIES * _PAUSE_S:.0f}")  # a fresh cloud machine upgrades itself at first
+    words = ("apt-get", *waits, "install", "-y", "-qq", "--no-install-recommends", *names.split())
+    done = process.run(words, timeout_s=1500, env=quiet)
     if done.rc != 0:
         last = "\n  ".join(done.stderr.splitlines()[-6:])
         raise EngineUnavailableError(

@@ -89,6 +89,16 @@ class Matrix:
         one, two = (find_environment(self.environments, name).name for name in (first, second))
         return _shown(f"{one} and {two}", tabulate_difference(self.columns[one], self.columns[two]))
 
+    def distinguish(self, env: str) -> Table:
+        """In what one environment differs from most others: its value of each such dimension, and who shares it."""
+        name = find_environment(self.environments, env).name
+        rows = []
+        for dimension, row in tabulate_matrix(self.columns).iterrows():
+            same = [other for other, value in row.items() if value == row[name] and other != name]
+            if len(same) < len(row) // 2:
+                rows.append((str(dimension), str(row[name]), ", ".join(map(str, same)) or "no other"))
+        return Table(f"What {name} has that most others have not", ("dimension", name, "the same in"), rows)
+
     def lint(self) -> Table:
         """What lint says of the files: every fault once, with the environments it is in; an accepted one says why."""
         faults: dict[LintFault, list[str]] = {}

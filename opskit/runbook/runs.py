@@ -10,7 +10,9 @@ from typing import Any
 
 from opskit.audit.compare import differences, flatten
 from opskit.audit.history import read_records
+from opskit.environments import find_environment, read_environments
 from opskit.errors import UsageError
+from opskit.paths import ENVIRONMENTS
 from opskit.show.tables import Table
 
 _ALL = 100_000
@@ -48,6 +50,15 @@ class Runs:
         shown = [tuple(str(row[column]) for column in columns) for row in rows]
         return Table(f"{len(rows)} runs, the newest first", columns, shown), rows
 
+    def table(self, most: int, *, env: str = "", act: str = "", failed: bool = False) -> Table:
+        """A row for each run.
+
+        Raises:
+            UsageError: no such environment.
+        """
+        name = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
+        return self.listed(most, env=name, act=act, failed=failed)[0]
+
     def read(self, name: str) -> tuple[Path, dict[str, Any]]:
         """The run whose folder's name begins so.
 
@@ -69,6 +80,19 @@ class Runs:
         rows += [(key, _short(value)) for key, value in flatten(record, {}).items()]
         rows += [("files", ", ".join(sorted(path.name for path in folder.iterdir())))]
         return Table(str(folder), ("what", "found"), rows, bool(record.get("rehearsal")))
+
+    def opened(self, name: str = "") -> Table:
+        """One run, where one is named; see `shown`."""
+        return self.shown(name) if name else Table("No run was named", ("",), ())
+
+    def since(self, new: str = "", old: str = "") -> Table:
+        """As `compared`; the reason in words where none was named and there are no two."""
+        try:
+            return self.compared(new, old)
+        except UsageError as error:
+            if new or old:
+                raise
+            return Table("Nothing to compare", ("why",), [(str(error),)])
 
     def compared(self, new: str = "", old: str = "") -> Table:
         """What changed between two runs.

@@ -19,9 +19,12 @@ REHEARSE = ("-p", "rehearse", "true")
 
 
 def start(checkout: Checkout, env: str, *words: str, **more: str) -> list[str]:
-    """Start an environment; its http addresses."""
-    done = checkout.run("start", "-p", "env", env, *words, *REHEARSE, **more)
+    """Start an environment by its own notebook; its http addresses."""
+    done = checkout.run(f"environments/{env}", *words, *REHEARSE, **more)
     assert done.returncode == 0, done.stdout + done.stderr
+    folder, record = checkout.last()
+    assert (record["act"], record["environment"], record["effective"]["env"]) == ("start", env, env)
+    assert (folder / "start.ipynb").exists()
     rows = [row for event in checkout.events() if event["kind"] == "endpoints" for row in event["rows"]]
     for row in rows:
         assert row["answer"] is None or row["answer"].startswith(("200", "401")), row

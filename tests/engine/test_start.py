@@ -341,12 +341,32 @@ def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subproce
     assert "there are litellm, minio" in unknown.stderr
 
 
-def test_the_status_notebook_passes_nbval(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+LOOKING = (
+    "index runs status logs preflight gpu matrix secrets clean first_run smoke restart start environments/development"
+)
+
+
+def test_every_notebook_passes_nbval_beside_a_running_environment(
+    checkout: Checkout, first: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
     assert first.returncode == 0
-    words = ["-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "60"]
-    command = [sys.executable, "-m", "pytest", *words, str(checkout.root / "notebooks/status.ipynb")]
-    done = subprocess.run(command, env=checkout.environ, cwd=checkout.root, capture_output=True, text=True, check=False)
+    there = {name: box.id for name, box in checkout.containers().items()}
+    given = {"env": "dev", "service": "redis", "services": "redis", "rehearse": "yes"}
+    paths = []
+    for name in LOOKING.split():
+        notebook = json.loads((checkout.root / f"notebooks/{name}.ipynb").read_text())
+        (cell,) = (c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", ()))
+        names = [line.partition(":")[0] for line in cell["source"]]
+        lines = zip(names, cell["source"], strict=True)
+        cell["source"] = [f'{word} = "{given[word]}"\n' if word in given else line for word, line in lines]
+        paths.append(tmp_path / f"{name.replace('/', '-')}.ipynb")
+        paths[-1].write_text(json.dumps(notebook))
+    words = ["-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120"]
+    command = [sys.executable, "-m", "pytest", *words, *map(str, paths)]
+    recorded = {**checkout.environ, "OPSKIT_RUN_FOLDER": str(tmp_path)}  # what acts does so in a recorded run alone
+    done = subprocess.run(command, env=recorded, cwd=checkout.root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+    assert {name: box.id for name, box in checkout.containers().items()} == there
 
 
 def test_a_program_that_keeps_no_record_takes_nothing_down(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from opskit.audit.parameters import declared_parameters
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.While, ast.For)
 NO_CALLS = {"sleep", "system", "Popen", "input"}
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix())
 def notebook(request: pytest.FixtureRequest) -> Any:
     return nbformat.read(request.param, as_version=4)  # type: ignore[no-untyped-call]
 
@@ -37,9 +39,20 @@ def test_it_opens_with_purpose_changes_and_time(notebook: Any) -> None:
         assert word in first["source"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix())
 def test_it_says_which_act_it_is(path: Path) -> None:
-    assert nbformat.read(path, as_version=4)["metadata"]["opskit"]["act"] == path.stem  # type: ignore[no-untyped-call]
+    own = nbformat.read(path, as_version=4)["metadata"]["opskit"]  # type: ignore[no-untyped-call]
+    if path.parent.name == "environments":
+        assert own == {"act": "start", "env": path.stem, "name": f"environments/{path.stem}"}
+    else:
+        assert own == {"act": path.stem}
+
+
+def test_every_environment_has_its_notebook_as_its_script_writes_it() -> None:
+    wrote = runpy.run_path(str(ROOT / "docs/environments.py"))["write"]()
+    folder = ROOT / "notebooks/environments"
+    assert {path.stem: path.read_text() for path in folder.glob("*.ipynb")} == wrote, "run docs/environments.py"
+    assert wrote.keys() >= {"development", "staging", "production", "testing", "performance", "monitoring", "optimized"}
 
 
 def test_its_parameters_are_typed_and_explained(notebook: Any) -> None:
@@ -57,7 +70,8 @@ def test_cells_are_few_short_and_plain(notebook: Any) -> None:
     cells = code(notebook)
     assert len(cells) <= 12
     for source in cells:
-        assert len(source.splitlines()) <= (12 if source.startswith("env: str") else 10), "parameters have a line each"
+        parameters = source.startswith(("env: str", "gpu: str"))
+        assert len(source.splitlines()) <= (12 if parameters else 10), "parameters have a line each"
         assert not source.lstrip().startswith(("!", "%"))
         for node in ast.walk(ast.parse(source)):
             assert not isinstance(node, FORBIDDEN), ast.dump(node)

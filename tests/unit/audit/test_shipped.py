@@ -20,8 +20,10 @@ def start() -> Any:
 
 
 def test_the_hashes_are_those_of_the_notebooks(tmp_path: Path) -> None:
-    for path in NOTEBOOKS.glob("*.ipynb"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for path in NOTEBOOKS.rglob("*.ipynb"):
+        copy = tmp_path / path.relative_to(NOTEBOOKS)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
     write_shipped(tmp_path)
     assert (tmp_path / NAME).read_text() == (NOTEBOOKS / NAME).read_text(), "run `make notebooks`"
 
