@@ -8,6 +8,7 @@ BIN := .venv/bin
 ENV ?= development
 REHEARSE ?= yes
 STAMP := .venv/.installed
+DEV := .venv/.developer
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Compose comes from the virtual environment where the machine has none; every child finds it on PATH.
@@ -17,17 +18,27 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
+# $(1): the locked packages.
+define packages
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opskit needs Python 3.11 or newer; set PYTHON=")'
+@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
+@echo "installing $(1) into .venv"
+@$(BIN)/pip install -qq --require-hashes --requirement $(1)
+@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
 $(STAMP): requirements.lock pyproject.toml configs/jupyter_server_config.json
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opskit needs Python 3.11 or newer; set PYTHON=")'
-	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing the locked packages into .venv"
-	@$(BIN)/pip install -qq --require-hashes --requirement requirements.lock
-	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
-	@install -D -m 644 configs/jupyter_server_config.json .venv/etc/jupyter/jupyter_server_config.json  # pip copies no data where a package is editable
-	@touch $@
+	$(call packages,requirements.lock)
+
+$(DEV): requirements-dev.lock $(STAMP)
+	$(call packages,requirements-dev.lock)
 
 .PHONY: install
-install: $(STAMP) ## Create .venv with the locked packages, and nothing else
+install: $(STAMP) ## Create .venv with the locked packages that an operator needs, and nothing else
+
+.PHONY: dev
+dev: $(DEV) ## The same with what checks and tests need
 
 .PHONY: rehearse
 rehearse: install ## Launch ENV (development) here, with no GPU and no registry; REHEARSE=full runs all real programs there are
@@ -43,7 +54,7 @@ lab: install ## Open JupyterLab on the index of the runbook
 	@jupyter lab --KernelManager.transport_encryption=required --LabApp.default_url=/lab/tree/notebooks/index.ipynb $(LAB_ROOT)
 
 .PHONY: check
-check: install ## Lint, format, types, import contracts, notebooks stripped
+check: dev ## Lint, format, types, import contracts, notebooks stripped
 	@ruff check .
 	@ruff format --check --quiet . || { echo "run: ruff format ." >&2; exit 1; }
 	@mypy
@@ -51,30 +62,30 @@ check: install ## Lint, format, types, import contracts, notebooks stripped
 	@nbstripout --keep-id --verify $$(git ls-files 'notebooks/*.ipynb')
 
 .PHONY: test
-test: install ## All tests, on a real Docker Engine: the one that answers, else a private one
+test: dev ## All tests, on a real Docker Engine: the one that answers, else a private one
 	@pytest
 
 SUITE ?= trixie
 NEWER := tests/engine/test_launch.py tests/engine/test_plan.py tests/engine/test_cleanup.py tests/engine/test_start.py
 .PHONY: newer
-newer: install ## Launches, changes, cleanup and an environment on the Engine of SUITE (trixie: 26.1; sid: 28.5)
+newer: dev ## Launches, changes, cleanup and an environment on the Engine of SUITE (trixie: 26.1; sid: 28.5)
 	@tests/newer_engine.sh $(SUITE) pytest $(NEWER)
 
 .PHONY: bench
-bench: install ## Medians beside Compose and Docker, in one run: nothing else may run on the machine
+bench: dev ## Medians beside Compose and Docker, in one run: nothing else may run on the machine
 	@$(BIN)/python tests/bench/bench.py
 	@$(BIN)/python tests/bench/launches.py
 
 .PHONY: real
-real: install ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
+real: dev ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
 	@OPSKIT_REQUIRE_ENGINE=1 OPSKIT_REAL_REPORT=docs/real.md pytest tests/real -m "heavy or not heavy"
 
 .PHONY: faults
-faults: install ## Launch 137 faults and changes, and print Compose's verdict beside opskit's (half an hour)
+faults: dev ## Launch 137 faults and changes, and print Compose's verdict beside opskit's (half an hour)
 	@PYTHONPATH=. $(BIN)/python tests/faults/run.py
 
 .PHONY: pictures
-pictures: install ## Draw docs/pictures from recorded machines
+pictures: dev ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py
 
 .PHONY: notebooks
@@ -82,6 +93,9 @@ notebooks: install ## Keep an edit of notebooks/ that is meant: their hashes, by
 	@$(BIN)/python -m opskit.audit.shipped
 
 .PHONY: lock
-lock: install ## Resolve the locked packages again
-	@uv pip compile pyproject.toml --extra dev --extra rehearsal --generate-hashes --universal \
-	  --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+lock: dev ## Resolve the locked packages again
+	@uv pip compile pyproject.toml --extra rehearsal --extra checkout $(LOCK) -o requirements.lock
+	@uv pip compile pyproject.toml --extra rehearsal --extra checkout --extra dev --constraint requirements.lock \
+	  $(LOCK) -o requirements-dev.lock
+
+LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet

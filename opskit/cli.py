@@ -68,6 +68,7 @@ class Runbook(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; a name that is none is told the nearest."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            read_environments(ENVIRONMENTS)  # says so where there is no project, whose notebooks are the commands
             known = self.list_commands(ctx)
             raise UsageError(f"opskit {args[0]}: no such command.{did_you_mean(args[0], known)} Wanted one of: "
                              f"{', '.join(known)}.")  # fmt: skip
@@ -213,6 +214,17 @@ def plan(as_json: bool, **given: Any) -> int:  # noqa: ANN401  as click reads th
     else:
         click.echo(str(start.plan_table()))
     return CHANGES_PENDING if changes(start.steps) else 0
+
+
+@runbook.command(help="Put the project's files into FOLDER: compose/, configs/, sql/ and notebooks/.")
+@click.argument("folder", type=click.Path(path_type=Path))
+def init(folder: Path) -> int:
+    """Make a project."""
+    from opskit.init import init_project  # noqa: PLC0415  only here
+
+    place = init_project(folder)
+    click.echo(f"The project is in {place}. Next: `cd {place} && opskit start development --rehearse`")
+    return 0
 
 
 @runbook.command(help="The rehearsal's own Docker Engine: start or stop it.")

@@ -85,6 +85,11 @@ def read_environments(path: Path) -> Mapping[str, Environment]:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: not found; wanted a project of opskit here or in a folder above. Remedy: go to one, or make one: "
+            "`opskit init FOLDER`."
+        ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     entries = data.get("environments") if isinstance(data, dict) else None

@@ -6,14 +6,27 @@ import os
 import pwd
 from pathlib import Path
 
-ROOT = Path(os.environ.get("OPSKIT_ROOT") or Path(__file__).resolve().parent.parent)
-"""The checkout: compose/, configs/, notebooks/ and the env files are in it."""
+_MARK = Path("configs/environments.yaml")
+"""What makes a folder the project's."""
+
+
+def _find_root() -> Path:
+    """OPSKIT_ROOT, else the checkout this package lies in, else the project around the working directory, or there."""
+    if given := os.environ.get("OPSKIT_ROOT"):
+        return Path(given)
+    here = Path.cwd()
+    around = (Path(__file__).resolve().parent.parent, here, *here.parents)
+    return next((folder for folder in around if (folder / _MARK).is_file()), here)
+
+
+ROOT = _find_root()
+"""The project: compose/, configs/, notebooks/ and the env files are in it."""
 
 COMPOSE = ROOT / "compose"
 ENVIRONMENTS = ROOT / "configs" / "environments.yaml"
 NOTEBOOKS = ROOT / "notebooks"
-AUDIT = ROOT / "audit"
-STATE = ROOT / ".opskit"
+AUDIT = Path(os.environ.get("OPSKIT_AUDIT") or ROOT / "audit")
+STATE = Path(os.environ.get("OPSKIT_STATE") or ROOT / ".opskit")
 """What opskit keeps and may lose: the rehearsal's engine and images, its overlay."""
 
 

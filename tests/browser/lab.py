@@ -105,6 +105,15 @@ def run_notebook(opened: Page, lab: str, notebook: str) -> None:
     opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
 
 
+def run_cell(page: Page, place: int) -> None:
+    """Run one cell again, counted from 0."""
+    page.evaluate(
+        "place => { const app = window.jupyterapp; app.shell.currentWidget.content.activeCellIndex = place;"
+        " app.commands.execute('notebook:run-cell'); return 1 }",
+        place,
+    )
+
+
 def button(page: Page, name: str) -> Locator:
     return page.locator(".jp-Cell-outputArea").get_by_role("button", name=name, exact=True)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from opskit.compose.source import read_service_names
 from opskit.paths import COMPOSE
-from tests.browser.lab import button, choose, open_notebook, picture, run_notebook, serve_lab
+from tests.browser.lab import button, choose, open_notebook, picture, run_cell, run_notebook, serve_lab
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -38,7 +38,7 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
     expect(button(page, "Launch")).to_be_disabled()
     picture(page, "idle")
     choose(page, rehearse="yes")
-    expect(shown.get_by_text("Plan for multimodal-development-rehearsal").first).to_be_visible()
+    expect(shown.get_by_text(f"Plan for {checkout.project}").first).to_be_visible()
     picture(page, "looked")
     button(page, "Launch").click()
     expect(shown.get_by_text("Running").first).to_be_visible()
@@ -65,13 +65,15 @@ def test_the_panel_launches_watches_and_stops(page: Page, checkout: Checkout) ->
 
 def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: str, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
-    choose(page, rehearse="yes")
-    button(page, "Launch").click()
-    expect(shown.get_by_text("services ready")).to_be_visible(timeout=120_000)
     assert page.context.browser is not None
     second = page.context.browser.new_page()
     run_notebook(second, lab, "start.ipynb")
     there = second.locator(".jp-Cell-outputArea")
+    expect(second.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
+    choose(page, rehearse="yes")
+    button(page, "Launch").click()
+    expect(shown.get_by_text("0 of 11 services ready")).to_be_visible(timeout=120_000)
+    run_cell(second, 3)  # the panel's, as after a page was loaded again
     expect(there.get_by_text("services ready")).to_be_visible(timeout=60_000)
     expect(button(second, "Launch")).to_be_disabled()
     picture(second, "second-tab")
