@@ -32,6 +32,13 @@ STATUSES = """\b
 Exit status: 0 done, 1 failed, 2 usage, 3 preflight forbids a start, 4 a service is not ready,
 5 another launch holds the environment, 10 a start would change something, 130 interrupted."""
 _ENV = "env"
+_PLACES: dict[str, dict[str, Any]] = {
+    _ENV: {"required": False},
+    "service": {"required": False, "metavar": "[SERVICE]"},
+    "services": {"nargs": -1, "metavar": "SERVICE..."},
+}
+"""Parameters that are given by their place."""
+_FOLLOW = click.Option(["-f", "--follow"], is_flag=True, help="Go on with what comes, until Ctrl-C.")
 
 
 def run_command(arguments: list[str] | None = None) -> int:
@@ -99,12 +106,10 @@ def _make_command(name: str) -> click.Command:
     notebook = read_notebook(name)
     title = "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
     declared = describe_parameters(notebook)
-    options = [_option(parameter) for parameter in declared if parameter.name not in {_ENV, "services"}]
-    places: list[click.Parameter] = []
-    if any(parameter.name == _ENV for parameter in declared):
-        places.append(click.Argument([_ENV], required=False))
-    if any(parameter.name == "services" for parameter in declared):
-        places.append(click.Argument(["services"], nargs=-1, metavar="SERVICE..."))
+    options = [_option(parameter) for parameter in declared if parameter.name not in _PLACES]
+    names = {parameter.name for parameter in declared}
+    places: list[click.Parameter] = [click.Argument([n], **more) for n, more in _PLACES.items() if n in names]
+    places += [_FOLLOW] if name == "logs" else []
 
     def act(**given: Any) -> int:  # noqa: ANN401  as click reads them
         return _act(name, given)
@@ -138,11 +143,16 @@ def _words(given: dict[str, Any]) -> dict[str, str]:
 def _act(name: str, given: dict[str, Any]) -> int:
     from opskit.runbook.look import Look, changes_something  # noqa: PLC0415  half a second
 
-    as_json = given.pop("as_json")
+    as_json, follow = given.pop("as_json"), given.pop("follow", False)
     parameters = read_parameters(name, _words(given))
     if changes_something(name, parameters):
         return _run(name, parameters)
     _check(name, parameters)
+    if follow:
+        from opskit.runbook.logs import Logs  # noqa: PLC0415  only here
+
+        Logs(**parameters).follow(click.echo)
+        return 0
     look = Look(name, parameters)
     if as_json:
         _print_json([table.plain() for table in look.tables()])

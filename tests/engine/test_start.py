@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -336,9 +338,32 @@ def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subproce
     done = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgres", "-p", "rehearse", "true")
     assert done.returncode == 0, done.stderr
     assert "ready to accept connections" in (checkout.last()[0] / "logs.ipynb").read_text()
+    found = checkout.opskit(
+        "logs", "dev", "postgres", "--rehearse", "--since", "1h", "--grep", "ready to accept", "--json"
+    )
+    (table,) = json.loads(found.stdout)
+    assert table["rows"]
+    assert all("ready to accept" in row["line"] for row in table["rows"])
+    none = checkout.opskit("logs", "dev", "postgres", "--rehearse", "--since", "2999-01-01", "--json")
+    assert json.loads(none.stdout)[0]["rows"] == []
     unknown = checkout.run("logs", "-p", "env", "dev", "-p", "service", "postgrse", "-p", "rehearse", "true")
     assert unknown.returncode != 0
     assert "there are litellm, minio" in unknown.stderr
+
+
+def test_logs_are_followed_until_it_is_interrupted(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0
+    command = [sys.executable, "-m", "opskit", "logs", "dev", "-f", "--lines", "0", "--grep", "followed", "--rehearse"]
+    with subprocess.Popen(
+        command, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, text=True
+    ) as follower:
+        assert follower.stdout is not None
+        time.sleep(3)
+        box = checkout.containers()["redis"]
+        box.exec_run(["sh", "-c", "echo followed > /proc/1/fd/1"], user="0")
+        assert re.search(r"redis-1\s+followed", follower.stdout.readline())
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(10) == 130
 
 
 LOOKING = (
