@@ -17,11 +17,12 @@ from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
 from opskit.audit.ledger import NAME as LEDGER
 from opskit.audit.ledger import older_runs, verify
 from opskit.audit.origin import environment_of
-from opskit.audit.parameters import Parameter, check_parameters, declared_parameters, describe_parameters, identify
+from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters, identify
 from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError, did_you_mean
+from opskit.options import make_options, read_words
 from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS
 from opskit.plain import plain_text
 from opskit.show.console import Console
@@ -32,13 +33,6 @@ STATUSES = """\b
 Exit status: 0 done, 1 failed, 2 usage, 3 preflight forbids a start, 4 a service is not ready,
 5 another launch holds the environment, 10 a start would change something, 130 interrupted."""
 _ENV = "env"
-_PLACES: dict[str, dict[str, Any]] = {
-    _ENV: {"required": False},
-    "service": {"required": False, "metavar": "[SERVICE]"},
-    "services": {"nargs": -1, "metavar": "SERVICE..."},
-}
-"""Parameters that are given by their place."""
-_FOLLOW = click.Option(["-f", "--follow"], is_flag=True, help="Go on with what comes, until Ctrl-C.")
 
 
 def run_command(arguments: list[str] | None = None) -> int:
@@ -105,49 +99,29 @@ def _make_command(name: str) -> click.Command:
     """The command of a notebook: its environment and services by position, the rest by options."""
     notebook = read_notebook(name)
     title = "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
-    declared = describe_parameters(notebook)
-    options = [_option(parameter) for parameter in declared if parameter.name not in _PLACES]
-    names = {parameter.name for parameter in declared}
-    places: list[click.Parameter] = [click.Argument([n], **more) for n, more in _PLACES.items() if n in names]
-    places += [_FOLLOW] if name == "logs" else []
 
     def act(**given: Any) -> int:  # noqa: ANN401  as click reads them
         return _act(name, given)
 
-    return click.Command(_command_of(name), params=[*places, *options, *_common()], callback=act, help=title)
-
-
-def _common() -> list[click.Parameter]:
-    by_name = click.Option(["-p", "parameters"], nargs=2, multiple=True, metavar="NAME VALUE",
-                           help="A parameter by its name in the notebook.")  # fmt: skip
-    as_json = click.Option(["--json", "as_json"], is_flag=True, help="The tables as JSON; of what only looks.")
-    return [by_name, as_json]
-
-
-def _option(parameter: Parameter) -> click.Option:
-    word = "--" + parameter.name.replace("_", "-")
-    told = f"{parameter.told}  [default: {parameter.default or 'none'}]"
-    if parameter.kind == "bool":
-        return click.Option([f"{word}/--no-{word[2:]}", parameter.name], default=None, help=told)
-    more: dict[str, Any] = {"is_flag": False, "flag_value": "yes"} if parameter.name == "rehearse" else {}
-    return click.Option([word, parameter.name], metavar=parameter.kind.upper(), default=None, help=told, **more)
-
-
-def _words(given: dict[str, Any]) -> dict[str, str]:
-    """What was given on the command line, by the notebook's names."""
-    words = {name: value for name, value in given.items() if value not in {None, ()} and name != "parameters"}
-    words = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in words.items()}
-    return {**words, **dict(given["parameters"])}
+    options = make_options(name, describe_parameters(notebook))
+    return click.Command(_command_of(name), params=options, callback=act, help=title)
 
 
 def _act(name: str, given: dict[str, Any]) -> int:
-    from opskit.runbook.look import Look, changes_something  # noqa: PLC0415  half a second
+    from opskit.runbook.look import changes_something  # noqa: PLC0415  half a second
 
     as_json, follow = given.pop("as_json"), given.pop("follow", False)
-    parameters = read_parameters(name, _words(given))
+    parameters = read_parameters(name, read_words(given))
     if changes_something(name, parameters):
         return _run(name, parameters)
     _check(name, parameters)
+    with let_in():  # there is no record to write an interrupt into
+        return _look(name, parameters, as_json=as_json, follow=follow)
+
+
+def _look(name: str, parameters: dict[str, Any], *, as_json: bool, follow: bool) -> int:
+    from opskit.runbook.look import Look  # noqa: PLC0415  half a second
+
     if follow:
         from opskit.runbook.logs import Logs  # noqa: PLC0415  only here
 
@@ -216,7 +190,7 @@ def plan(as_json: bool, **given: Any) -> int:  # noqa: ANN401  as click reads th
     """Show a plan."""
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
-    words = read_parameters("start", _words(given))
+    words = read_parameters("start", read_words(given))
     _check("start", words)
     start = Start(**{name: value for name, value in words.items() if name != "measure"})
     if as_json:

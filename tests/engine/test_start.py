@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -353,17 +355,19 @@ def test_the_logs_are_shown_without_a_secret(checkout: Checkout, first: subproce
 
 def test_logs_are_followed_until_it_is_interrupted(checkout: Checkout, first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0
-    command = [sys.executable, "-m", "opskit", "logs", "dev", "-f", "--lines", "0", "--grep", "followed", "--rehearse"]
-    with subprocess.Popen(
-        command, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, text=True
-    ) as follower:
-        assert follower.stdout is not None
-        time.sleep(3)
-        box = checkout.containers()["redis"]
-        box.exec_run(["sh", "-c", "echo followed > /proc/1/fd/1"], user="0")
-        assert re.search(r"redis-1\s+followed", follower.stdout.readline())
-        follower.send_signal(signal.SIGINT)
-        assert follower.wait(10) == 130
+    words = ["logs", "dev", "nginx", "-f", "--lines", "0", "--grep", "/followed", "--rehearse"]
+    command = [sys.executable, "-m", "opskit", *words]
+    with subprocess.Popen(command, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, text=True) as told:
+        late = threading.Timer(60, told.kill)
+        late.start()
+        assert told.stdout is not None
+        time.sleep(3)  # until it follows; nothing says so
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{checkout.environ['NGINX_PORT']}/followed", timeout=10).close()
+        assert re.search(r"nginx-1 .*GET /followed", told.stdout.readline())
+        told.send_signal(signal.SIGINT)
+        assert told.wait(10) == 130
+        late.cancel()
 
 
 LOOKING = (
