@@ -66,4 +66,4 @@ class Restart(OnStack):
             )
         outcome = outcome.redacted(self.target.redact())
         keep_outcome(self.journal, outcome)
-        return outcome_table(outcome, "restarted", rehearsal=self.rehearse)
+        return outcome_table(outcome, "restarted", self.environment.name, rehearsal=self.rehearse)

@@ -225,7 +225,7 @@ class Start(Operation):
         )
         if outcome.ok:
             self.keep_volumes(client)
-        return outcome_table(outcome, "is ready", rehearsal=self.rehearse)
+        return outcome_table(outcome, "is ready", self.environment.name, rehearsal=self.rehearse)
 
     def keep_volumes(self, client: DockerClient) -> None:
         """Put the project's volumes in the record: the next launch expects their data."""

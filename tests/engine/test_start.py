@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import urllib.error
@@ -370,9 +371,32 @@ def test_logs_are_followed_until_it_is_interrupted(checkout: Checkout, first: su
         late.cancel()
 
 
-LOOKING = (
-    "index runs status logs preflight gpu matrix secrets clean first_run smoke restart start environments/development"
-)
+def test_a_bundle_has_what_explains_a_trouble_and_no_secret(
+    checkout: Checkout, first: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    assert first.returncode == 0
+    done = checkout.opskit("bundle", "dev", "--rehearse", "--folder", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (place,) = tmp_path.glob("opskit-development-*.tar.gz")
+    assert place.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(place) as archive:
+        texts = {m.name.partition("/")[2]: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
+    expected = (
+        "versions.json facts.json preflight.txt plan.txt status.txt logs.txt last-run/record.json last-run/events.jsonl"
+    )
+    assert set(texts) == set(expected.split())
+    assert "nothing changes" in texts["plan.txt"]
+    assert "ready to accept connections" in texts["logs.txt"]
+    assert not [name for name, text in texts.items() if text.startswith("not read")]
+    secrets = read_secrets(checkout.env_file())
+    assert len(secrets) > 10
+    for name, secret in secrets.items():
+        assert secret.reveal() not in "".join(texts.values()), name
+    unwritable = checkout.opskit("bundle", "dev", "--rehearse", "--folder", str(tmp_path / "none"))
+    assert (unwritable.returncode, "No such file" in unwritable.stderr) == (1, True)
+
+
+LOOKING = "index runs bundle status logs preflight gpu matrix secrets clean first_run smoke restart start environments/development"
 
 
 def test_every_notebook_passes_nbval_beside_a_running_environment(
