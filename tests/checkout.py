@@ -74,7 +74,7 @@ class Checkout:
 
     def containers(self, environment: str = "development") -> dict[str, Container]:
         label = f"com.docker.compose.project={self.project_of(environment)}"
-        found = self.engine.containers.list(all=True, filters={"label": label})
+        found = self.engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
         return {container.labels["com.docker.compose.service"]: container for container in found}
 
     def events(self) -> list[dict[str, Any]]:

@@ -96,13 +96,18 @@ def run_notebook(opened: Page, lab: str, notebook: str) -> None:
     """Open a notebook in a page, and run every cell."""
     opened.set_default_timeout(60_000)
     opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
+    wait_for_notebook(opened)
+    opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+
+
+def wait_for_notebook(opened: Page) -> None:
+    """Until the notebook of the page is there, with its kernel."""
     opened.wait_for_selector("#jupyterlab-splash", state="detached")
     opened.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     opened.evaluate(
         "async () => { const w = window.jupyterapp.shell.currentWidget; await w.context.ready;"
         " await w.sessionContext.ready; await w.sessionContext.session.kernel.info; return 1 }"
     )
-    opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
 
 
 def run_cell(page: Page, place: int) -> None:

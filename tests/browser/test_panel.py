@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +13,16 @@ from playwright.sync_api import Page, expect
 
 from opskit.compose.source import read_service_names
 from opskit.paths import COMPOSE
-from tests.browser.lab import button, choose, open_notebook, picture, run_cell, run_notebook, serve_lab
+from tests.browser.lab import (
+    button,
+    choose,
+    open_notebook,
+    picture,
+    run_cell,
+    run_notebook,
+    serve_lab,
+    wait_for_notebook,
+)
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -81,6 +93,55 @@ def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: st
     expect(there.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
     expect(button(page, "Launch")).to_be_enabled(timeout=60_000)
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
+
+
+def halt(checkout: Checkout, env: str, service: str) -> None:
+    """Halt a service's processes as soon as they are there: the launch waits for it until it is ended."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        box = checkout.containers(env).get(service)
+        if box is not None and box.status == "running":
+            for row in box.top(ps_args="-o pid")["Processes"]:
+                os.kill(int(row[0]), signal.SIGSTOP)
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{service} was not started")
+
+
+def test_production_is_chosen_confirmed_launched_reloaded_and_ended_from_a_second_tab(
+    page: Page, lab: str, checkout: Checkout
+) -> None:
+    assert page.context.browser is not None
+    second = page.context.browser.new_page()
+    run_notebook(second, lab, "start.ipynb")
+    expect(second.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
+    choose(page, env="production", rehearse="yes")
+    picture(page, "production-looked")
+    button(page, "Launch").click()
+    page.wait_for_timeout(700)
+    picture(page, "production-question")
+    button(page, "Launch production?").click()
+    running = page.locator(".jp-Cell-outputArea").get_by_text("services ready")
+    expect(running).to_be_visible(timeout=120_000)
+    halt(checkout, "production", "vllm")
+    for tab in (page, second):
+        if tab is page:
+            page.reload()
+            wait_for_notebook(page)
+            run_cell(page, 3)
+            expect(button(page, "Preflight and plan")).to_be_visible()
+        tab.locator(".jp-Cell-outputArea select").nth(0).select_option("production")
+        expect(tab.locator(".jp-Cell-outputArea").get_by_text("services ready")).to_be_visible(timeout=60_000)
+        expect(button(tab, "Launch")).to_be_disabled()
+    picture(page, "production-reloaded")
+    button(second, "End launch").click()
+    expect(second.locator(".jp-Cell-outputArea").get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
+    for tab in (second, page):
+        expect(button(tab, "Take down")).to_be_enabled(timeout=60_000)
+    picture(second, "production-ended")
+    record = checkout.last()[1]
+    assert (record["environment"], record["ended_by"], record["rehearsal"]) == ("production", "KeyboardInterrupt", True)
+    assert checkout.run("stop", "-p", "env", "production", "-p", "rehearse", "yes").returncode == 0
 
 
 def test_run_all_of_the_stop_notebook_takes_nothing_down_and_its_button_does_in_a_recorded_run(
