@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import button, open_notebook, picture, serve_lab
+from tests.browser.lab import button, choose, open_notebook, picture, serve_lab
 from tests.checkout import LABEL, Checkout, remove_project
 from tests.registry_server import Registry, build_program, paced
 
@@ -48,6 +48,7 @@ def page(image: str, checkout: Checkout, tmp_path: Path) -> Iterator[Page]:
 
 def test_the_panel_tells_how_far_a_slow_pull_is_and_then_that_it_is_ready(page: Page, checkout: Checkout) -> None:
     shown = page.locator(".jp-Cell-outputArea")
+    choose(page)
     button(page, "Launch").click()
     running = shown.get_by_text("Running").first
     expect(running).to_be_visible(timeout=60_000)

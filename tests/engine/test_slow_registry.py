@@ -113,7 +113,7 @@ def test_a_registry_that_wants_a_login_is_named_at_once(launch: Launch, registry
     (failure,) = outcome.failures
     assert (failure.kind, failure.service) == ("registry_auth", "a")
     assert "docker login" in failure.remedy
-    assert outcome.seconds < 5
+    assert "tries" not in failure.message, "no other try gets past a login"
 
 
 def test_a_registry_that_keeps_failing_is_given_up_after_its_tries(engine: DockerClient, registry: Registry) -> None:
