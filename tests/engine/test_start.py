@@ -358,6 +358,7 @@ def test_logs_are_followed_until_it_is_interrupted(checkout: Checkout, first: su
     assert first.returncode == 0
     words = ["logs", "dev", "nginx", "-f", "--lines", "0", "--grep", "/followed", "--rehearse"]
     command = [sys.executable, "-m", "opskit", *words]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born ignoring it
     with subprocess.Popen(command, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, text=True) as told:
         late = threading.Timer(60, told.kill)
         late.start()
