@@ -33,8 +33,7 @@ VERIFY = {
 def make(name: str, purpose: str, project: str) -> dict[str, Any]:
     """The notebook of one environment."""
     notebook = copy.deepcopy(read_notebook("start"))
-    cells = {cell["id"]: cell for cell in notebook["cells"]}
-    parameters = next(cell for cell in cells.values() if "parameters" in cell["metadata"].get("tags", ()))
+    parameters = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ()))
     parameters["source"] = parameters["source"][1:]  # the environment is this notebook's own
     head, choose = notebook["cells"][0], notebook["cells"][3]
     head["source"] = _lines(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from dataclasses import asdict
@@ -13,14 +12,14 @@ from typing import Any
 import click
 
 from opskit.audit.interrupt import let_in
-from opskit.audit.journal import RUN_FOLDER, open_run_folder, read_journal
+from opskit.audit.journal import read_journal
 from opskit.audit.ledger import NAME as LEDGER
 from opskit.audit.ledger import older_runs, verify
-from opskit.audit.origin import environment_of
-from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters, identify
+from opskit.audit.origin import given_folder, open_folder
+from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters
 from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
-from opskit.environments import find_environment, read_environments
+from opskit.environments import read_environments
 from opskit.errors import OpskitError, UsageError, did_you_mean
 from opskit.options import make_options, read_words
 from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS
@@ -153,9 +152,7 @@ def _print_json(value: object) -> None:
 
 
 def _run(name: str, parameters: dict[str, Any]) -> int:
-    given = os.environ.get(RUN_FOLDER)
-    act, env = identify(read_notebook(name), parameters)
-    folder = Path(given) if given else open_run_folder(AUDIT, environment=environment_of(act, env) or "none", act=act)
+    folder = given_folder() or open_folder(read_notebook(name), parameters, name=name)
     console = Console(lambda seen: read_journal(folder, skip=seen))
     ended = threading.Event()
     watcher = threading.Thread(target=console.follow, args=(ended,))
@@ -259,8 +256,7 @@ def runs(  # noqa: PLR0917  click names them
     if len(names) not in wanted:
         raise UsageError(f"opskit runs {act}: found {len(names)} runs; wanted {' or '.join(map(str, wanted))}")
     if act == "list":
-        only = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
-        table, rows = found.listed(most, env=only, act=of, failed=failed)
+        table, rows = found.listed(most, env=env, act=of, failed=failed)
         if as_json:
             _print_json(rows)
         else:

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opskit.audit.history import read_records
+from opskit.audit.history import read_runs_of
 from opskit.audit.store import STILL_RUNNING, is_dead
-
-_LATEST = 20
-"""Folders that are looked at: a run in progress is among the newest of its environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,8 @@ def find_running(root: Path, environment: str) -> Attached | None:
         root: the folder of the records.
         environment: its name.
     """
-    for folder, record in read_records(root, f"-{environment}-", most=_LATEST):
-        ours = record.get("act") in {"start", "stop"} and record.get("environment") == environment
+    for folder, record in read_runs_of(root, environment):
+        ours = record.get("act") in {"start", "stop"}
         here = record.get("host") == socket.gethostname() and "pid" in record
         if ours and here and record.get("ended_by") == STILL_RUNNING and not is_dead(record):
             return Attached(folder, record)

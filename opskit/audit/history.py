@@ -29,6 +29,13 @@ def read_records(root: Path, act: str = "", *, most: int = 200) -> Iterator[tupl
                 yield folder, record
 
 
+def read_runs_of(root: Path, environment: str, *, most: int = 20) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folder and record of one environment's runs, the newest first. `most`: folders that are looked at, at most."""
+    for folder, record in read_records(root, f"-{environment}-", most=most):
+        if record.get("environment") == environment:
+            yield folder, record
+
+
 def read_launches(root: Path, project: str, *, most: int = 200) -> Iterator[Mapping[str, Any]]:
     """The outcomes of a project's launches that came to ready, the newest first; a record that cannot be read is none.
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from opskit import process
+from opskit.audit.journal import RUN_FOLDER, open_run_folder
 from opskit.audit.ledger import hash_of
+from opskit.audit.parameters import in_effect
 from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError
-from opskit.paths import ENVIRONMENTS, ROOT, login
+from opskit.paths import AUDIT, ENVIRONMENTS, ROOT, login
 from opskit.rehearsal.level import read_level
 
 BEGUN = frozenset((
@@ -29,17 +31,35 @@ _NOBODY = 2**32 - 1
 """What /proc/self/loginuid says where nobody logged in."""
 
 
+def open_folder(notebook: Mapping[str, Any], parameters: Mapping[str, Any], *, name: str = "") -> Path:
+    """A new folder for a run of that notebook.
+
+    Args:
+        notebook: as JSON has it.
+        parameters: what is passed to it.
+        name: of one that does not say which act it is.
+    """
+    act = notebook["metadata"].get("opskit", {}).get("act", name)
+    environment = environment_of(act, str(in_effect(notebook, parameters).get("env") or ""))
+    return open_run_folder(AUDIT, environment=environment or "none", act=act)
+
+
+def given_folder() -> Path | None:
+    """The folder that whoever started this process has opened for its run; None where nobody has."""
+    given = os.environ.get(RUN_FOLDER)
+    return Path(given) if given else None
+
+
 def begin_record(
-    act: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, notebook: str
+    act: str, parameters: Mapping[str, Any], effective: Mapping[str, Any], *, notebook: str
 ) -> dict[str, Any]:
     """Who runs what, where, when, of which files and with which versions.
 
     `who` is the user this process runs as; `claimed` is whom sudo's variable names, which anyone can set, and
-    `login_uid` whom the kernel saw logging in; `effective` are the parameters with the notebook's defaults.
+    `login_uid` whom the kernel saw logging in; `effective` are those of `in_effect`; `notebook` is the file's name.
     """
     packages = ("opskit", "papermill", "docker", "jupyterlab", "nvidia-ml-py")
     now = time.time()
-    effective = {**defaults, **parameters}
     return {
         "act": act,
         "environment": environment_of(act, str(effective.get("env") or "")),
@@ -55,7 +75,7 @@ def begin_record(
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "started": round(now, 3),
         "parameters": dict(parameters),
-        "effective": effective,
+        "effective": dict(effective),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
 

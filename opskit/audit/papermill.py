@@ -26,10 +26,10 @@ from traitlets.config import Config
 
 from opskit.audit.failure import RunFailedError
 from opskit.audit.interrupt import ENDING, let_in
-from opskit.audit.journal import RUN_FOLDER, Journal, open_run_folder
+from opskit.audit.journal import RUN_FOLDER, Journal
 from opskit.audit.literal import TO_RECORD, complete, is_papermill, open_standard_streams
-from opskit.audit.origin import begin_record, environment_of
-from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters, identify
+from opskit.audit.origin import begin_record, given_folder, open_folder
+from opskit.audit.parameters import check_parameters, declared_parameters, in_effect
 from opskit.audit.shipped import check_shipped
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import OpskitError, UsageError
@@ -106,14 +106,14 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, output_path: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
         """Run it; for opskit's own notebooks a failure is a RunFailedError, whose message is the answer."""
-        if "opskit" not in nb.metadata:
+        act = nb.metadata.get("opskit", {}).get("act")
+        if act is None:
             return super().execute_notebook(nb, kernel_name, output_path=output_path, **kwargs)
         parameters = dict(nb.metadata.papermill.get("parameters") or {})
-        act, env = identify(nb, parameters)
-        folder = _folder(act, env)
+        folder = given_folder() or open_folder(nb, parameters)
         if output_path == TO_RECORD:
             output_path = nb.metadata.papermill["output_path"] = str(folder / f"{act}.ipynb")
-        return cls._record(nb, kernel_name, output_path, folder, (act, env), parameters, kwargs)
+        return cls._record(nb, kernel_name, output_path, folder, act, parameters, kwargs)
 
     @classmethod
     def _record(  # noqa: PLR0917
@@ -122,11 +122,10 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         kernel_name: str,
         output_path: str | None,
         folder: Path,
-        identity: tuple[str, str],
+        act: str,
         parameters: dict[str, Any],
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401
-        act, env = identity
         own = ("progress_bar", "log_output", "autosave_cell_every")
         manager = RecordingManager(
             nb,
@@ -136,8 +135,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             **{key: kwargs[key] for key in own if key in kwargs},
         )
         close_dead(AUDIT)
-        defaults = {parameter.name: parameter.default for parameter in describe_parameters(nb)}
-        start = begin_record(act, parameters, {**defaults, "env": env} if env else defaults, notebook=_name(nb))
+        start = begin_record(act, parameters, in_effect(nb, parameters), notebook=_name(nb))
         write_record(folder, start, ended_by=STILL_RUNNING)
         seal(folder, "begin")
         error: BaseException | None = None
@@ -198,13 +196,6 @@ def _refuse(nb: Any, kernel_name: str, name: str, parameters: dict[str, Any]) ->
             f"notebooks/{name}.ipynb: found no kernel {kernel_name!r}; wanted one of: {there}. Leave `-k` out for "
             "the notebook's own. Nothing was started."
         )
-
-
-def _folder(act: str, env: str) -> Path:
-    given = os.environ.get(RUN_FOLDER)
-    if given:
-        return Path(given)
-    return open_run_folder(AUDIT, environment=environment_of(act, env) or "none", act=act)
 
 
 def _write_notebook(path: Path, notebook: Any) -> None:  # noqa: ANN401

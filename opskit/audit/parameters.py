@@ -46,11 +46,11 @@ def describe_parameters(notebook: Mapping[str, Any]) -> tuple[Parameter, ...]:
     return ()
 
 
-def identify(notebook: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[str, str]:
-    """The act and the environment's word of a run; an environment's own notebook is a start of that environment."""
-    own = notebook["metadata"]["opskit"]
+def in_effect(notebook: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What was passed over the notebook's defaults; an environment's own notebook adds that environment."""
     defaults = {parameter.name: parameter.default for parameter in describe_parameters(notebook)}
-    return str(own["act"]), str(own.get("env") or {**defaults, **parameters}.get("env") or "")
+    own = notebook["metadata"].get("opskit", {})
+    return {**defaults, **({"env": own["env"]} if "env" in own else {}), **parameters}
 
 
 def _default(node: ast.expr | None) -> object:

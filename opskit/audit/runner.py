@@ -11,10 +11,11 @@ from typing import Any
 
 from opskit import process
 from opskit.audit.interrupt import held
-from opskit.audit.journal import RUN_FOLDER, open_run_folder
-from opskit.audit.parameters import declared_parameters, identify, read_word
+from opskit.audit.journal import RUN_FOLDER
+from opskit.audit.origin import open_folder
+from opskit.audit.parameters import declared_parameters, read_word
 from opskit.errors import UsageError
-from opskit.paths import AUDIT, NOTEBOOKS
+from opskit.paths import NOTEBOOKS
 
 
 def notebook_path(name: str) -> Path:
@@ -81,8 +82,7 @@ def start_run(name: str, parameters: Mapping[str, str]) -> tuple[Path, process.D
     It goes on when JupyterLab's kernel ends: a launch is not given up because a browser was closed. An interrupt waits
     until it can be recorded: the process is born with it held back.
     """
-    act, env = identify(read_notebook(name), parameters)
-    folder = open_run_folder(AUDIT, environment=env, act=act)
+    folder = open_folder(read_notebook(name), parameters, name=name)
     words = tuple(word for key, value in parameters.items() for word in ("-p", key, value))
     command = (sys.executable, "-m", "opskit", "run", name, *words)
     log = folder / "log" if folder.is_dir() else Path(os.devnull)

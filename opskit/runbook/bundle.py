@@ -8,9 +8,10 @@ import os
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
-from opskit.audit.history import read_records
+from opskit.audit.history import read_runs_of
 from opskit.errors import OpskitError
 from opskit.files import utc_stamp
 from opskit.paths import AUDIT
@@ -71,11 +72,9 @@ class Bundle:
         yield "plan.txt", lambda: str(start.plan_table())
         yield "status.txt", lambda: str(Status(env=name, rehearse=level).services())
         yield "logs.txt", lambda: _lines(Logs(env=name, lines=_LINES, rehearse=level).table())
-        for folder, record in read_records(AUDIT, f"-{name}-", most=20):
-            if record.get("environment") == name:
-                for file in _RECORD:
-                    yield f"last-run/{file}", (folder / file).read_text
-                return
+        for folder, _ in islice(read_runs_of(AUDIT, name), 1):
+            for file in _RECORD:
+                yield f"last-run/{file}", (folder / file).read_text
 
 
 def _lines(table: Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opskit.audit.attach import find_running
@@ -10,12 +11,13 @@ from opskit.audit.journal import read_journal
 from opskit.audit.parameters import describe_parameters
 from opskit.audit.runner import read_notebook, start_run
 from opskit.engine.waste import MODES
-from opskit.environments import Environment, read_environments
+from opskit.environments import Environment
 from opskit.gpu.placement import GPU_MODES
-from opskit.paths import AUDIT, ENVIRONMENTS
+from opskit.paths import AUDIT
 from opskit.plain import escape
 from opskit.preflight.report import Terms
 from opskit.rehearsal.level import LEVELS
+from opskit.runbook.parameters import find_stacks
 from opskit.show.tables import Table, to_html
 from opskit.target.port_overrides import PORTS
 
@@ -41,9 +43,9 @@ def launch_panel(values: Mapping[str, object], look: Callable[[Mapping[str, obje
     """
     from opskit.show.panel import Panel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
 
-    environments = [(e.name, e.purpose) for e in read_environments(ENVIRONMENTS).values() if not e.act_on]
+    environments = [(e.name, e.purpose) for e in find_stacks("", rehearse=False)]
     parameters = describe_parameters(read_notebook("start"))
-    find = lambda name: find_running(AUDIT, name)  # noqa: E731
+    find = partial(find_running, AUDIT)
     return Panel(environments, parameters, values, _OPTIONS, start=start_run, read=_read, look=look, find=find)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from opskit.audit.history import read_records
-from opskit.environments import read_environments
+from opskit.audit.history import read_runs_of
 from opskit.errors import OpskitError
 from opskit.health.readiness import Word
-from opskit.paths import AUDIT, ENVIRONMENTS
-from opskit.runbook.parameters import Operation
-from opskit.runbook.runs import Runs
+from opskit.paths import AUDIT
+from opskit.runbook.parameters import Operation, find_stacks
+from opskit.runbook.runs import Runs, ended
 from opskit.runbook.status import Status
 from opskit.show.tables import Table
 
@@ -28,15 +27,14 @@ class Index(Operation):
         other, another = ("not known" if reason else "not up" for reason in (why, why_not))
         rows = [
             (e.name, e.purpose, states.get(e.name, other), rehearsed.get(e.name, another), _last(e.name))
-            for e in read_environments(ENVIRONMENTS).values()
-            if not e.act_on
+            for e in find_stacks("", rehearse=False)
         ]
         title = f"Environments; {why or why_not}" if why or why_not else "Environments"
         return Table(title, ("environment", "purpose", "state", "rehearsal", "last run"), rows)
 
     def runs(self, most: int) -> Table:
         """The latest runs."""
-        return Runs(AUDIT).listed(most)[0]
+        return Runs(AUDIT).table(most)
 
 
 def _read_states(level: str) -> tuple[Mapping[str, str], str]:
@@ -54,8 +52,5 @@ def _read_states(level: str) -> tuple[Mapping[str, str], str]:
 
 def _last(environment: str) -> str:
     """The newest run of an environment in a few words; empty where there is none."""
-    for _, record in read_records(AUDIT, f"-{environment}-", most=20):
-        if record.get("environment") == environment:
-            ended = "well" if record.get("ok") else str(record.get("ended_by") or "failed")
-            return f"{record.get('act')} {record.get('when')}: {ended}"
-    return ""
+    record = next((record for _, record in read_runs_of(AUDIT, environment)), None)
+    return f"{record.get('act')} {record.get('when')}: {ended(record)}" if record else ""

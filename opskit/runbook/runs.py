@@ -34,12 +34,16 @@ class Runs:
         """Folder and record of each run, the newest first.
 
         Args:
-            env: the environment's name; empty takes all.
+            env: the environment's name or alias; empty takes all.
             act: such as `start`; empty takes all.
             failed: only those that did not end well.
+
+        Raises:
+            UsageError: no such environment.
         """
+        name = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
         for folder, record in read_records(self.root, most=_ALL):
-            wanted = (not env or record.get("environment") == env) and (not act or record.get("act") == act)
+            wanted = (not name or record.get("environment") == name) and (not act or record.get("act") == act)
             if wanted and not (failed and record.get("ok")):
                 yield folder, record
 
@@ -50,14 +54,9 @@ class Runs:
         shown = [tuple(str(row[column]) for column in columns) for row in rows]
         return Table(f"{len(rows)} runs, the newest first", columns, shown), rows
 
-    def table(self, most: int, *, env: str = "", act: str = "", failed: bool = False) -> Table:
-        """A row for each run.
-
-        Raises:
-            UsageError: no such environment.
-        """
-        name = find_environment(read_environments(ENVIRONMENTS), env).name if env else ""
-        return self.listed(most, env=name, act=act, failed=failed)[0]
+    def table(self, most: int, **terms: Any) -> Table:  # noqa: ANN401  as in `found`
+        """A row for each run."""
+        return self.listed(most, **terms)[0]
 
     def read(self, name: str) -> tuple[Path, dict[str, Any]]:
         """The run whose folder's name begins so.
@@ -122,6 +121,11 @@ class Runs:
         )
 
 
+def ended(record: Mapping[str, Any]) -> str:
+    """How a run ended, in a word."""
+    return "well" if record.get("ok") else str(record.get("ended_by") or "failed")
+
+
 def _row(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     failures = (record.get("outcome") or {}).get("failures") or ()
     said = record.get("failure") or {}
@@ -133,7 +137,7 @@ def _row(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "environment": str(record.get("environment") or ""),
         "when": str(record.get("when") or ""),
         "who": str(record.get("who") or ""),
-        "ended": "well" if record.get("ok") else str(record.get("ended_by") or "failed"),
+        "ended": ended(record),
         "rehearsal": "yes" if record.get("rehearsal") else "",
         "seconds": f"{(record.get('seconds') or {}).get('total', 0.0):.0f}",
         "why": "" if record.get("ok") else _short(why or ", ".join(stopping)),

@@ -29,7 +29,7 @@ from opskit.runbook.parameters import Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
 from opskit.show.plan import draw_plan
-from opskit.show.run import Action
+from opskit.show.run import Action, take_down
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
 from opskit.target.port_overrides import PORTS
@@ -295,6 +295,6 @@ class Start(Operation):
         rows = [
             ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
             ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
-            ("stop (data is kept)", f"opskit run stop -p env {name}{self.more}"),
+            ("stop (data is kept)", take_down(name, self.rehearsing).command),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)

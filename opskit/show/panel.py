@@ -107,7 +107,7 @@ class Panel(RunPanel):
         self._attach()
 
     def _controls(self) -> tuple[Any, ...]:
-        return (*self.choices.widgets.values(), self.preflight, self.launch, self.down)
+        return (*self.choices.widgets.values(), self.preflight, *super()._controls())
 
     def _unlock(self) -> None:
         super()._unlock()

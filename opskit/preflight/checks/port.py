@@ -221,24 +221,20 @@ def _held_by_container(port: Port, stack: Stack, container: ContainerFact) -> _C
 
 
 def _held_by_process(port: Port, holder: ListeningSocket) -> _Claim:
-    shared = _owner(holder) if holder.pid else ""
+    owner = shared = _owner(holder)
     if holder.pid is None:
-        owner, end = (
-            _owner(holder),
-            f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it",
-        )
+        shared = ""  # nobody knows whether it is one process
+        end = end_all = f"`sudo ss -lnp 'sport = :{port.published}'` names it; end it"
     elif holder.name in _ENGINE_PROXIES:
         owner = f"{holder.name} (pid {holder.pid}), for a container of another Engine on this host"
-        end = "stop that container with its own Engine (`docker context ls`)"
+        by = "with its own Engine (`docker context ls`)"
+        end, end_all = f"stop that container {by}", f"stop them {by}"
         shared = _ANOTHER
     else:
-        owner, end = _owner(holder), f"end it (`kill {holder.pid}`)"
+        end = end_all = f"end it (`kill {holder.pid}`)"
     remedy = f"{end}, or {_move(port)} or ports=auto"
-    return _Claim(
-        Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy),
-        shared,
-        end=end.replace("that container", "them"),
-    )
+    finding = Finding("port-free", Verdict.FAIL, _where(port), f"held by {owner}", "free", remedy)
+    return _Claim(finding, shared, end=end_all)
 
 
 def _where(port: Port) -> str:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from opskit.audit import origin
 from opskit.audit.parameters import (
     Parameter,
     check_parameters,
     declared_parameters,
     describe_parameters,
+    in_effect,
     read_word,
 )
 from opskit.errors import UsageError
@@ -88,3 +92,25 @@ def test_what_a_line_says_is_known_by_its_parameter() -> None:
         Parameter("c", "str", "os.environ['C']", "of the shell"),
         Parameter("d", "int", None, ""),
     )
+
+
+def test_what_is_in_effect_is_passed_over_defaults_and_an_environment_s_own_notebook_adds_it() -> None:
+    cell = {
+        "cell_type": "code",
+        "metadata": {"tags": ["parameters"]},
+        "source": 'env: str = "dev"  # a\nn: int = 1  # b',
+    }
+    notebook = {"metadata": {"opskit": {"act": "start"}}, "cells": [cell]}
+    assert in_effect(notebook, {"n": 2}) == {"env": "dev", "n": 2}
+    own = {"metadata": {"opskit": {"act": "start", "env": "staging"}}, "cells": []}
+    assert in_effect(own, {"gpu": "cpu"}) == {"env": "staging", "gpu": "cpu"}
+    assert in_effect({"metadata": {}, "cells": []}, {}) == {}
+
+
+def test_the_folder_of_an_owner_s_own_notebook_is_named_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origin, "AUDIT", tmp_path)
+    assert origin.open_folder({"metadata": {}, "cells": []}, {}, name="mine").name.endswith("-none-mine")
+    own = {"metadata": {"opskit": {"act": "start", "env": "staging"}}, "cells": []}
+    assert origin.open_folder(own, {}, name="environments/staging").name.endswith("-staging-start")
