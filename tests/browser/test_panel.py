@@ -111,6 +111,8 @@ def halt(checkout: Checkout, env: str, service: str) -> None:
 def test_production_is_chosen_confirmed_launched_reloaded_and_ended_from_a_second_tab(
     page: Page, lab: str, checkout: Checkout
 ) -> None:
+    down = checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")  # a launch that was ended holds the ports
+    assert down.returncode == 0, down.stderr
     assert page.context.browser is not None
     second = page.context.browser.new_page()
     run_notebook(second, lab, "start.ipynb")
