@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import click
 
 from opskit.cli import runbook
+
+_TRANSCRIPTS = runpy.run_path(str(Path(__file__).with_name("transcripts.py")))
 
 PLACE = Path(__file__).with_suffix(".md")
 _HEAD = """# The command line
@@ -34,11 +37,17 @@ the same statuses, but for what `status` and `preflight` find (0: every cell ran
 (`zsh_source`, `fish_source`).
 """
 
+_STATES = """## In four states
+
+The exit status of each command as [transcripts.md](transcripts.md) has it, with what each said.
+
+"""
+
 
 def write() -> str:
     """The page."""
     context = click.Context(runbook, info_name="opskit", terminal_width=100, **runbook.context_settings)
-    parts = [_HEAD]
+    parts = [_HEAD, _STATES + _TRANSCRIPTS["table"](_TRANSCRIPTS["PLACE"].read_text(encoding="utf-8"))]
     for name in runbook.list_commands(context):
         command = runbook.get_command(context, name)
         if command is not None:

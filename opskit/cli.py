@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,19 @@ from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
 from opskit.environments import read_environments
 from opskit.errors import OpskitError, UsageError, did_you_mean
-from opskit.options import make_options, read_words
+from opskit.options import NotebookCommand, make_options, read_words
 from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS
 from opskit.plain import plain_text
 from opskit.show.console import Console
+from opskit.show.printing import print_json, print_tables
 
 CHANGES_PENDING = 10
 """Exit status of `plan` where a start would change something."""
 STATUSES = """\b
 Exit status: 0 done, 1 failed, 2 usage, 3 preflight forbids a start, 4 a service is not ready,
 5 another launch holds the environment, 10 a start would change something, 130 interrupted."""
-_ENV = "env"
+_PLAN, _START = "plan", "start"
+_PLANS = "What a start would do, nothing done; exit status 10 where it would change something."
 
 
 def run_command(arguments: list[str] | None = None) -> int:
@@ -54,13 +57,15 @@ class Runbook(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, by name."""
-        return sorted({*super().list_commands(ctx), *map(_command_of, _notebooks())})
+        return sorted({*super().list_commands(ctx), _PLAN, *map(_command_of, _notebooks())})
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of that name; None where there is none."""
         if written := super().get_command(ctx, name):
             return written
         stem = name.replace("-", "_")
+        if name == _PLAN and _START in _notebooks():
+            return _make_command(_START, name=_PLAN, act=_plan, help=_PLANS)
         return _make_command(stem) if stem in _notebooks() else None
 
     def resolve_command(
@@ -94,31 +99,52 @@ def _command_of(notebook: str) -> str:
     return notebook.replace("_", "-")
 
 
-def _make_command(name: str) -> click.Command:
-    """The command of a notebook: its environment and services by position, the rest by options."""
-    notebook = read_notebook(name)
-    title = "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+def _make_command(
+    notebook: str,
+    *,
+    name: str = "",
+    act: Callable[[str, dict[str, Any]], int] | None = None,
+    help: str = "",  # noqa: A002  click's word
+) -> click.Command:
+    """The command of a notebook: its environment and services by position, the rest by options.
 
-    def act(**given: Any) -> int:  # noqa: ANN401  as click reads them
-        return _act(name, given)
+    Args:
+        notebook: its name.
+        name: of the command; empty: the notebook's.
+        act: what the command does with what it was given; None: what the notebook does.
+        help: empty: the notebook's title.
+    """
+    cells = read_notebook(notebook)
+    title = "".join(cells["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+    options = make_options(name or notebook, describe_parameters(cells))
 
-    options = make_options(name, describe_parameters(notebook))
-    return click.Command(_command_of(name), params=options, callback=act, help=title)
+    def run_it(**given: Any) -> int:  # noqa: ANN401  as click reads them
+        return (act or _act)(notebook, given)
+
+    return NotebookCommand(name or _command_of(notebook), params=options, callback=run_it, help=help or title)
 
 
 def _act(name: str, given: dict[str, Any]) -> int:
     from opskit.runbook.look import changes_something  # noqa: PLC0415  half a second
 
-    as_json, follow = given.pop("as_json"), given.pop("follow", False)
+    terminal = {word: given.pop(word) for word in ("as_json", "follow", "watch", "quiet") if word in given}
     parameters = read_parameters(name, read_words(given))
     if changes_something(name, parameters):
         return _run(name, parameters)
     _check(name, parameters)
     with let_in():  # there is no record to write an interrupt into
-        return _look(name, parameters, as_json=as_json, follow=follow)
+        return _look(name, parameters, **terminal)
 
 
-def _look(name: str, parameters: dict[str, Any], *, as_json: bool, follow: bool) -> int:
+def _look(
+    name: str,
+    parameters: dict[str, Any],
+    *,
+    as_json: bool,
+    follow: bool = False,
+    watch: float | None = None,
+    quiet: bool = False,
+) -> int:
     from opskit.runbook.look import Look  # noqa: PLC0415  half a second
 
     if follow:
@@ -126,29 +152,40 @@ def _look(name: str, parameters: dict[str, Any], *, as_json: bool, follow: bool)
 
         Logs(**parameters).follow(click.echo)
         return 0
+    while watch:
+        _look_again(name, parameters)
+        time.sleep(watch)
     look = Look(name, parameters)
-    if as_json:
-        _print_json([table.plain() for table in look.tables()])
-        return look.exit_status
-    for number, table in enumerate(look.tables()):
-        if number:
-            click.echo()
-        if sys.stdout.isatty():
-            from rich import print as show  # noqa: PLC0415  as wide as the terminal, and in colour
-
-            show(table)
-        else:
-            click.echo(str(table))
+    if as_json or quiet:
+        tables = [table.plain() for table in look.tables()]
+        if not quiet:
+            print_json(tables)
+    else:
+        print_tables(look.tables())
     return look.exit_status
+
+
+def _look_again(name: str, parameters: dict[str, Any]) -> None:
+    """One of many looks: the whole answer replaces the last on a terminal; an Engine that is away may come back."""
+    from opskit.runbook.look import Look  # noqa: PLC0415  half a second
+
+    fault, tables = "", list[Any]()
+    try:
+        tables = list(Look(name, parameters).tables())
+    except UsageError:
+        raise
+    except OpskitError as error:
+        fault = plain_text(str(error))
+    click.clear()  # nothing where it is no terminal
+    click.echo(time.strftime("%Y-%m-%d %H:%M:%S UTC, Ctrl-C ends", time.gmtime()))
+    print_tables(tables)
+    if fault:
+        click.echo(fault)
 
 
 def _check(name: str, parameters: dict[str, Any]) -> None:
     """Refuse what a recorded run's engine would refuse."""
     check_parameters(declared_parameters(read_notebook(name)), parameters, notebook=f"notebooks/{name}.ipynb")
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=1))
 
 
 def _run(name: str, parameters: dict[str, Any]) -> int:
@@ -178,23 +215,20 @@ def run(notebook: str, parameters: tuple[tuple[str, str], ...]) -> int:
     return _run(notebook, read_parameters(notebook, dict(parameters)))
 
 
-@runbook.command(help="What a start would do, nothing done; exit status 10 where it would change something.")
-@click.argument(_ENV)
-@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="One of start's parameters.")
-@click.option("--rehearse", is_flag=False, flag_value="yes", default=None, help="yes or full.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, container by container.")
-def plan(as_json: bool, **given: Any) -> int:  # noqa: ANN401  as click reads them
-    """Show a plan."""
+def _plan(notebook: str, given: dict[str, Any]) -> int:
+    """Show what a start would do."""
     from opskit.runbook.start import Start  # noqa: PLC0415  only here
 
-    words = read_parameters("start", read_words(given))
-    _check("start", words)
-    start = Start(**{name: value for name, value in words.items() if name != "measure"})
-    if as_json:
-        _print_json([asdict(step) for step in start.steps])
-    else:
-        click.echo(str(start.plan_table()))
-    return CHANGES_PENDING if changes(start.steps) else 0
+    as_json = given.pop("as_json")
+    words = read_parameters(notebook, read_words(given))
+    _check(notebook, words)
+    start = Start(**{"env": "", **{name: value for name, value in words.items() if name != "measure"}})
+    with let_in():
+        if as_json:
+            print_json([asdict(step) for step in start.steps])
+        else:
+            print_tables([start.plan_table()])
+        return CHANGES_PENDING if changes(start.steps) else 0
 
 
 @runbook.command(help="Put the project's files into FOLDER: compose/, configs/, sql/ and notebooks/.")
@@ -258,7 +292,7 @@ def runs(  # noqa: PLR0917  click names them
     if act == "list":
         table, rows = found.listed(most, env=env, act=of, failed=failed)
         if as_json:
-            _print_json(rows)
+            print_json(rows)
         else:
             click.echo(str(table))
     else:

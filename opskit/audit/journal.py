@@ -17,7 +17,7 @@ from typing import Any
 
 from opskit.audit.spool import JOURNAL, spooled, write_file
 from opskit.errors import ConfigError
-from opskit.files import write_atomically
+from opskit.files import make_folder, share, write_atomically
 
 RUN_FOLDER = "OPSKIT_RUN_FOLDER"
 """The variable by which the kernel of a recorded run learns its folder."""
@@ -35,7 +35,7 @@ def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
     month = root / time.strftime("%Y", now) / time.strftime("%m", now)
     number, folder = 1, month / stem
     try:
-        month.mkdir(parents=True, exist_ok=True)
+        make_folder(month)
         while True:
             folder = month / (stem if number == 1 else f"{stem}-{number}")
             try:
@@ -43,6 +43,7 @@ def open_run_folder(root: Path, *, environment: str, act: str) -> Path:
             except FileExistsError:
                 number += 1
                 continue
+            share(folder)
             return folder
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:

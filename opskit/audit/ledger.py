@@ -16,6 +16,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from opskit.files import make_folder, share
+
 NAME = "ledger.jsonl"
 _LOCK = ".ledger.lock"
 _FIRST = "0" * 64
@@ -35,7 +37,7 @@ def add_line(root: Path, folder: Path, event: str) -> str:
     Raises:
         OSError: the ledger cannot be written.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     with FileLock(root / _LOCK, timeout=_LOCK_S, mode=0o666):
         path = root / NAME
         lines = path.read_bytes().splitlines() if path.exists() else []
@@ -48,6 +50,8 @@ def add_line(root: Path, folder: Path, event: str) -> str:
         }
         line = json.dumps(entry, sort_keys=True)
         with path.open("a", encoding="utf-8") as sink:
+            if not lines:
+                share(path)
             sink.write(line + "\n")
     head = hash_of(line.encode())
     syslog.syslog(syslog.LOG_NOTICE, f"opskit ledger {root}: {entry['run']} {event} {head}")

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from opskit.files import make_folder
 from opskit.paths import STATE
 
 JOURNAL = "events.jsonl"
@@ -45,7 +46,7 @@ def write_file(folder: Path, name: str, write: Callable[[Path], object]) -> None
     for place in dict.fromkeys((*order, *(spool / folder.name for spool in _spools()))):
         try:
             if place != folder:
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(place, 0o700)
                 (place / _FOLDER).write_text(str(folder.absolute()), encoding="utf-8")
             write(place / name)
         except OSError as error:
@@ -70,7 +71,7 @@ def file_spooled(root: Path) -> tuple[Path, ...]:
 
 
 def _file(waiting: Path, folder: Path) -> None:
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_folder(folder, 0o750)
     for path in waiting.iterdir():
         if path.name == JOURNAL:
             with (folder / JOURNAL).open("ab+") as sink:

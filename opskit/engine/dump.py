@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from opskit.engine.facts import read_volume_facts
 from opskit.engine.model import SERVICE_LABEL
 from opskit.errors import NotReadError
-from opskit.files import PART
+from opskit.files import PART, make_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -35,7 +35,7 @@ def dump_project(client: DockerClient, project: str, folder: Path) -> tuple[Path
     volumes = {volume.key: volume.name for volume in read_volume_facts(client, project)}
     keys = [key for key in KEYS if key in volumes]
     if keys:
-        folder.mkdir(parents=True, mode=0o700)
+        make_folder(folder, 0o700)
     return tuple(_dump(client, key, volumes[key], folder) for key in keys)
 
 

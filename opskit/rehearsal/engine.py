@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from filelock import FileLock
 
 from opskit.engine.client import answers, connect, resolve_host
 from opskit.errors import EngineUnavailableError
+from opskit.files import make_folder
 from opskit.rehearsal.daemon import Place, read_processes, start_daemon, stop_daemon
 from opskit.rehearsal.packages import install_packages, missing_packages
 
@@ -40,8 +42,7 @@ def ensure_engine(state: Path, *, say: Callable[[str], None]) -> RehearsalEngine
         EngineUnavailableError: none answers and none can be started here; the message says what to install.
     """
     place = Place((state / "engine").resolve())
-    place.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.root / "lock", timeout=600):
+    with _locked(place):
         usual = resolve_host(None)
         if usual != place.host and answers(usual):
             return RehearsalEngine(usual, private=False)
@@ -98,8 +99,23 @@ def stop_engine(state: Path, *, grace_s: float) -> bool:
         raise EngineUnavailableError(
             "rehearsal: only root may stop the private Docker Engine. Remedy: run this as root."
         )
-    with FileLock(place.root / "lock", timeout=600):
+    with _locked(place):
         return stop_daemon(place, grace_s=grace_s)
+
+
+@contextlib.contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    lock = place.root / "lock"
+    try:
+        make_folder(place.root)
+        held = FileLock(lock, timeout=600, mode=0o666).acquire()
+    except OSError as error:
+        raise EngineUnavailableError(
+            f"rehearsal: {lock}: {error.strerror or error}; wanted a folder that this user may write to",
+            "`ls -ld .opskit .opskit/engine`; a checkout of several users is its group's and setgid: docs/develop.md",
+        ) from None
+    with held:
+        yield
 
 
 def _why_not(host: str) -> str:

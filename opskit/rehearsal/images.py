@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from opskit.errors import EngineUnavailableError
+from opskit.files import make_folder
 from opskit.rehearsal.layers import ensure_layer
 from opskit.rehearsal.programs import Program, choose_program
 from opskit.rehearsal.tree import COMMON, JMETER, Tree, ensure_tree
@@ -111,8 +112,8 @@ def _ensure(
 ) -> Mapping[str, str]:
     images = _read_images(client)
     if any(recipe.mark not in images for recipe in recipes.values()):
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "images.lock"):
+        make_folder(cache)
+        with FileLock(cache / "images.lock", mode=0o666):
             images = _read_images(client)  # another process may have made them meanwhile
             for recipe in recipes.values():
                 if recipe.mark not in images:

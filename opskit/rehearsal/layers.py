@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opskit import process
 from opskit.errors import EngineUnavailableError
+from opskit.files import make_folder
 from opskit.rehearsal.programs import Program
 
 _INSTALL_S = 1800.0
@@ -36,7 +37,7 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
     made = cache / f"{service}-layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     if not made.exists():
         say(f"installing {program.pinned} for the rehearsal (a minute or two, once)")
-        cache.mkdir(parents=True, exist_ok=True)
+        make_folder(cache)
         half = made.with_suffix(f".{os.getpid()}.part")
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             _install(program, python, Path(folder))

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from opskit.files import make_folder, write_atomically
+
 NEED_BYTES = 2 * 1024**3
 """Memory a rehearsed environment needs at most, whatever the real one does."""
 
@@ -44,6 +46,6 @@ def write_overlay(
         lines += [f"  {service}:", f"    image: {image}", "    pull_policy: never"]
         if service in gpus and not keep_reservations:
             lines.append("    deploy: {resources: {reservations: !reset null}}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
+    make_folder(path.parent)
+    write_atomically(path, "\n".join(lines) + "\n")
     return Stage(path, {name: images[service] for service, name in OWN_IMAGES.items() if service in images})

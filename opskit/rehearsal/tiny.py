@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opskit.errors import EngineUnavailableError
+from opskit.files import make_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -37,7 +38,7 @@ def ensure_model(client: DockerClient, image: str, *, cache: Path, say: Callable
     if not (models / name / _MADE).exists():
         say("making the tiny model for the rehearsal (half a minute, once)")
         shutil.rmtree(half, ignore_errors=True)
-        models.mkdir(parents=True, exist_ok=True)
+        make_folder(models)
         try:
             client.containers.run(
                 image,

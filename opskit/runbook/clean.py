@@ -82,6 +82,7 @@ class Cleanup:
         plan = self.look.plan
         rows = [(item.kind, item.name, decimal(item.bytes), item.why) for item in plan.items]
         title = f"{len(rows)} would go, {decimal(plan.total_bytes)} at most; confirm with {plan.digest}"
+        title = title if rows else "Nothing would go"
         return Table(title, ("kind", "what", "frees at most", "why"), rows, self.rehearse)
 
     def sweep(self) -> Table:

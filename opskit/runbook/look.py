@@ -47,6 +47,7 @@ class Look:
         Raises:
             OpskitError: a cell could not do its work.
         """
+        last_shown: Table | FindingsTable | None = None
         for cell in self._cells:
             if cell["cell_type"] != "code":
                 continue
@@ -57,8 +58,9 @@ class Look:
                 self._names.update(self._parameters)
             if isinstance(last, ast.Expr):
                 shown = eval(compile(ast.Expression(last.value), "notebook", "eval", dont_inherit=True), self._names)  # noqa: S307  as above
-                if isinstance(shown, Table | FindingsTable):
+                if isinstance(shown, Table | FindingsTable) and shown != last_shown:  # "No GPU" for picture and table
                     yield shown
+                    last_shown = shown
 
     @property
     def exit_status(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opskit.engine.events import list_containers
+from opskit.errors import OpskitError
 from opskit.runbook.parameters import Operation, find_stack
 from opskit.target.collect import collect_here
 from opskit.target.target import Target
@@ -31,3 +33,14 @@ class OnStack(Operation):
         target = collect_here(self.environment, gpu="auto", level=self.level, journal=self.journal)
         self.journal.write("facts", versions=target.versions(), rehearsal=target.facts.rehearsal)
         return target
+
+    def refuse_absent(self) -> None:
+        """Stop where nothing of the environment is up.
+
+        Raises:
+            OpskitError: there is no container of it.
+        """
+        client, _ = self.target.opened()
+        project = self.target.project.name
+        if not list_containers(client, project):
+            raise OpskitError(f"{project}: nothing of it is up", f"`opskit start {self.environment.name}{self.more}`")

@@ -47,6 +47,7 @@ class Restart(OnStack):
             UsageError: the environment has no such service; the nearest is named.
             LaunchFailedError: one does not come to ready; names it, what was seen and what to do.
             LockHeldError: a launch of the environment is in progress.
+            OpskitError: nothing of the environment is up.
         """
         (client, stack), project = self.target.opened(), self.target.project
         known = [service.name for service in stack.services]
@@ -59,6 +60,7 @@ class Restart(OnStack):
         action = Action("restart", given, "Restart them?", f"to restart <b>{names}</b> of {self.environment.name}")
         if shown := self.refuse_unrecorded(action, "Restart"):
             return shown
+        self.refuse_absent()
         chosen = replace(stack, services=tuple(s for s in stack.services if s.name in self.services))
         with hold_project(project.name, engine=self.target.engine_id):
             outcome = launch(

@@ -52,7 +52,7 @@ class Runs:
         rows = [_row(folder, record) for folder, record in islice(self.found(**terms), most)]
         columns = ("run", "rehearsal", "ended", "who", "seconds", "why")
         shown = [tuple(str(row[column]) for column in columns) for row in rows]
-        return Table(f"{len(rows)} runs, the newest first", columns, shown), rows
+        return Table(f"Runs, the newest first: {len(rows)}", columns, shown), rows
 
     def table(self, most: int, **terms: Any) -> Table:  # noqa: ANN401  as in `found`
         """A row for each run."""

@@ -43,7 +43,9 @@ class Smoke(OnStack):
 
         Raises:
             LaunchFailedError: one does not do its work; names it, what was seen and what to do.
+            OpskitError: nothing of the environment is up.
         """
+        self.refuse_absent()
         return check_services(self.target, self.journal, slow_s=self.slow_s)
 
 

@@ -290,11 +290,10 @@ class Start(Operation):
 
     def commands(self) -> Table:
         """What to type next: status, logs, stop."""
-        project, name = self.target.project, self.environment.name
-        host = f"DOCKER_HOST={project.engine_host} "
+        name = self.environment.name
         rows = [
-            ("status", f"{host}docker ps --filter label=com.docker.compose.project={project.name}"),
-            ("logs", f"{host}docker logs --follow {project.name}-SERVICE-1"),
+            ("status", f"opskit status {name}{self.more}"),
+            ("logs", f"opskit logs {name} SERVICE --follow{self.more}"),
             ("stop (data is kept)", take_down(name, self.rehearsing).command),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)

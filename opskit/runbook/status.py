@@ -42,6 +42,7 @@ class Status(Operation):
 
     def __init__(self, *, env: str = "", rehearse: str | bool = "no") -> None:
         super().__init__(rehearse)
+        self._env = env
         self.environments = {environment.name: environment for environment in find_stacks(env, rehearse=self.rehearse)}
 
     @cached_property
@@ -69,12 +70,15 @@ class Status(Operation):
         """Each service in a word: since when, the probable cause where it is not well, and what brings it back."""
         rows = [(name, *self._row(standing)) for name, standing in self.standing]
         ill = sum(standing.word is not Word.READY for _, standing in self.standing)
+        if not rows and self._env:
+            (name,) = self.environments
+            rows, ill = [(name, "", "not up", "", f"`opskit start {name}{self.more}`")], 1
         names = {name for name, _ in self.standing}
         where = f"{len(names)} environments" if len(names) != 1 else next(iter(names))
         self.exit_status = UNHEALTHY if ill else 0
         self.journal.write("verdict", exit_status=self.exit_status)
         asked = ", ".join(self.environments)
-        title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready" if rows else f"Not up: {asked}"
+        title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready" if names else f"Not up: {asked}"
         columns = ("environment", "service", "state", "since (UTC)", "what brings it back")
         return Table(title, columns, rows, self.rehearse)
 

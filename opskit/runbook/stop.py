@@ -67,11 +67,12 @@ class Stop(Operation):
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)
         with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):
+            before = read_container_facts(self.client, name)
             failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
         volumes = sorted(volume.name for volume in read_volume_facts(self.client, name))
         failures = [failure] if failure else []
-        self.journal.write("outcome", failures=failures, volumes=volumes)
+        self.journal.write("outcome", failures=failures, volumes=volumes, stopped=[fact.name for fact in before])
         if failure:
             raise LaunchFailedError(f"{name} was not taken down: {failure.message}\nRemedy: {failure.remedy}")
         if left:

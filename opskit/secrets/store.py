@@ -13,12 +13,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from opskit.errors import ConfigError, LockHeldError
-from opskit.files import PART, utc_stamp, write_atomically
+from opskit.files import PART, is_shared, make_folder, utc_stamp, write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, hidden_of
 from opskit.secrets.value import Secret
 
-_MODE = 0o600
 _LOCK_S = 30.0
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
 _HEADER = "# Secrets of one environment, made by opskit. A value is never changed by it: data would be locked out.\n"
@@ -57,8 +56,8 @@ def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[
 def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     """Add those of the rules' secrets that the file lacks; what is there stays byte for byte.
 
-    The file comes whole or not at all (temporary file, fsync, rename) and is for its owner alone (0600). A lock beside
-    it keeps two processes from making two values of one secret.
+    The file comes whole or not at all (temporary file, fsync, rename) and is for its owner alone (0600), with the group
+    where the checkout is the group's (0660). A lock beside it keeps two processes from making two values of one secret.
 
     Returns:
         The names added, in the order of the rules.
@@ -69,7 +68,6 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
     """
     path = _regular(path)  # a link stays a link: what it leads to is written
     with _written(path), _locked(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         there = read_secrets(path)
         missing = [rule for rule in rules if rule.name not in there]
         if missing or not path.exists():  # where nothing is secret the file is still the place for the operator's own
@@ -79,8 +77,8 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
             elif before and not before.endswith("\n"):
                 before += "\n"
             _rewrite(path, before + "".join(f"{name}={value}\n" for name, value in new_values(missing).items()))
-        elif path.exists() and path.stat().st_mode & 0o077:
-            path.chmod(_MODE)
+        elif path.exists() and path.stat().st_mode & 0o077 & ~_mode_of(path):
+            path.chmod(_mode_of(path))
     return tuple(rule.name for rule in missing)
 
 
@@ -204,7 +202,7 @@ def _written(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_S, mode=0o666)
     try:
         lock.acquire()
@@ -227,6 +225,10 @@ def _rewrite(path: Path, text: str) -> None:
     if before and any(isinstance(entry, Entry) for entry in parse_lines(before)):
         write_atomically(path.with_name(f"{path.name}.before-{utc_stamp()}"), before)
     write_atomically(path, text)
+
+
+def _mode_of(path: Path) -> int:
+    return 0o660 if is_shared(path.parent) else 0o600
 
 
 def _name_of(line: str) -> str:

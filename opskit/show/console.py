@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from opskit.plain import plain_text
+from opskit.show.run import DONE
 
 _LOOK_S = 0.2
 _MARKS = {"ready": "✔", "waiting": "·", "never": "✘"}
@@ -53,6 +54,9 @@ def _service(event: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
+    if "stopped" in event and not event["failures"]:
+        gone = f"{len(event['stopped'])} containers are gone" if event["stopped"] else "nothing was up"
+        return (f"{gone}; {len(event['volumes'])} volumes are kept",)
     if not event.get("ok") or "created" not in event:
         return ()
     what = f"{event['created']} container(s) created" if event["created"] else "nothing was recreated"
@@ -60,7 +64,8 @@ def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _ended(event: Mapping[str, Any]) -> Sequence[str]:
-    return (f"READY in {event['seconds']:.1f} s",) if event["ok"] and event["act"] == "start" else ()
+    word = DONE.get(event["act"])
+    return (f"{word} in {event['seconds']:.1f} s",) if event["ok"] and word else ()
 
 
 def _endpoints(event: Mapping[str, Any]) -> Sequence[str]:

@@ -27,7 +27,8 @@ _ORDER = {"waiting": 1, "ready": 2}
 
 _LAUNCHED = frozenset({"create", "recreate", "restart", "start", "rerun", "keep"})
 _PLANNED = {"word": "waiting", "state": "planned", "seconds": None}
-_DONE = {"start": "READY", "stop": "STOPPED"}
+DONE = {"start": "READY", "stop": "STOPPED"}
+"""The word for an act that ended well."""
 
 # kind of event -> field of the state, key of the event
 _FIELDS = {
@@ -157,7 +158,7 @@ def _headline(state: RunState) -> str:
         count = f", {ready} of {len(state.services)} services ready" if state.services else ""
         return f"<b>Running</b>: {escape(state.phase)}{count} ({seconds})"
     if state.ok:
-        word = _DONE.get(state.act, "DONE")
+        word = DONE.get(state.act, "DONE")
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
     word = "■ STOPPED BY YOU" if state.stopped else "✘ FAILED"
     colour = _COLOURS["waiting" if state.stopped else "never"]

@@ -19,6 +19,7 @@ from opskit.engine.postgres import read_major
 from opskit.engine.pulls import read_present
 from opskit.environments import Environment
 from opskit.errors import NotReadError
+from opskit.files import is_shared
 from opskit.host.certificate import read_certificates
 from opskit.host.model import Files
 from opskit.host.read import read_disks, read_kinds, read_mode, read_postgres_majors, read_writable
@@ -197,7 +198,7 @@ def _files_of(
     files = Files(
         disks=read_disks(dict.fromkeys([local.root, str(ROOT)] if local else [str(ROOT)])),
         kinds=read_kinds(sources),
-        mode=read_mode(ROOT / environment.env_file),
+        mode=_read_secret_mode(ROOT / environment.env_file),
         modes={path: mode for path in sources if (mode := read_mode(Path(path))) is not None},
         writable=read_writable((ROOT, STATE, AUDIT)),
         postgres_majors=_majors(own, stack, client),
@@ -205,6 +206,12 @@ def _files_of(
         cached=read_cached(stack, folders) if local and not isinstance(local.volumes, Unknown) else None,
     )
     return files, read_served(stack)
+
+
+def _read_secret_mode(path: Path) -> int | None:
+    """The permission bits of an env file; the group's are left out where its folder is the group's."""
+    mode = read_mode(path)
+    return mode & ~0o060 if mode is not None and is_shared(path.parent) else mode
 
 
 def _majors(own: Iterable[VolumeFact], stack: Stack | Failure, client: DockerClient | None) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from opskit.compose.client import Project
 from opskit.compose.model import Port, Stack
 from opskit.compose.source import read_source
 from opskit.engine.facts import ContainerFact
-from opskit.files import write_atomically
+from opskit.files import make_folder, write_atomically
 from opskit.host.model import ListeningSocket
 from opskit.paths import STATE
 from opskit.preflight.checks.port import busy_ports
@@ -41,7 +41,7 @@ def write_overrides(project: str, overrides: Mapping[str, str]) -> None:
     """Keep them for the next launch; none takes the file away. Only a launch writes, while it holds the project."""
     path = _path(project)
     if overrides:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, json.dumps(dict(overrides), indent=1))
     else:
         path.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from opskit.secrets.store import ensure_secrets, read_hidden, read_secrets
 from opskit.secrets.value import Secret, make_redact
 from opskit.target.port_overrides import write_overrides
 from opskit.target.project import SECRETS, resolve
+from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -58,9 +59,12 @@ class Target:
         Raises:
             OpskitError: one of them is not to be had; a preflight says so too.
         """
-        stack = self.facts.stack
+        stack, engine = self.facts.stack, self.facts.engine
+        if isinstance(engine, Unknown):
+            raise OpskitError(f"{self.project.name}: {engine.reason}", engine.remedy)
         if self.client is None or isinstance(stack, Failure):
-            raise OpskitError(f"{self.project.name}: {stack.message if isinstance(stack, Failure) else 'no Engine'}")
+            fault = (stack.message, stack.remedy) if isinstance(stack, Failure) else ("no Engine was asked for", "")
+            raise OpskitError(f"{self.project.name}: {fault[0]}", fault[1])
         return self.client, stack
 
     @property

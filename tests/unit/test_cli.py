@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from opskit.audit.parameters import describe_parameters
 from opskit.audit.runner import read_notebook
 from opskit.cli import run_command, runbook
+from opskit.errors import EngineUnavailableError
 from opskit.paths import NOTEBOOKS
 from opskit.preflight.archive import to_json
 from opskit.runbook.look import changes_something
@@ -54,7 +56,11 @@ def test_the_page_says_what_the_commands_say() -> None:
         ("logs dev -p lnes 3", 2, "did you mean lines?"),
         ("run nosuch", 2, "found no notebooks/nosuch.ipynb"),
         ("plan nosuch", 2, "is no environment"),
-        ("plan", 2, "Missing argument 'ENV'"),
+        ("plan", 2, "No environment was given"),
+        ("plan dev --gpu both", 2, "gpu: found 'both'"),
+        ("status --rehearse nosuch", 2, "is no environment"),
+        ("status nosuch --watch", 2, "is no environment"),
+        ("status --watch 0 dev", 2, "0.0 is not in the range x>=0.5"),
         ("runs show", 2, "found 0 runs; wanted 1"),
     ],
 )
@@ -101,3 +107,59 @@ def test_a_command_is_named_as_shells_name_them() -> None:
     names = runbook.list_commands(None)  # type: ignore[arg-type]
     assert "first-run" in names
     assert not any("_" in name for name in names)
+
+
+def test_plan_takes_every_parameter_of_a_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plan", "--help"]) == 0
+    told = capsys.readouterr().out
+    for parameter in describe_parameters(read_notebook("start")):
+        assert parameter.name == "env" or f"--{parameter.name.replace('_', '-')}" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "rehearse"),
+    [
+        ("--rehearse development", "development", "yes"),
+        ("development --rehearse", "development", "yes"),
+        ("--rehearse full development", "development", "full"),
+        ("--rehearse=full development", "development", "full"),
+        ("development --rehearse --json", "development", "yes"),
+    ],
+)
+def test_an_option_that_may_stand_alone_takes_only_a_value_of_its_own(words: str, env: str, rehearse: str) -> None:
+    command = runbook.get_command(None, "status")  # type: ignore[arg-type]
+    assert command is not None
+    given = command.make_context("status", words.split()).params
+    assert (given["env"], given["rehearse"]) == (env, rehearse)
+
+
+def test_a_status_asked_again_and_again_tells_of_an_engine_that_is_away_and_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> NoReturn:
+        raise EngineUnavailableError("there is no socket", "start it")
+
+    monkeypatch.setattr("opskit.runbook.status.open_engine", away)
+    looks = iter((None, KeyboardInterrupt()))
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 0.5
+        if (end := next(looks)) is not None:
+            raise end
+
+    monkeypatch.setattr("opskit.cli.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        run_command(["status", "dev", "--watch", "0.5"])
+    assert capsys.readouterr().out.count("there is no socket") == 2
+
+
+def test_a_quiet_status_answers_by_its_exit_status_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opskit.runbook.status.Status.standing", ())
+    monkeypatch.setattr("opskit.runbook.status.Status._engine", None)
+    monkeypatch.setattr("opskit.runbook.status.read_grants", lambda *_: ())
+    monkeypatch.setattr("opskit.runbook.status.look_inside", lambda *_: ())
+    assert run_command(["status", "dev", "--quiet"]) == 4
+    assert run_command(["status", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""

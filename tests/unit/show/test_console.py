@@ -11,14 +11,18 @@ def test_an_event_nobody_draws_has_no_line() -> None:
     assert list(lines_of({"kind": "phase", "phase": "x", "seconds": 1})) == []
 
 
-def test_a_start_says_how_long_and_what_was_made_and_a_stop_does_not() -> None:
+def test_a_start_says_how_long_and_what_was_made_and_a_stop_what_is_gone_and_kept() -> None:
     assert lines_of({"kind": "outcome", "ok": True, "seconds": 1.25, "created": 0}) == (
         "every service is up after 1.2 s (nothing was recreated)",
     )
     assert lines_of({"kind": "ended", "act": "start", "ok": True, "seconds": 1.25}) == ("READY in 1.2 s",)
     assert lines_of({"kind": "ended", "act": "start", "ok": False, "seconds": 1.25}) == ()
-    assert lines_of({"kind": "ended", "act": "stop", "ok": True, "seconds": 1.25}) == ()
-    assert lines_of({"kind": "outcome", "ok": True, "failures": [], "volumes": ["v"]}) == ()
+    assert lines_of({"kind": "ended", "act": "stop", "ok": True, "seconds": 1.25}) == ("STOPPED in 1.2 s",)
+    assert lines_of({"kind": "ended", "act": "clean", "ok": True, "seconds": 1.25}) == ()
+    stopped = {"kind": "outcome", "failures": [], "volumes": ["v"], "stopped": ["a", "b"]}
+    assert lines_of(stopped) == ("2 containers are gone; 1 volumes are kept",)
+    assert lines_of({**stopped, "stopped": []}) == ("nothing was up; 1 volumes are kept",)
+    assert lines_of({**stopped, "failures": ["Compose failed"]}) == ()
 
 
 def test_passes_are_counted_and_the_others_told_with_their_remedy() -> None:
