@@ -141,9 +141,7 @@ def find_environment(environments: Mapping[str, Environment], name: str) -> Envi
         return by_word[name]
     listed = "\n".join(f"  {_names(e):<20} {e.purpose}" for e in environments.values())
     if not name:
-        raise UsageError(
-            f"usage: opskit start ENVIRONMENT\nNo environment was given; wanted one of:\n{listed}"
-        )
+        raise UsageError(f"usage: opskit start ENVIRONMENT\nNo environment was given; wanted one of:\n{listed}")
     hint = did_you_mean(name, by_word)
     raise UsageError(f"env: found {name!r}, which is no environment.{hint} Wanted one of:\n{listed}")
 

@@ -17,6 +17,7 @@ from opskit.paths import AUDIT
 from opskit.plain import escape
 from opskit.preflight.report import Terms
 from opskit.rehearsal.level import LEVELS
+from opskit.runbook.clean import services_of
 from opskit.runbook.parameters import find_stacks
 from opskit.show.tables import Table, to_html
 from opskit.target.port_overrides import PORTS
@@ -46,7 +47,29 @@ def launch_panel(values: Mapping[str, object], look: Callable[[Mapping[str, obje
     environments = [(e.name, e.purpose) for e in find_stacks("", rehearse=False)]
     parameters = describe_parameters(read_notebook("start"))
     find = partial(find_running, AUDIT)
-    return Panel(environments, parameters, values, _OPTIONS, start=start_run, read=_read, look=look, find=find)
+    watch = {"status": _status, "logs": _logs}
+    return Panel(
+        environments, parameters, values, _OPTIONS,
+        start=start_run, read=_read, look=look, find=find, watch=watch, services=_services,
+    )  # fmt: skip
+
+
+def _services(env: str) -> list[str]:
+    """Those that the environment's files name."""
+    (environment,) = find_stacks(env, rehearse=False)
+    return sorted(services_of(environment) or ())
+
+
+def _status(env: str, service: str, rehearse: str) -> str:
+    from opskit.runbook.status import Status  # noqa: PLC0415  here alone
+
+    return to_html(Status(env=env, rehearse=rehearse).loads(service))
+
+
+def _logs(env: str, service: str, rehearse: str) -> str:
+    from opskit.runbook.logs import Logs  # noqa: PLC0415  here alone
+
+    return to_html(Logs(env=env, service=service, lines=40 if service else 5, rehearse=rehearse).table())
 
 
 def chosen_table(environment: Environment, given: Mapping[str, object], terms: Terms, *, rehearsal: bool) -> Table:

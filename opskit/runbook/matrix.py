@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from opskit.lint.lint import LintFault, lint
 from opskit.lint.matrix import Column, tabulate_difference, tabulate_drift, tabulate_matrix
 from opskit.paths import COMPOSE, ENVIRONMENTS, ROOT
 from opskit.secrets.policy import BY_NAME
-from opskit.show.tables import Table
+from opskit.show.tables import Table, scroll
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -74,15 +75,16 @@ class Matrix:
         """The environment execution matrix."""
         return _shown("Environment execution matrix", tabulate_matrix(self.columns).reset_index(names="dimension"))
 
-    def difference(self, first: str, second: str) -> Styler:
+    def difference(self, first: str, second: str) -> Compared:
         """Two columns of the matrix; the rows in which they differ are marked by a sign and by colour."""
         names = [find_environment(self.environments, name).name for name in (first, second)]
         both = tabulate_matrix(self.columns)[names]
         differs = both[names[0]] != both[names[1]]
         both.insert(0, "", differs.map({True: "≠", False: "="}))
-        return both.style.apply(
+        marked = both.style.apply(
             lambda row: ["background-color: #ffe9b3; color: #000000" if differs[row.name] else ""] * 3, axis=1
         )
+        return Compared(marked)
 
     def details(self, first: str, second: str) -> Table:
         """Every property of every service in which two environments differ."""
@@ -117,6 +119,16 @@ class Matrix:
         """Variables without use, and services whose image, ports, probe or limits differ between environments."""
         found = tabulate_drift(self.columns, frozenset(BY_NAME))
         return _shown("Drift", found)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Compared:
+    """Columns of the matrix side by side, as pandas marks them."""
+
+    marked: Styler
+
+    def _repr_html_(self) -> str:
+        return scroll(self.marked.to_html())
 
 
 def _shown(title: str, frame: pd.DataFrame) -> Table:

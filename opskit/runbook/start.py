@@ -184,7 +184,8 @@ class Start(Operation):
         said = self.gate()
         if self.report.stopping:
             return Table("No plan", ("why",), [(said,)], self.rehearse)
-        self.journal.write("plan", steps=self.steps)
+        usual_s = expected_seconds(AUDIT, self.target.project.name)
+        self.journal.write("plan", steps=self.steps, usual_s=usual_s)
         return self.plan_table()
 
     def plan_table(self) -> Table:

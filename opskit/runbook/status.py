@@ -10,11 +10,13 @@ from opskit.audit.history import launched_services
 from opskit.engine.events import read_clock, read_evidence
 from opskit.engine.grant import read_grants
 from opskit.engine.listed import read_states
+from opskit.engine.stats import read_loads
 from opskit.health.causes import find_cause
 from opskit.health.readiness import Word
 from opskit.health.standing import Standing, stand
 from opskit.paths import AUDIT, STATE
 from opskit.preflight.report import Report
+from opskit.quantity import decimal
 from opskit.rehearsal.engine import open_engine
 from opskit.runbook.parameters import Operation, find_stacks
 from opskit.runbook.verify_gpus import look_inside
@@ -80,6 +82,24 @@ class Status(Operation):
         asked = ", ".join(self.environments)
         title = f"{len(rows)} services of {where}, {ill or 'none'} of them not ready" if names else f"Not up: {asked}"
         columns = ("environment", "service", "state", "since (UTC)", "what brings it back")
+        return Table(title, columns, rows, self.rehearse)
+
+    def loads(self, service: str = "") -> Table:
+        """How each service stands, and what its container takes just now; a second or two.
+
+        Args:
+            service: only this one; empty: all of them.
+        """
+        chosen = [standing for _, standing in self.standing if standing.service == service or not service]
+        running = [standing.container for standing in chosen if standing.container]
+        loads = read_loads(self._engine, running)
+        rows = []
+        for standing in chosen:
+            load = loads.get(standing.container)
+            told = (f"{load.cpu_percent:.1f}%", decimal(load.memory_bytes)) if load else ("", "")
+            rows.append((standing.service, standing.state, *told, standing.remedy))
+        title = f"{', '.join(self.environments)} at {time.strftime('%H:%M:%S UTC', time.gmtime())}"
+        columns = ("service", "state", "CPU (100% is a core)", "memory", "what brings it back")
         return Table(title, columns, rows, self.rehearse)
 
     def _row(self, standing: Standing) -> tuple[str, str, str, str]:

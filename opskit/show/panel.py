@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,10 @@ from opskit.plain import escape
 from opskit.show.choices import Choices
 from opskit.show.run import PRODUCTION, Action, RunState, take_down
 from opskit.show.run_panel import ReadJournal, Run, RunPanel, StartRun
+from opskit.show.watching import Watching
+
+Watch = Callable[[str, str, str], str]
+"""What is shown of an environment's service (empty: all) at a level of rehearsal, as HTML."""
 
 _FIRST = ("env", "gpu", "rehearse")
 _HINT = (
@@ -69,6 +74,8 @@ class Panel(RunPanel):
         start, read: as in `RunPanel`.
         look: what preflight and the plan say of these parameters; it takes seconds, and is called in a thread.
         find: the run of an environment that is in progress, whoever started it: it is shown, and can be ended.
+        watch: what can be shown beside it, by its name.
+        services: of an environment.
     """
 
     def __init__(
@@ -82,10 +89,13 @@ class Panel(RunPanel):
         read: ReadJournal,
         look: Callable[[Mapping[str, object]], Looked],
         find: Callable[[str], Found | None] = lambda _: None,
+        watch: Mapping[str, Watch] | None = None,
+        services: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         super().__init__(start=start, read=read, hint=_HINT, end="End launch")
         self._look = look
         self._find = find
+        self._services = services
         self._purposes = dict(environments)
         self._looked: Mapping[str, str] | None = None  # the words that may be launched
         options = {**options, "env": [name for name, _ in environments]}
@@ -102,9 +112,17 @@ class Panel(RunPanel):
         about = "Takes the environment's containers down; its data is kept"
         self.down = self.add_button("Take down", about, self._taking_down)
         self.launch.disabled = True
+        reads = {name: partial(self._watch, read) for name, read in (watch or {}).items()}
+        self.watching = Watching(reads, services(self.environment.value))
+        about = "Restarts the service that is chosen beside it, in a recorded run, and waits until it is ready"
+        self.restart = self.add_button("Restart service", about, self._restarting)
         chosen = [self.choices.row, self.choices.more, self.purpose]
-        self.widget = widgets.VBox([*chosen, self.row(self.preflight), self.view])
+        below = [self.watching.row, self.watching.view]
+        self.widget = widgets.VBox([*chosen, self.row(self.preflight), self.view, *below])
         self._attach()
+
+    def _watch(self, read: Watch, service: str) -> str:
+        return read(self.environment.value, service, self.rehearse.value)
 
     def _controls(self) -> tuple[Any, ...]:
         return (*self.choices.widgets.values(), self.preflight, *super()._controls())
@@ -121,6 +139,7 @@ class Panel(RunPanel):
             self._drop_question()  # it was about another choice
             self._looked, self.launch.disabled = None, True
             self.view.value = _HINT
+            self.watching.set_services(self._services(self.environment.value))
         self._attach()
 
     def _attach(self) -> None:
@@ -161,5 +180,16 @@ class Panel(RunPanel):
         return Action("start", words, **asks)
 
     def _taking_down(self) -> Action:
+        return take_down(self.environment.value, self._rehearsing())
+
+    def _restarting(self) -> Action | None:
+        name, service = self.environment.value, self.watching.chosen
+        if not service:
+            self.view.value = "<b>Not restarted</b>: choose one service below."
+            return None
+        given = {"env": name, "services": service, **self._rehearsing()}
+        return Action("restart", given, f"Restart {service}?", f"to restart <b>{escape(service)}</b> of {escape(name)}")
+
+    def _rehearsing(self) -> dict[str, str]:
         level = self.rehearse.value
-        return take_down(self.environment.value, {} if level == "no" else {"rehearse": level})
+        return {} if level == "no" else {"rehearse": level}

@@ -85,6 +85,7 @@ class RunState:
         ended: whether its process has ended.
         stopped: whether the operator asked it to end.
         output: the last lines of its process, for one that ended without an outcome.
+        usual_s: seconds that earlier launches of it took; None where there was none.
     """
 
     act: str = "start"
@@ -101,6 +102,7 @@ class RunState:
     ended: bool = False
     stopped: bool = False
     output: tuple[str, ...] = ()
+    usual_s: float | None = None
     record: str = ""
 
 
@@ -122,7 +124,7 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
         return replace(state, phase="launch", services={**state.services, event["service"]: event})
     if kind == "plan":
         names = [step["name"] for step in event["steps"] if step["kind"] == "container" and step["act"] in _LAUNCHED]
-        return replace(state, services={name: {"service": name, **_PLANNED} for name in names})
+        return replace(state, services={n: {"service": n, **_PLANNED} for n in names}, usual_s=event.get("usual_s"))
     if kind in _FIELDS:
         name, key = _FIELDS[kind]
         return replace(state, **{name: event[key]})
@@ -156,7 +158,8 @@ def _headline(state: RunState) -> str:
     if not state.ended:
         ready = sum(service["word"] == "ready" for service in state.services.values())
         count = f", {ready} of {len(state.services)} services ready" if state.services else ""
-        return f"<b>Running</b>: {escape(state.phase)}{count} ({seconds})"
+        usual = "" if state.usual_s is None else f"; earlier launches took {state.usual_s:.0f} s"
+        return f"<b>Running</b>: {escape(state.phase)}{count} ({seconds}{usual})"
     if state.ok:
         word = DONE.get(state.act, "DONE")
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'

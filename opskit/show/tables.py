@@ -31,8 +31,8 @@ _BADGES = {
 _STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.SKIP: "cyan", Verdict.PASS: "green"}
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _EVIDENCE_LINES = 5
-_SHORT = 26
-"""Letters up to which a cell stays on one line; a longer one, such as a path, may break anywhere."""
+_WORD, _SHORT = 12, 26
+"""Letters up to which a cell never breaks, and up to which it does not where the page is wide; a path may anywhere."""
 
 _TAG = re.compile(r"<[^>]+>")
 _CODE = re.compile(r"`([^`]+)`")
@@ -175,18 +175,26 @@ def _html_found(finding: Finding) -> str:
 
 
 def _html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th style="{_CELL};white-space:nowrap">{escape(column)}</th>' for column in columns)
+    head = "".join(f'<th style="{_CELL}">{escape(column)}</th>' for column in columns)
     lines = ("".join(map(_html_cell, row)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return (
+    return scroll(
         '<table style="border-collapse:collapse;margin:4px 0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
+def scroll(shown: str) -> str:
+    """What may be wider than the page moves under it, by the keyboard too."""
+    return f'<div style="overflow-x:auto" tabindex="0">{shown}</div>'
+
+
 def _html_cell(cell: str) -> str:
-    short = len(html.unescape(_TAG.sub("", cell))) <= _SHORT
-    wrap = "white-space:nowrap" if short else f"white-space:normal;overflow-wrap:anywhere;min-width:{_SHORT // 2}ch"
+    text = html.unescape(_TAG.sub("", cell))
+    wrap = "white-space:nowrap"
+    if len(text) > _WORD:
+        wide = len(text) + sum(map(str.isupper, text)) // 4 if len(text) <= _SHORT else _SHORT // 2
+        wrap = f"white-space:normal;overflow-wrap:anywhere;min-width:min({wide}ch,20vw)"
     return f'<td style="{_CELL};{wrap}">{cell}</td>'
 
 

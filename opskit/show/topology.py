@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import textwrap
 from collections import Counter
@@ -14,8 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
+from matplotlib.text import Text
 
 from opskit.gpu.model import Gpu, Inventory, Pair
+from opskit.plain import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +38,13 @@ _Node = tuple[int | str | None, str | None]
 class Picture(Figure):
     """A figure that a notebook shows by itself; pyplot, which would hold every figure for ever, is not needed."""
 
-    def _repr_png_(self) -> bytes:
+    def _repr_html_(self) -> str:
+        """The picture, and its words for those who do not see it."""
         out = io.BytesIO()
         self.savefig(out, format="png")
-        return out.getvalue()
+        words = "; ".join(text for drawn in self.findobj(Text) if (text := drawn.get_text().strip()))
+        data = base64.b64encode(out.getvalue()).decode("ascii")
+        return f'<img alt="{escape(words)}" style="max-width:100%" src="data:image/png;base64,{data}">'
 
 
 @dataclass(frozen=True, slots=True)

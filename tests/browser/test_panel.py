@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -195,3 +196,49 @@ def test_stop_ends_a_launch_in_progress_and_it_is_recorded(page: Page, checkout:
     expect(shown.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
     picture(page, "interrupted")
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
+
+
+def test_a_crash_loop_is_shown_with_its_cause_before_what_waits_for_it(page: Page, checkout: Checkout) -> None:
+    """PostgreSQL dies at once; LiteLLM and n8n wait for it."""
+    overlay = checkout.root / "compose/docker-compose.dies.yml"
+    overlay.write_text(
+        "services:\n  postgres:\n    entrypoint: [sh, -c]\n"
+        "    command: [\"echo 'FATAL: the data directory is gone' >&2; sleep 1; exit 3\"]\n"
+    )
+    shown = page.locator(".jp-Cell-outputArea")
+    page.get_by_text("More parameters").click()
+    page.get_by_label("overlays").fill("docker-compose.dies.yml")
+    page.get_by_label("overlays").press("Tab")
+    choose(page, rehearse="yes")
+    button(page, "Launch").click()
+    expect(shown.get_by_text("✘ FAILED")).to_be_visible(timeout=180_000)
+    told = shown.locator("pre").first
+    expect(told).to_contain_text("[crash_loop] postgres")
+    expect(told).to_contain_text("FATAL: the data directory is gone")
+    first, *others = [line for line in told.inner_text().splitlines() if line.startswith("[")]
+    assert "postgres" in first, others
+    expect(shown.locator("table tr td").first).to_have_text("postgres")
+    picture(page, "crash-loop")
+    down = checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")
+    assert down.returncode == 0, down.stderr
+
+
+def test_status_logs_and_restart_stand_beside_a_run(page: Page, checkout: Checkout) -> None:
+    shown = page.locator(".jp-Cell-outputArea")
+    choose(page, rehearse="yes")
+    button(page, "Launch").click()
+    expect(shown.get_by_text("✔ READY")).to_be_visible(timeout=180_000)
+    button(page, "status").click()
+    row = shown.locator("tr", has_text="postgres").filter(has_text="%")
+    expect(row).to_contain_text(re.compile(r"healthy\s*[\d.]+%\s*[\d.]+ MB"), timeout=30_000)
+    picture(page, "status")
+    page.get_by_label("Service").select_option("redis")
+    button(page, "logs").click()
+    expect(shown.get_by_text("Ready to accept connections").last).to_be_visible(timeout=30_000)
+    button(page, "Restart service").click()
+    page.wait_for_timeout(700)
+    button(page, "Restart redis?").click()
+    expect(shown.get_by_text("✔ DONE")).to_be_visible(timeout=60_000)
+    picture(page, "restarted")
+    assert checkout.last()[1]["act"] == "restart"
+    button(page, "off").click()

@@ -119,8 +119,10 @@ def test_the_gpu_notebook_draws_graph_and_budget(checkout: Checkout) -> None:
     done = checkout.run("gpu", *REHEARSE)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = json.loads((checkout.last()[0] / "gpu.ipynb").read_text())["cells"]
-    pictures = [out for cell in cells for out in cell.get("outputs", ()) if "image/png" in out.get("data", {})]
+    shown = ["".join(out.get("data", {}).get("text/html", ())) for cell in cells for out in cell.get("outputs", ())]
+    pictures = [html for html in shown if html.startswith('<img alt="')]
     assert len(pictures) == 2
+    assert all("GPU 0" in html for html in pictures), "its words, for those who do not see it"
 
 
 def test_testing_is_up_in_seconds_on_its_own_network(checkout: Checkout) -> None:

@@ -108,7 +108,7 @@ def test_every_listed_deviation_deviates_and_has_its_reason() -> None:
 
 
 def test_the_difference_of_two_environments_is_marked_by_a_sign_and_a_colour(matrix: Matrix) -> None:
-    shown = matrix.difference("dev", "staging").to_html()
+    shown = matrix.difference("dev", "staging")._repr_html_()
     found = tabulate_matrix(matrix.columns)
     differing = int((found["development"] != found["staging"]).sum())
     assert differing > 3

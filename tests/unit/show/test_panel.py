@@ -458,3 +458,39 @@ def test_an_event_that_cannot_be_drawn_is_told_and_launch_can_be_used_again(pane
     end(panel, run)
     assert "The run ended, but" in panel.view.value
     assert locked(panel) == {False}
+
+
+def test_a_restart_is_of_the_service_that_is_chosen_and_asks_first(run: Launch) -> None:
+    made = Panel(
+        ENVIRONMENTS, PARAMETERS, CHOSEN, OPTIONS, start=run.start, read=run.read, look=run.look,
+        services=lambda env: ["redis", "vllm"] if env == "development" else ["grafana"],
+    )  # fmt: skip
+    made.restart.click()
+    assert "choose one service" in made.view.value
+    made.watching.service.value = "vllm"
+    made.restart.click()
+    assert made.restart.description == "Restart vllm?"
+    time.sleep(0.55)
+    made.restart.click()
+    assert run.started == [("restart", {"env": "development", "services": "vllm", "rehearse": "yes"})]
+    end(made, run)
+    made.environment.value = "production"
+    assert made.watching.service.options[1:] == ("grafana",)
+
+
+def test_what_is_watched_is_of_the_choice(run: Launch) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def read(env: str, service: str, rehearse: str) -> str:
+        asked.append((env, service, rehearse))
+        return "lines"
+
+    made = Panel(
+        ENVIRONMENTS, PARAMETERS, CHOSEN, OPTIONS, start=run.start, read=run.read, look=run.look,
+        watch={"logs": read}, services=lambda _: ["redis"],
+    )  # fmt: skip
+    made.watching.service.value = "redis"
+    made.watching.choice.value = "logs"
+    until(lambda: asked)
+    made.watching.choice.value = "off"
+    assert asked[0] == ("development", "redis", "yes")

@@ -138,3 +138,9 @@ def test_an_act_that_is_no_launch_says_what_it_did() -> None:
     shown = run({"kind": "note", "text": "3 gone"}, {"kind": "ended", "ok": True}, act="clean")
     assert "DONE" in shown
     assert "3 gone" in shown
+
+
+def test_a_launch_says_how_long_earlier_ones_took() -> None:
+    plan = {"kind": "plan", "steps": [], "usual_s": 41.6}
+    assert "(0 s; earlier launches took 42 s)" in run(plan, ended=False)
+    assert "earlier" not in run({**plan, "usual_s": None}, ended=False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -176,8 +177,11 @@ def test_only_a_rehearsal_is_stamped() -> None:
     assert "REHEARSAL" not in _words(_DUAL)
 
 
-def test_a_notebook_shows_the_figure_as_png() -> None:
-    assert draw_topology(_DUAL, rehearsal=False)._repr_png_().startswith(b"\x89PNG")
+def test_a_notebook_shows_the_figure_with_its_words_for_those_who_do_not_see_it() -> None:
+    shown = draw_topology(_DUAL, rehearsal=False)._repr_html_()
+    assert re.fullmatch(
+        r'<img alt="[^"]*GPU 0[^"]*" style="max-width:100%" src="data:image/png;base64,iVBOR[^"]*">', shown
+    )
 
 
 def test_the_table_says_what_the_picture_says() -> None:
