@@ -142,7 +142,7 @@ def _look(
     *,
     as_json: bool,
     follow: bool = False,
-    watch: float | None = None,
+    watch: int | None = None,
     quiet: bool = False,
 ) -> int:
     from opskit.runbook.look import Look  # noqa: PLC0415  half a second
@@ -277,7 +277,7 @@ def audit(act: str, head: str) -> int:  # noqa: ARG001  there is one
 @click.option("--env", default="", help="list: only this environment.")
 @click.option("--of", default="", metavar="ACT", help="list: only this act, such as start.")
 @click.option("--failed", is_flag=True, help="list: only those that did not end well.")
-@click.option("--most", type=int, default=20, show_default=True, help="list: so many.")
+@click.option("--most", type=click.IntRange(1), default=20, show_default=True, help="list: so many.")
 @click.option("--json", "as_json", is_flag=True, help="list: as JSON.")
 def runs(  # noqa: PLR0917  click names them
     act: str, names: tuple[str, ...], env: str, of: str, failed: bool, most: int, as_json: bool

@@ -19,7 +19,7 @@ _PLACES: dict[str, dict[str, Any]] = {
 _OF_ONE: dict[str, list[click.Parameter]] = {
     "logs": [click.Option(["-f", "--follow"], is_flag=True, help="Go on with what comes, until Ctrl-C.")],
     "status": [
-        click.Option(["--watch"], type=click.FloatRange(0.5), is_flag=False, flag_value=2.0, metavar="[SECONDS]",
+        click.Option(["--watch"], type=click.IntRange(1), is_flag=False, flag_value=2, metavar="[SECONDS]",
                      help="Look again every so many seconds, until Ctrl-C.  [default: 2]"),
         click.Option(["-q", "--quiet"], is_flag=True, help="Print nothing: the exit status is the answer."),
     ],
@@ -27,7 +27,7 @@ _OF_ONE: dict[str, list[click.Parameter]] = {
 """What one command takes that is no parameter of its notebook: it is of the terminal."""
 _OPTIONAL: Mapping[str, Callable[[str], bool]] = {
     "rehearse": lambda word: read_level(word) is not None,
-    "watch": lambda word: word.replace(".", "", 1).isdigit(),
+    "watch": lambda word: word.isdigit(),
 }
 """Options that may stand alone, and whether a word is a value of theirs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ def declared_parameters(notebook: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, notebook: str) -> None:
-    """Refuse what the notebook does not know, and values of another type.
+    """Refuse what the notebook does not know, values of another type, and numbers that are negative or none.
 
     Raises:
         UsageError: names every unknown parameter with the nearest known one, and every value that does not fit.
@@ -87,6 +88,8 @@ def check_parameters(declared: Mapping[str, str], passed: Mapping[str, Any], *, 
                 faults.append(f"{name}: found {value!r}, wanted {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
         elif not _fits(value, declared[name]):
             faults.append(f"{name}: found {value!r} ({type(value).__name__}), wanted {_wanted(declared[name])}")
+        elif isinstance(value, int | float) and not 0 <= value < math.inf:
+            faults.append(f"{name}: found {value}, wanted a number that is not below 0")
     if faults:
         known = ", ".join(f"{name} ({kind})" for name, kind in declared.items()) or "none"
         raise UsageError(f"{notebook}: {'; '.join(faults)}. Its parameters are: {known}. Nothing was started.")

@@ -112,7 +112,7 @@ def _locked(place: Place) -> Iterator[None]:
     except OSError as error:
         raise EngineUnavailableError(
             f"rehearsal: {lock}: {error.strerror or error}; wanted a folder that this user may write to",
-            "`ls -ld .opskit .opskit/engine`; a checkout of several users is its group's and setgid: docs/develop.md",
+            "`ls -ld .opskit .opskit/engine`; a checkout of several users is its group's and setgid: README.md",
         ) from None
     with held:
         yield

@@ -59,7 +59,8 @@ class Bundle:
                 for part, text in parts.items():
                     _add(archive, f"{name}/{part}", text)
         except OSError as error:
-            raise OpskitError(f"bundle: {place} cannot be written: {error.strerror or error}") from None
+            remedy = f"`ls -ld {place.parent}`; a folder that is there and that this user may write to"
+            raise OpskitError(f"bundle: {place} cannot be written: {error.strerror or error}", remedy) from None
         rows = [(part, f"{len(text.encode())} bytes") for part, text in parts.items()]
         return Table(f"Written: {place.resolve()}", ("part", "size"), rows, self.start.rehearse)
 

@@ -68,8 +68,10 @@ def _status(env: str, service: str, rehearse: str) -> str:
 
 def _logs(env: str, service: str, rehearse: str) -> str:
     from opskit.runbook.logs import Logs  # noqa: PLC0415  here alone
+    from opskit.show.watching import draw_lines  # noqa: PLC0415  as above
 
-    return to_html(Logs(env=env, service=service, lines=40 if service else 5, rehearse=rehearse).table())
+    table = Logs(env=env, service=service, lines=100 if service else 10, rehearse=rehearse).table()
+    return draw_lines(line if service else f"{name:<22} {line}" for name, line in table.rows)
 
 
 def chosen_table(environment: Environment, given: Mapping[str, object], terms: Terms, *, rehearsal: bool) -> Table:

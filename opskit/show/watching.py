@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import ipywidgets as widgets
 
@@ -13,10 +13,18 @@ from opskit.plain import escape
 OFF = "off"
 ALL = "all services"
 _EVERY_S = 2.0
-_SCROLLS = "max-height:26em;overflow:auto"
+_NEWEST = "max-height:26em;overflow:auto;display:flex;flex-direction:column-reverse"
+"""A box that stands at its end when it is drawn again."""
+_LINES = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.35"
 
 Read = Callable[[str], str]
 """What is shown of a service, as HTML; empty: of all of them."""
+
+
+def draw_lines(lines: Iterable[str]) -> str:
+    """Log lines as HTML, the newest in sight."""
+    text = escape("\n".join(lines)) or "no line yet"
+    return f'<div style="{_NEWEST}" tabindex="0"><pre style="{_LINES}">{text}</pre></div>'
 
 
 class Watching:
@@ -62,5 +70,5 @@ class Watching:
             except Exception as error:  # noqa: BLE001  nobody sees a thread's exception; the Engine may come back
                 html = f"<b>Not known</b>: {escape(str(error) or repr(error))}"
             if turn == self._turn:
-                self.view.value = f'<div style="{_SCROLLS}" tabindex="0">{html}</div>'
+                self.view.value = html
                 time.sleep(_EVERY_S)

@@ -60,8 +60,11 @@ def test_the_page_says_what_the_commands_say() -> None:
         ("plan dev --gpu both", 2, "gpu: found 'both'"),
         ("status --rehearse nosuch", 2, "is no environment"),
         ("status nosuch --watch", 2, "is no environment"),
-        ("status --watch 0 dev", 2, "0.0 is not in the range x>=0.5"),
+        ("status --watch 0 dev", 2, "0 is not in the range x>=1"),
         ("runs show", 2, "found 0 runs; wanted 1"),
+        ("runs --most -3", 2, "-3 is not in the range"),
+        ("logs dev --lines -4", 2, "lines: found -4, wanted a number that is not below 0"),
+        ("plan dev --deadline-s nan", 2, "deadline_s: found nan"),
     ],
 )
 def test_what_is_refused_and_how(
@@ -143,13 +146,13 @@ def test_a_status_asked_again_and_again_tells_of_an_engine_that_is_away_and_goes
     looks = iter((None, KeyboardInterrupt()))
 
     def sleep(seconds: float) -> None:
-        assert seconds == 0.5
+        assert seconds == 3
         if (end := next(looks)) is not None:
             raise end
 
     monkeypatch.setattr("opskit.cli.time.sleep", sleep)
     with pytest.raises(KeyboardInterrupt):
-        run_command(["status", "dev", "--watch", "0.5"])
+        run_command(["status", "dev", "--watch", "3"])
     assert capsys.readouterr().out.count("there is no socket") == 2
 
 

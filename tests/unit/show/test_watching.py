@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from opskit.show import watching
-from opskit.show.watching import ALL, OFF, Watching
+from opskit.show.watching import ALL, OFF, Watching, draw_lines
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,11 @@ def test_an_engine_that_is_away_is_told_and_asked_again() -> None:
     shown.choice.value = "logs"
     wait_for(shown, "back")
     shown.choice.value = OFF
+
+
+def test_lines_are_text_and_none_is_said() -> None:
+    assert "&lt;script&gt;\nsecond" in draw_lines(["<script>", "second"])
+    assert "no line yet" in draw_lines([])
 
 
 def test_another_environment_has_other_services() -> None:
