@@ -114,11 +114,12 @@ class Panel(RunPanel):
         self.launch.disabled = True
         reads = {name: partial(self._watch, read) for name, read in (watch or {}).items()}
         self.watching = Watching(reads, services(self.environment.value))
+        acts = self.row(self.preflight)
         about = "Restarts the service that is chosen beside it, in a recorded run, and waits until it is ready"
         self.restart = self.add_button("Restart service", about, self._restarting)
         chosen = [self.choices.row, self.choices.more, self.purpose]
-        below = [self.watching.row, self.watching.view]
-        self.widget = widgets.VBox([*chosen, self.row(self.preflight), self.view, *below])
+        below = [self.watching.row(self.restart), self.watching.view]
+        self.widget = widgets.VBox([*chosen, acts, self.view, *below])
         self._attach()
 
     def _watch(self, read: Watch, service: str) -> str:

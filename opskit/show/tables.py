@@ -154,12 +154,12 @@ def _html_findings(findings: Iterable[Finding]) -> str:
     rows = (
         (
             _badge(f.verdict.name),
-            *map(_html_text, (f.check, f.subject)),
+            f"<div>{_html_text(f.check)}</div><div>{_html_text(f.subject)}</div>",
             _html_found(f),
         )
         for f in findings
     )
-    return _html_table(("verdict", "check", "subject", "found, wanted, remedy"), rows)
+    return _html_table(("verdict", "check, subject", "found, wanted, remedy"), rows)
 
 
 def _html_found(finding: Finding) -> str:
@@ -190,7 +190,7 @@ def scroll(shown: str) -> str:
 
 
 def _html_cell(cell: str) -> str:
-    text = html.unescape(_TAG.sub("", cell))
+    text = max(html.unescape(_TAG.sub("\n", cell)).split("\n"), key=len)
     wrap = "white-space:nowrap"
     if len(text) > _WORD:
         wide = len(text) + sum(map(str.isupper, text)) // 4 if len(text) <= _SHORT else _SHORT // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -42,10 +43,13 @@ class Watching:
         self.choice = widgets.ToggleButtons(options=[OFF, *reads], style={"button_width": "auto"})
         self.choice.tooltips = ["Show nothing", *(f"Shown below, and read again every {_EVERY_S:g} s" for _ in reads)]
         self.view = widgets.HTML()
-        self.row = widgets.HBox([self.service, self.choice], layout={"flex_flow": "row wrap"})
         self.set_services(services)
         for widget in (self.service, self.choice):
             widget.observe(lambda _: self._begin(), names="value")
+
+    def row(self, *more: Any) -> Any:  # noqa: ANN401  ipywidgets has no types
+        """The choices side by side, as many as the page is wide, and what else is about the service."""
+        return widgets.HBox([self.service, *more, self.choice], layout={"flex_flow": "row wrap"})
 
     @property
     def chosen(self) -> str:

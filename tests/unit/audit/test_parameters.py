@@ -118,5 +118,5 @@ def test_the_folder_of_an_owner_s_own_notebook_is_named_by_its_file(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, -0.5])
 def test_a_number_that_is_negative_or_none_is_refused(value: float) -> None:
-    with pytest.raises(UsageError, match="deadline_s: found .*, wanted a number that is not below 0"):
+    with pytest.raises(UsageError, match=r"deadline_s: found .*, wanted a number that is not below 0"):
         check_parameters(declared_parameters(NOTEBOOK), {"deadline_s": value}, notebook="n")
