@@ -42,11 +42,11 @@ dev: $(DEV) ## The same with what checks and tests need
 
 .PHONY: rehearse
 rehearse: install ## Launch ENV (development) here, with no GPU and no registry; REHEARSE=full runs all real programs there are
-	@opskit run start -p env $(ENV) -p rehearse $(REHEARSE) </dev/null
+	@opskit start $(ENV) -p rehearse $(REHEARSE) </dev/null
 
 .PHONY: stop
 stop: install ## Undo `make rehearse`: containers and networks go, data stays; then the private engine, if any
-	@opskit run stop -p env $(ENV) -p rehearse yes </dev/null
+	@opskit stop $(ENV) -p rehearse yes </dev/null
 	@opskit engine stop
 
 .PHONY: lab

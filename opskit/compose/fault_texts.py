@@ -27,7 +27,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("sysctl_refused", r"/proc/sys/|open sysctl |sysctl .* (?:not allowed|is not in a separate)", "correct the sysctl's name; one of the host alone is set on the host: `sysctl -w`"),
     ("security_profile", r"seccomp profile|[Aa]pp[Aa]rmor", "correct the path or the name of the profile: `aa-status` lists those of AppArmor"),
     ("bind_source_missing", r"error while creating mount source path|bind source path does not exist", "create the file or folder on the host"),
-    ("disk_full", r"no space left on device", "free space: `df -h` and `opskit run clean`"),
+    ("disk_full", r"no space left on device", "free space: `df -h` and `opskit clean`"),
     ("build_context_missing", r"unable to prepare context", "correct build.context or build.dockerfile"),
     ("no_service", r"^no service selected|^empty compose file", "turn a profile on (COMPOSE_PROFILES), or add a service: none is left to start"),
     ("image_platform", r"no matching manifest for|does not provide the specified platform|image with reference .* was found but", "take an image that is made for this processor (`docker manifest inspect`), or drop `platform`"),

@@ -10,8 +10,8 @@ from opskit.health.readiness import MAX_DEATHS, Word
 
 _LOOP_LIVES = 2.0
 """A container that was restarted is believed once it runs longer than so many of its earlier lives."""
-_RESTART, _START = "`opskit restart {env} {service}{more}`", "`opskit run start -p env {env}{more}`"
-_FIX = f"fix what its log says (`opskit run logs -p env {{env}} -p service {{service}}{{more}}`), then {_RESTART}"
+_RESTART, _START = "`opskit restart {env} {service}{more}`", "`opskit start {env}{more}`"
+_FIX = f"fix what its log says (`opskit logs {{env}} {{service}}{{more}}`), then {_RESTART}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opskit.engine.usage import DiskUse
 from opskit.unknown import Unknown
 
-UNREAD = Unknown("the facts do not hold it", "look at the machine itself: `opskit run preflight`", required=True)
+UNREAD = Unknown("the facts do not hold it", "look at the machine itself: `opskit preflight`", required=True)
 """Stands where a record of an older opskit, or a test, holds nothing."""
 
 

@@ -38,7 +38,7 @@ class Restart(OnStack):
         self.services = tuple(services.replace(",", " ").split())
         self.deadline_s = deadline_s
         if not self.services:
-            raise UsageError("services: found none; wanted at least one. `opskit run start` brings all of them up.")
+            raise UsageError("services: found none; wanted at least one. `opskit start` brings all of them up.")
 
     def restart(self) -> Table | VBox:
         """Restart them, and wait until they are ready.

@@ -53,7 +53,7 @@ def rotate(start: Start, names: Sequence[str]) -> list[tuple[str, str]]:
             _change(start, old)
         except OpskitError as again:
             told += f"\nand the old values are not back everywhere: {start.target.redact()(str(again))}"
-            remedy = f"`opskit run secrets -p env {start.environment.words} -p action repair`, then start it"
+            remedy = f"`opskit secrets {start.environment.words} -p action repair`, then start it"
             raise LaunchFailedError(f"{told}\nRemedy: {remedy}.") from None
         raise LaunchFailedError(f"{told}\nRolled back: {', '.join(names)} have their old values.") from None
     return [(name, "the new one is taken, the old one refused") for name in names]
@@ -110,7 +110,7 @@ def give_passwords(target: Target, client: DockerClient, values: Mapping[str, st
     project, redact = target.project.name, target.redact()
     box = next((f.id for f in read_container_facts(client, project) if f.service == "postgres"), None)
     if box is None:
-        raise OpskitError(f"{project}: there is no container of postgres. Remedy: `opskit run start` makes one.")
+        raise OpskitError(f"{project}: there is no container of postgres. Remedy: `opskit start` makes one.")
     changed = take_answer(begin_inside(client, box, alter_words(values), timeout_s=_ASK_S, environment=values))
     if changed.exit_code != 0:
         raise LaunchFailedError(f"{project}: PostgreSQL refused, no role was changed: {redact(changed.text)}")

@@ -185,5 +185,5 @@ class Secrets(OnStack):
         rows = give_passwords(self.target, self.target.opened()[0], values)
         project = self.target.project.name
         self.journal.write("note", text=f"the roles of {project} have the passwords of {self.environment.env_file}")
-        after = f"`opskit run start -p env {self.environment.name}{self.more}` gives them to the services too"
+        after = f"`opskit start {self.environment.name}{self.more}` gives them to the services too"
         return Table(f"Repaired; {after}", ("role", "secret", "tried"), rows, self.rehearse)

@@ -62,8 +62,10 @@ class Action:
     @property
     def command(self) -> str:
         """What starts the same run from a terminal."""
-        words = (f"-p {name} {shlex.quote(value)}" for name, value in self.parameters.items())
-        return " ".join(("opskit run", self.notebook, *words))
+        rest = {name: value for name, value in self.parameters.items() if name != "env"}
+        words = (f"-p {name} {shlex.quote(value)}" for name, value in rest.items())
+        place = [shlex.quote(self.parameters["env"])] if self.parameters.get("env") else []
+        return " ".join(("opskit", self.notebook.replace("_", "-"), *place, *words))
 
 
 def take_down(env: str, more: Mapping[str, str]) -> Action:

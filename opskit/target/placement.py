@@ -47,6 +47,6 @@ def choose_placement(environment: Environment, env_file: EnvFile, gpu: str, mach
         modes = ", ".join(environment.gpu)
         raise UsageError(f"{GPU_CHOICE}: found {kept!r} in shell or {environment.env_file}; wanted one of {modes}.")
     placement = place(kept, inventory, overlays, **more)
-    why = f"{GPU_CHOICE}={kept} stands in shell or {environment.env_file}; `opskit run gpu -p env "
+    why = f"{GPU_CHOICE}={kept} stands in shell or {environment.env_file}; `opskit gpu "
     why += f"{environment.name} -p confirm {environment.name}:auto` takes it out"
     return replace(placement, reasons=(why, *placement.reasons))

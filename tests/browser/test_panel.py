@@ -160,7 +160,7 @@ def test_run_all_of_the_stop_notebook_takes_nothing_down_and_its_button_does_in_
         with open_notebook(lab, "stop.ipynb") as page:
             expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
             expect(page.get_by_text("Nothing was changed by this cell")).to_be_visible(timeout=60_000)
-            expect(page.get_by_text("opskit run stop -p env development -p rehearse yes")).to_be_visible()
+            expect(page.get_by_text("opskit stop development -p rehearse yes")).to_be_visible()
             assert len(checkout.containers()) == 11
             picture(page, "stop-notebook")
             notebook.write_text(shipped)  # the run is of the notebook as it is shipped

@@ -438,7 +438,7 @@ def test_a_program_that_keeps_no_record_takes_nothing_down(
     done = subprocess.run(command, env=checkout.environ, cwd=checkout.root, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "a kernel without a record" in done.stderr
-    assert "opskit run stop -p env development -p rehearse yes" in done.stderr
+    assert "opskit stop development -p rehearse yes" in done.stderr
     assert checkout.containers().keys() == there
 
 

@@ -92,7 +92,7 @@ def check_file_readable(stack: Stack, modes: Mapping[str, int]) -> tuple[Finding
 
 def _not_known(volume: str, wanted: str) -> Finding:
     found = "not known: this user may not look into it, and no container mounts it"
-    remedy = "`sudo` the preflight once after a change of PostgreSQL's image: `sudo opskit run preflight`"
+    remedy = "`sudo` the preflight once after a change of PostgreSQL's image: `sudo opskit preflight`"
     return Finding("data-version", Verdict.SKIP, volume, found, f"PostgreSQL {wanted}", remedy, required=False)
 
 

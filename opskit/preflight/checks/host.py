@@ -92,13 +92,13 @@ def check_disk_reclaimable(disk_use: DiskUse | Unknown | None) -> tuple[Finding,
     """
     wanted = f"{SHARE_LIMIT_PERCENT} % at most"
     if isinstance(disk_use, Unknown) or disk_use is None or disk_use.all.exceeds is None:
-        remedy = "`opskit run clean` waits for its answer"
+        remedy = "`opskit clean` waits for its answer"
         found = disk_use.reason if isinstance(disk_use, Unknown) else "the Engine was still counting"
         return (Finding("disk-reclaimable", Verdict.SKIP, "Docker", found, wanted, remedy, required=False),)
     found = f"{percent(disk_use.all.share)}, {decimal(disk_use.all.reclaimable_bytes)} at most"
     if not disk_use.all.exceeds:
         return (Finding("disk-reclaimable", Verdict.PASS, "Docker", found, wanted),)
-    remedy = "`opskit run clean` lists what is certainly waste, and says how to remove it"
+    remedy = "`opskit clean` lists what is certainly waste, and says how to remove it"
     return (Finding("disk-reclaimable", Verdict.WARN, "Docker", found, wanted, remedy),)
 
 

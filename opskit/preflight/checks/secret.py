@@ -62,14 +62,14 @@ def check_data_missing(
         return (Finding("data-missing", Verdict.PASS, stack.project, found, wanted),)
     remedy = (
         "restore it under this name (who removed it: `docker events --since 24h --filter type=volume`); to start with "
-        f"none of its data, `opskit run start -p env {env} -p accept data-missing`"
+        f"none of its data, `opskit start {env} -p accept data-missing`"
     )
     return tuple(Finding("data-missing", Verdict.FAIL, name, "no such volume", wanted, remedy) for name in gone)
 
 
 def _way_back(name: str, env_file: str, env: str, volumes: Iterable[str]) -> str:
     """The remedies, the one that loses nothing first."""
-    look = f"`opskit run secrets -p env {env} -p action recover` reads it back where a container still holds it"
+    look = f"`opskit secrets {env} -p action recover` reads it back where a container still holds it"
     kept = f"else put back a copy of {env_file} (kept ones are `{env_file}.before-*`)"
     new = "; else start with `-p accept secret-data`, and give the role the new one by `-p action repair`"
     last = f"; only where the data may go, `docker volume rm {' '.join(volumes)}`"
@@ -118,7 +118,7 @@ def check_secret_value(env_file: str, faults: Mapping[str, str]) -> tuple[Findin
     wanted = "a value that its program takes"
     if not faults:
         return (Finding("secret-value", Verdict.PASS, env_file, "nothing that a program refuses", wanted),)
-    where = f"in {env_file}; where data was made with it, change it there too: `opskit run secrets`"
+    where = f"in {env_file}; where data was made with it, change it there too: `opskit secrets`"
     return tuple(
         Finding("secret-value", Verdict.FAIL, name, why, wanted, f"correct {name} {where}")
         for name, why in faults.items()

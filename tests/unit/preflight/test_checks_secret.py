@@ -63,7 +63,7 @@ def test_each_lost_secret_has_a_finding_with_its_own_volumes_and_ways_back() -> 
     assert (role.subject, role.found) == ("N8N_DB_PASSWORD", "not in .env.dev, while there is data in postgres_data")
     assert key.found == "not in .env.dev, while there is data in n8n_data, postgres_data"
     for finding in (role, key):
-        assert "opskit run secrets -p env dev -p action recover" in finding.remedy
+        assert "opskit secrets dev -p action recover" in finding.remedy
         assert ".env.dev.before-*" in finding.remedy
     assert "action repair" in role.remedy
     assert "action repair" not in key.remedy
@@ -119,7 +119,7 @@ def test_a_volume_that_vanished_stops_with_a_typed_way_on() -> None:
         named("postgres_data", "n8n_data"), launched, [volume(f"{PROJECT}_n8n_data", PROJECT)], "staging"
     )
     assert (finding.verdict, finding.subject) == (Verdict.FAIL, f"{PROJECT}_postgres_data")
-    assert "opskit run start -p env staging -p accept data-missing" in finding.remedy
+    assert "opskit start staging -p accept data-missing" in finding.remedy
 
 
 def test_before_the_first_launch_nothing_is_missed() -> None:
