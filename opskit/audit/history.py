@@ -56,8 +56,11 @@ def launched_services(root: Path, project: str) -> frozenset[str]:
     return frozenset(entry["service"] for entry in outcome.get("services") or ())
 
 
-def launched_volumes(root: Path, environment: str, *, project: str, engine: str) -> tuple[str, ...]:
+def launched_volumes(root: Path, environment: str, *, project: str, engine: str) -> Mapping[str, Any]:
     """The project's volumes after its last launch that came to ready on an Engine; none after a wipe.
+
+    Returns:
+        `names` of the volumes, and `fingerprints` of the secrets of their data; empty where no record tells.
 
     Args:
         root: the folder of the records.
@@ -68,8 +71,8 @@ def launched_volumes(root: Path, environment: str, *, project: str, engine: str)
     for _, record in read_records(root, f"-{environment}-"):
         volumes = record.get("volumes") or {}
         if record.get("engine_id") == engine and volumes.get("project") == project:
-            return tuple(volumes["names"])
-    return ()
+            return dict(volumes)
+    return {}
 
 
 def expected_seconds(root: Path, project: str) -> float | None:

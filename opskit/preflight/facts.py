@@ -33,6 +33,7 @@ class Facts:
         reserved: ports that the files of all environments publish, unless a variable says otherwise.
         pulls: images that are missing, and what their registries say; None where they were not asked.
         launched_volumes: names of the volumes after the project's last good launch on this Engine.
+        changed_secrets: names of secrets of that launch's data that have another value now.
         secret_faults: what is wrong with the value of a secret, by its name.
         exported: secrets that the shell gives too, with another value than the env file.
         env_fault: why the env file cannot be used as it is; empty where it can.
@@ -54,6 +55,7 @@ class Facts:
     demanded: Mapping[str, bool]
     unmade: tuple[str, ...]
     launched_volumes: tuple[str, ...] = ()
+    changed_secrets: tuple[str, ...] = ()
     secret_faults: Mapping[str, str] = field(default_factory=dict)
     exported: tuple[str, ...] = ()
     env_fault: str = ""

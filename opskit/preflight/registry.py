@@ -7,11 +7,12 @@ a fact is not known, the check's finding is a SKIP with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import TypeVar
 
 from opskit.compose.faults import Failure
 from opskit.compose.model import MINIMUM, Stack
-from opskit.engine.facts import ContainerFact, EngineFacts
+from opskit.engine.facts import ContainerFact, EngineFacts, VolumeFact
 from opskit.engine.model import Pull
 from opskit.engine.usage import DiskUse
 from opskit.errors import UsageError, did_you_mean
@@ -80,6 +81,7 @@ from opskit.preflight.checks.network import (
 from opskit.preflight.checks.port import check_port_free, check_port_number, check_port_reserved, check_port_unique
 from opskit.preflight.checks.secret import (
     check_data_missing,
+    check_secret_changed,
     check_secret_data,
     check_secret_file,
     check_secret_readable,
@@ -91,6 +93,7 @@ from opskit.preflight.finding import CRASHED, Finding, Verdict, id_of
 from opskit.unknown import Unknown, or_else
 
 _Fact = TypeVar("_Fact")
+_env_file: Callable[[Facts], tuple[str, str]] = attrgetter("environment.env_file", "environment.words")
 
 
 class NotApplicableError(Exception):
@@ -177,6 +180,10 @@ def _pulls(facts: Facts) -> tuple[Pull, ...]:
     return facts.pulls
 
 
+def _volumes(facts: Facts) -> Iterable[VolumeFact]:
+    return _known(_engine(facts).volumes)
+
+
 def _now_s(facts: Facts) -> float:
     """Seconds since the epoch when the Engine was asked for its clock."""
     return (facts.engine.asked_s if isinstance(facts.engine, EngineFacts) else None) or facts.host.time_s
@@ -228,9 +235,7 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_network_filter: lambda f: check_network_filter(_engine(f)),
     check_network_bridge: lambda f: check_network_bridge(_engine(f), _known(_engine(f).networks), _here(f).kernel),
     check_network_chain: lambda f: check_network_chain(_engine(f), there=_here(f).docker_chain),
-    check_external_present: lambda f: check_external_present(
-        _stack(f), _known(_engine(f).networks), _known(_engine(f).volumes)
-    ),
+    check_external_present: lambda f: check_external_present(_stack(f), _known(_engine(f).networks), _volumes(f)),
     check_container_name: lambda f: check_container_name(_stack(f), _known(_engine(f).containers)),
     check_container_left: lambda f: check_container_left(_stack(f), _known(_engine(f).containers)),
     check_port_number: lambda f: check_port_number(f.given_ports),
@@ -250,12 +255,9 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_model_context: lambda f: check_model_context(_stack(f), f.model),
     check_image_present: lambda f: check_image_present(_stack(f), _known(_engine(f).images), offline=f.rehearsal),
     check_image_reachable: lambda f: check_image_reachable(_pulls(f)),
-    check_secret_data: lambda f: check_secret_data(
-        _stack(f), f.unmade, _known(_engine(f).volumes), f.environment.env_file, f.environment.words
-    ),
-    check_data_missing: lambda f: check_data_missing(
-        _stack(f), f.launched_volumes, _known(_engine(f).volumes), f.environment.words
-    ),
+    check_secret_data: lambda f: check_secret_data(_stack(f), f.unmade, _volumes(f), *_env_file(f)),
+    check_secret_changed: lambda f: check_secret_changed(_stack(f), f.changed_secrets, _volumes(f), *_env_file(f)),
+    check_data_missing: lambda f: check_data_missing(_stack(f), f.launched_volumes, _volumes(f), f.environment.words),
     check_secret_file: lambda f: check_secret_file(f.environment.env_file, _known(f.files).mode),
     check_secret_readable: lambda f: check_secret_readable(f.environment.env_file, f.env_fault),
     check_secret_value: lambda f: check_secret_value(f.environment.env_file, f.secret_faults),

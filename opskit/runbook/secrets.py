@@ -129,7 +129,10 @@ class Secrets(OnStack):
         if not self.action:
             repair = "gives the roles of PostgreSQL the passwords of the env file; needs confirm"
             rotate_ = "gives `names` new values while the stack runs, and proves them; needs confirm"
-            rows = [("recover", "puts missing values back, as the containers hold them"), ("repair", repair)]
+            rows = [
+                ("recover", "puts missing values back, and those of `names`, as the containers hold them"),
+                ("repair", repair),
+            ]
             return Table("Nothing was changed", ("action", "what it does"), [*rows, ("rotate", rotate_)], self.rehearse)
         if shown := self.refuse_unrecorded(self._run_of_it(), self.action.capitalize()):
             return shown
@@ -165,7 +168,9 @@ class Secrets(OnStack):
             raise UsageError(f"confirm: found {self.confirm!r}; type {project}: {what}.")
 
     def _recover(self) -> Table:
-        missing = [rule.name for rule in self._rules if rule.name not in self.target.secrets]
+        if unknown := set(self.names) - {rule.name for rule in self._rules}:
+            raise UsageError(f"names: found {', '.join(sorted(unknown))}: no secrets of {self.environment.name}")
+        missing = [r.name for r in self._rules if r.name not in self.target.secrets or r.name in self.names]
         several = [name for name in missing if len(self._held.get(name, {})) > 1]
         if several:
             raise UsageError(
@@ -177,7 +182,7 @@ class Secrets(OnStack):
         rows = [(name, f"put back, from {', '.join(*self._held[name].values())}") for name in found]
         rows += [(name, "not found in any container") for name in missing if name not in found]
         self.journal.write("note", text=f"put back into {self.environment.env_file}: {', '.join(found) or 'nothing'}")
-        return Table(f"{len(found)} of {len(missing)} missing secrets put back", ("secret", "now"), rows, self.rehearse)
+        return Table(f"{len(found)} of {len(missing)} secrets put back", ("secret", "now"), rows, self.rehearse)
 
     def _repair(self) -> Table:
         self._typed("its roles get other passwords")

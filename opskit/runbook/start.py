@@ -28,6 +28,7 @@ from opskit.runbook.outcome import keep_outcome, outcome_table
 from opskit.runbook.parameters import Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
+from opskit.secrets.fingerprint import fingerprints
 from opskit.show.plan import draw_plan
 from opskit.show.run import Action, take_down
 from opskit.show.tables import FindingsTable, Table
@@ -221,18 +222,17 @@ class Start(Operation):
         outcome = outcome.redacted(self.target.redact())
         keep_outcome(self.journal, outcome)
         listed = list_containers(client, self.target.project.name)
-        self.journal.write(
-            "containers", rows=[{key: entry[key] for key in ("Id", "Image", "ImageID")} for entry in listed]
-        )
+        rows = [{key: entry[key] for key in ("Id", "Image", "ImageID")} for entry in listed]
+        self.journal.write("containers", rows=rows)
         if outcome.ok:
             self.keep_volumes(client)
         return outcome_table(outcome, "is ready", self.environment.name, rehearsal=self.rehearse)
 
     def keep_volumes(self, client: DockerClient) -> None:
-        """Put the project's volumes in the record: the next launch expects their data."""
+        """Put the project's volumes in the record, and what tells the secrets of their data from others."""
         project = self.target.project.name
         names = sorted(volume.name for volume in read_volume_facts(client, project))
-        self.journal.write("volumes", project=project, names=names)
+        self.journal.write("volumes", project=project, names=names, fingerprints=fingerprints(self.target.secrets))
 
     def urls(self) -> Table:
         """Where everything answers, each http address asked just now."""

@@ -92,9 +92,7 @@ def change_secrets(path: Path, values: Mapping[str, str]) -> None:
     path = _regular(path)
     with _written(path), _locked(path):
         read_secrets(path)
-        lines = (_read(path) or "").splitlines(keepends=True)
-        named = [(_name_of(line), line) for line in lines]
-        _rewrite(path, "".join(f"{n}={quote(values[n])}\n" if n in values else line for n, line in named))
+        _rewrite(path, _replaced(_read(path) or "", values))
 
 
 def new_values(rules: Iterable[SecretRule]) -> dict[str, str]:
@@ -124,20 +122,19 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
 
 
 def put_back(path: Path, values: Mapping[str, str]) -> None:
-    """Add secrets whose values are known to a file that lacks them; what is there stays byte for byte.
+    """Give a file secrets whose values are known, in place of what it has of them; all else stays byte for byte.
 
     Raises:
-        ConfigError: the file is damaged or cannot be written, or has one of them; it is as it was.
+        ConfigError: the file is damaged or cannot be written; it is as it was.
         LockHeldError: another process keeps the lock.
     """
     path = _regular(path)
     with _written(path), _locked(path):
-        there = read_secrets(path).keys() & values.keys()
-        if there:
-            raise ConfigError(f"{path}: {', '.join(sorted(there))} is there already; wanted a file without it")
+        there = read_secrets(path).keys()
         if values:
-            before = (_read(path) or _HEADER).rstrip("\n") + "\n"
-            _rewrite(path, before + "".join(f"{name}={quote(value)}\n" for name, value in values.items()))
+            before = _replaced(_read(path) or _HEADER, values).rstrip("\n") + "\n"
+            new = {name: value for name, value in values.items() if name not in there}
+            _rewrite(path, before + "".join(f"{name}={quote(value)}\n" for name, value in new.items()))
 
 
 def kept_copies(path: Path) -> tuple[Path, ...]:
@@ -229,6 +226,12 @@ def _rewrite(path: Path, text: str) -> None:
 
 def _mode_of(path: Path) -> int:
     return 0o660 if is_shared(path.parent) else 0o600
+
+
+def _replaced(text: str, values: Mapping[str, str]) -> str:
+    """The file's text with other values of these names, each in its place."""
+    named = [(_name_of(line), line) for line in text.splitlines(keepends=True)]
+    return "".join(f"{name}={quote(values[name])}\n" if name in values else line for name, line in named)
 
 
 def _name_of(line: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opskit.audit.history import launched_volumes
 from opskit.audit.journal import Journal, note, phase
@@ -34,6 +34,7 @@ from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
+from opskit.secrets.fingerprint import changed
 from opskit.secrets.policy import value_faults
 from opskit.target.machine import Machine
 from opskit.target.placement import choose_placement
@@ -102,6 +103,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         files, model, files_s = _read_files(environment, project.name, stack, engine, machine.client)
         hub = machine.hub(stack)
         pulls = None if missing is None else machine.pulls(missing)
+        launched = _launched(environment, project.name, engine, journal)
     facts = Facts(
         environment=environment,
         project=project.name,
@@ -123,7 +125,8 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,
-        launched_volumes=_launched(environment, project.name, engine, journal),
+        launched_volumes=tuple(launched.get("names", ())),
+        changed_secrets=changed(env_file.values, launched.get("fingerprints", {})),
         secret_faults=value_faults(env_file.revealed()),
         exported=env_file.exported(draft.secrets),
         env_fault=env_file.fault,
@@ -140,10 +143,10 @@ def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) ->
 
 def _launched(
     environment: Environment, project: str, engine: EngineFacts | Unknown, journal: Journal
-) -> tuple[str, ...]:
-    """The volumes of the last good launch, as its record has them, or this run's own journal after a wipe."""
+) -> Mapping[str, Any]:
+    """The volumes of the last good launch, as its record has them; none in a run that has wiped them."""
     if isinstance(engine, Unknown) or journal.volumes_written():
-        return ()
+        return {}
     return launched_volumes(AUDIT, environment.name, project=project, engine=engine.id)
 
 

@@ -168,3 +168,36 @@ def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Check
     assert up.last()[1]["volumes"]["names"] == sorted(
         v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
     )
+
+
+@pytest.mark.parametrize("name", ["N8N_ENCRYPTION_KEY", "LITELLM_SALT_KEY", "WEBUI_SECRET_KEY"])
+def test_an_edited_key_that_no_login_can_try_stops_the_start_and_is_read_back(
+    up: Checkout, env_file: Path, name: str
+) -> None:
+    is_ready(up)
+    before = read_secrets(env_file)[name]
+    env_file.write_text(
+        re.sub(rf"(?m)^{name}=.*$", f"{name}=sk-edited-by-hand-and-long-enough-0123456789", env_file.read_text())
+    )
+    refused = up.start()
+    assert refused.returncode == 3, refused.stdout
+    assert "secret-changed" in refused.stderr + refused.stdout
+    assert f"-p action recover -p names {name}" in refused.stdout + refused.stderr
+    rc, said = secrets(up, "-p", "action", "recover", "-p", "names", name)
+    assert rc == 0, said
+    assert read_secrets(env_file)[name] == before
+    is_ready(up)
+
+
+def test_an_old_env_file_put_back_is_noticed_also_when_no_container_is_left(up: Checkout, env_file: Path) -> None:
+    is_ready(up)
+    kept = env_file.read_text()
+    assert up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
+    env_file.write_text(
+        re.sub(r"(?m)^N8N_ENCRYPTION_KEY=.*$", "N8N_ENCRYPTION_KEY=of-an-older-installation-0123456789", kept)
+    )
+    refused = up.start()
+    assert refused.returncode == 3, refused.stdout
+    assert "FAIL secret-changed" in refused.stdout
+    env_file.write_text(kept)
+    is_ready(up)

@@ -41,6 +41,35 @@ def check_secret_data(
     return tuple(findings)
 
 
+def check_secret_changed(
+    stack: Stack, changed: Iterable[str], volumes: Iterable[VolumeFact], env_file: str, env: str
+) -> tuple[Finding, ...]:
+    """A secret that opens data is the one of the last good launch, where no login can try it.
+
+    Args:
+        stack: the environment.
+        changed: secrets whose value is another one than then.
+        volumes: those of its project are its data.
+        env_file: where the secrets are.
+        env: the environment's name, and what follows it in a command.
+    """
+    data = {v.key: v.name for v in volumes if v.project == stack.project}
+    found = {name: sorted(data[key] for key in BY_NAME[name].volumes & data.keys()) for name in changed}
+    wanted = "the value that its data was made with"
+    findings = []
+    for name in filter(found.get, found):
+        rule = BY_NAME[name]
+        said = f"changed since the last good launch, while there is data in {', '.join(found[name])}"
+        remedy = (
+            f"`opskit secrets {env} -p action recover -p names {name}` reads it back where a container still holds it; "
+            f"else put back a copy of {env_file} (`{env_file}.before-*`); where its program has the new one too, "
+            "start with `-p accept secret-changed`"
+        )
+        verdict = Verdict.FAIL if rule.permanent else Verdict.WARN  # the others are refused or kept by their program
+        findings.append(Finding("secret-changed", verdict, name, f"{said}: {rule.why_not_rotated}", wanted, remedy))
+    return tuple(findings) or (Finding("secret-changed", Verdict.PASS, env_file, "none that is known", wanted),)
+
+
 def check_data_missing(
     stack: Stack, launched: Iterable[str], volumes: Iterable[VolumeFact], env: str
 ) -> tuple[Finding, ...]:

@@ -33,7 +33,7 @@ def test_the_volumes_are_those_of_the_last_launch_on_this_engine_and_none_after_
         (folder / "record.json").write_text(json.dumps(said))
 
     def expected(engine: str = "E") -> tuple[str, ...]:
-        return launched_volumes(tmp_path, "dev", project="p", engine=engine)
+        return tuple(launched_volumes(tmp_path, "dev", project="p", engine=engine).get("names", ()))
 
     assert expected() == ()
     left(1, "p_old")

@@ -5,6 +5,7 @@ import pytest
 from opskit.compose.model import Stack, parse_stack
 from opskit.preflight.checks.secret import (
     check_data_missing,
+    check_secret_changed,
     check_secret_data,
     check_secret_file,
     check_secret_readable,
@@ -125,3 +126,24 @@ def test_a_volume_that_vanished_stops_with_a_typed_way_on() -> None:
 def test_before_the_first_launch_nothing_is_missed() -> None:
     (finding,) = check_data_missing(named("postgres_data"), (), (), "staging")
     assert finding.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("name", "volumes", "verdict"),
+    [
+        ("N8N_ENCRYPTION_KEY", ["n8n_data"], Verdict.FAIL),
+        ("LITELLM_SALT_KEY", ["postgres_data"], Verdict.FAIL),
+        ("GRAFANA_PASSWORD", ["grafana_data"], Verdict.WARN),
+        ("N8N_ENCRYPTION_KEY", ["redis_data"], Verdict.PASS),
+        ("N8N_ENCRYPTION_KEY", [], Verdict.PASS),
+    ],
+)
+def test_a_changed_secret_is_a_fault_beside_the_data_that_it_opens(
+    name: str, volumes: list[str], verdict: Verdict
+) -> None:
+    there = [volume(key, PROJECT) for key in volumes]
+    (finding,) = check_secret_changed(stack(), [name], there, ".env.dev", "dev")
+    assert finding.verdict is verdict
+    if verdict is not Verdict.PASS:
+        assert f"opskit secrets dev -p action recover -p names {name}" in finding.remedy
+        assert ".env.dev.before-*" in finding.remedy
