@@ -150,26 +150,6 @@ def test_a_rotation_that_fails_is_taken_back(up: Checkout, env_file: Path) -> No
     is_ready(up)
 
 
-def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Checkout) -> None:
-    stopped = up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")
-    assert stopped.returncode == 0, stopped.stderr
-    name = f"{up.project}_postgres_data"
-    up.engine.volumes.get(name).remove()
-    refused = up.start()
-    assert refused.returncode == 3
-    assert f"[data-missing] {name}" in refused.stderr
-    assert not up.containers()
-    assert name not in {volume.name for volume in up.engine.volumes.list()}
-    done = up.start("-p", "accept", "data-missing")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not ask(up, "SELECT query FROM search_sessions")
-    again = up.start()
-    assert again.returncode == 0, again.stderr
-    assert up.last()[1]["volumes"]["names"] == sorted(
-        v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
-    )
-
-
 @pytest.mark.parametrize("name", ["N8N_ENCRYPTION_KEY", "LITELLM_SALT_KEY", "WEBUI_SECRET_KEY"])
 def test_an_edited_key_that_no_login_can_try_stops_the_start_and_is_read_back(
     up: Checkout, env_file: Path, name: str
@@ -201,3 +181,23 @@ def test_an_old_env_file_put_back_is_noticed_also_when_no_container_is_left(up: 
     assert "FAIL secret-changed" in refused.stdout
     env_file.write_text(kept)
     is_ready(up)
+
+
+def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Checkout) -> None:
+    stopped = up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")
+    assert stopped.returncode == 0, stopped.stderr
+    name = f"{up.project}_postgres_data"
+    up.engine.volumes.get(name).remove()
+    refused = up.start()
+    assert refused.returncode == 3
+    assert f"[data-missing] {name}" in refused.stderr
+    assert not up.containers()
+    assert name not in {volume.name for volume in up.engine.volumes.list()}
+    done = up.start("-p", "accept", "data-missing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not ask(up, "SELECT query FROM search_sessions")
+    again = up.start()
+    assert again.returncode == 0, again.stderr
+    assert up.last()[1]["volumes"]["names"] == sorted(
+        v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
+    )
