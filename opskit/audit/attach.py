@@ -61,14 +61,14 @@ class Attached:
 
 
 def find_running(root: Path, environment: str) -> Attached | None:
-    """The newest start or stop of an environment that runs on this machine; None where none does.
+    """The newest start, stop or restart of an environment that runs on this machine; None where none does.
 
     Args:
         root: the folder of the records.
         environment: its name.
     """
     for folder, record in read_runs_of(root, environment):
-        ours = record.get("act") in {"start", "stop"}
+        ours = record.get("act") in {"start", "stop", "restart"}
         here = record.get("host") == socket.gethostname() and "pid" in record
         if ours and here and record.get("ended_by") == STILL_RUNNING and not is_dead(record):
             return Attached(folder, record)

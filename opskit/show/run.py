@@ -85,7 +85,8 @@ class RunState:
         unread: lines of the journal that could not be read.
         ok: whether every cell ran to its end; None before the recorder told.
         ended: whether its process has ended.
-        stopped: whether the operator asked it to end.
+        stopped: whether the operator asked it to end, here.
+        interrupted: whether it was ended by an interrupt, whoever's.
         output: the last lines of its process, for one that ended without an outcome.
         usual_s: seconds that earlier launches of it took; None where there was none.
     """
@@ -103,6 +104,7 @@ class RunState:
     unread: int = 0
     ended: bool = False
     stopped: bool = False
+    interrupted: bool = False
     output: tuple[str, ...] = ()
     usual_s: float | None = None
     record: str = ""
@@ -127,6 +129,9 @@ def _reduced(state: RunState, event: Mapping[str, Any]) -> RunState:
     if kind == "plan":
         names = [step["name"] for step in event["steps"] if step["kind"] == "container" and step["act"] in _LAUNCHED]
         return replace(state, services={n: {"service": n, **_PLANNED} for n in names}, usual_s=event.get("usual_s"))
+    if kind == "outcome":
+        ended_by_hand = any(failure.get("kind") == "cancelled" for failure in event.get("failures") or ())
+        return replace(state, interrupted=ended_by_hand)
     if kind in _FIELDS:
         name, key = _FIELDS[kind]
         return replace(state, **{name: event[key]})
@@ -165,8 +170,9 @@ def _headline(state: RunState) -> str:
     if state.ok:
         word = DONE.get(state.act, "DONE")
         return f'<b style="color:{_COLOURS["ready"]}">✔ {word}</b> in {seconds}'
-    word = "■ STOPPED BY YOU" if state.stopped else "✘ FAILED"
-    colour = _COLOURS["waiting" if state.stopped else "never"]
+    by_hand = state.stopped or state.interrupted
+    word = "■ STOPPED BY YOU" if state.stopped else "■ STOPPED" if by_hand else "✘ FAILED"
+    colour = _COLOURS["waiting" if by_hand else "never"]
     return f'<b style="color:{colour}">{word}</b> after {seconds}'
 
 

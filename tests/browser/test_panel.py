@@ -93,6 +93,7 @@ def test_a_second_tab_shows_a_launch_in_progress_and_ends_it(page: Page, lab: st
     button(second, "End launch").click()
     expect(there.get_by_text("■ STOPPED BY YOU")).to_be_visible(timeout=60_000)
     expect(button(page, "Launch")).to_be_enabled(timeout=60_000)
+    expect(shown.get_by_text("■ STOPPED")).to_be_visible()
     assert "interrupted" in json.dumps(checkout.last()[1]["outcome"])
 
 

@@ -144,3 +144,10 @@ def test_a_launch_says_how_long_earlier_ones_took() -> None:
     plan = {"kind": "plan", "steps": [], "usual_s": 41.6}
     assert "(0 s; earlier launches took 42 s)" in run(plan, ended=False)
     assert "earlier" not in run({**plan, "usual_s": None}, ended=False)
+
+
+def test_a_run_that_another_tab_ended_did_not_fail() -> None:
+    cancelled = {"kind": "outcome", "failures": [{"kind": "cancelled", "service": None}]}
+    assert "■ STOPPED</b>" in run(cancelled, {"kind": "ended", "ok": False})
+    crashed = {"kind": "outcome", "failures": [{"kind": "crash_loop", "service": "db"}]}
+    assert "✘ FAILED" in run(crashed, {"kind": "ended", "ok": False})
