@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import syslog
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ NAME = "ledger.jsonl"
 _LOCK = ".ledger.lock"
 _FIRST = "0" * 64
 _LOCK_S = 10.0
+_BLOCK = 1 << 16
 _OPEN = frozenset({"log"})
 """What the terminal showed of a run of the panel: written to after the run's end."""
 
@@ -40,22 +42,35 @@ def add_line(root: Path, folder: Path, event: str) -> str:
     make_folder(root)
     with FileLock(root / _LOCK, timeout=_LOCK_S, mode=0o666):
         path = root / NAME
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        last = _last_line(path)
         entry = {
             "at": round(time.time(), 3),
             "run": folder.relative_to(root).as_posix(),
             "event": event,
             "files": {} if event == "begin" else hash_files(folder),
-            "previous": hash_of(lines[-1]) if lines else _FIRST,
+            "previous": hash_of(last) if last else _FIRST,
         }
         line = json.dumps(entry, sort_keys=True)
         with path.open("a", encoding="utf-8") as sink:
-            if not lines:
+            if not last:
                 share(path)
             sink.write(line + "\n")
     head = hash_of(line.encode())
     syslog.syslog(syslog.LOG_NOTICE, f"opskit ledger {root}: {entry['run']} {event} {head}")
     return head
+
+
+def _last_line(path: Path) -> bytes:
+    """The last line of a file that may be long; empty where there is none."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as source:
+        at, data = source.seek(0, os.SEEK_END), b""
+        while at and b"\n" not in data[:-1]:  # its own end, and that of the line before it
+            at = max(0, at - _BLOCK)
+            source.seek(at)
+            data = source.read()
+    return data.splitlines()[-1] if data else b""
 
 
 def hash_of(data: bytes) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from opskit.audit import ledger
 from opskit.audit.ledger import NAME, add_line, verify
 
 ALTERATIONS = int(os.environ.get("OPSKIT_ALTERATIONS", "100"))
@@ -79,3 +80,12 @@ def test_an_alteration_is_located(archive: tuple[Path, str], tmp_path: Path, see
     faults = list(verify(root, head=archive[1]))
     assert faults
     assert faults[0].startswith(place), (place, faults)
+
+
+@pytest.mark.parametrize("lines", [[], ["one"], ["one", "two"], ["x" * 300, "y" * 5], ["a", "z" * 300]])
+def test_the_last_line_is_found_from_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    monkeypatch.setattr(ledger, "_BLOCK", 7)
+    path = tmp_path / "ledger.jsonl"
+    assert ledger._last_line(path) == b""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    assert ledger._last_line(path).decode() == (lines[-1] if lines else "")
