@@ -173,8 +173,7 @@ class Clean(Operation):
         """
         cleanup = self.cleanup
         if cleanup.mode == "auto" or cleanup.confirm:
-            given = {"env": self.env, "mode": cleanup.mode, "confirm": cleanup.confirm, **self.rehearsing}
-            words = {name: word for name, word in given.items() if word}
+            words = self.words(env=self.env, mode=cleanup.mode, confirm=cleanup.confirm)
             action = Action("clean", words, "Remove it?", "to remove what is listed above")
             if shown := self.refuse_unrecorded(action, "Clean"):
                 return shown

@@ -74,9 +74,7 @@ class FirstRun:
 
     @property
     def _client(self) -> DockerClient:
-        if self.start.target.client is None:
-            raise OpskitError(str(self.start.target.facts.engine))
-        return self.start.target.client
+        return self.start.target.connection()
 
     @cached_property
     def _holdings(self) -> tuple[Holding, ...]:
@@ -140,7 +138,8 @@ class FirstRun:
             rows = [("confirm", said), ("headless", f"-p confirm {self.project}")]
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
         effect = f"to remove everything of <b>{self.project}</b>, its data and its secrets, and start it again"
-        given = {"confirm": self.project, **self.start.rehearsing}
+        start = self.start
+        given = start.words(confirm=self.project, dump=self.dump, gpu=start.gpu, deadline_s=start.deadline_s)
         if shown := self.start.refuse_unrecorded(Action("first_run", given, "Wipe it?", effect, self.project), "Wipe"):
             return shown
         client, mine = self._client, self._mine

@@ -117,7 +117,7 @@ class Gpus(Operation):
             ]
             return Table("Nothing was written", ("confirm with", "what it does"), rows, self.rehearse)
         effect = f"to write <code>{confirm}</code> into {file}"
-        action = Action("gpu", {"env": name, "confirm": confirm, **self.rehearsing}, "Write it?", effect)
+        action = Action("gpu", self.words(env=name, gpu=self.gpu, confirm=confirm), "Write it?", effect)
         if shown := self.refuse_unrecorded(action, "Write"):
             return shown
         write_setting(ROOT / file, GPU_CHOICE, words[confirm])

@@ -26,6 +26,7 @@ class OnStack(Operation):
     def __init__(self, env: str, overlays: str, rehearse: str | bool) -> None:
         super().__init__(rehearse)
         self.environment = find_stack(env, overlays, rehearse=self.rehearse)
+        self.overlays = overlays
 
     @cached_property
     def target(self) -> Target:

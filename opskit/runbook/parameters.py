@@ -48,6 +48,11 @@ class Operation:
         """What a command that is printed needs behind its environment."""
         self.journal = Journal.of_this_run()
 
+    def words(self, **given: object) -> dict[str, str]:
+        """The parameters of a run that does what this one was asked, as words; what is empty is the notebook's own."""
+        told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+        return {name: word for name, word in told.items() if word} | self.rehearsing
+
     def refuse_unrecorded(self, action: Action, label: str) -> VBox | None:
         """What changes something is a recorded run: elsewhere it is not done, and what does it is shown.
 

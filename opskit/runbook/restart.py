@@ -56,7 +56,8 @@ class Restart(OnStack):
                 hint = did_you_mean(name, known)
                 raise UsageError(f"services: found no {name}.{hint} Wanted some of: {', '.join(known)}.")
         names = ",".join(self.services)
-        given = {"env": self.environment.name, "services": names, **self.rehearsing}
+        about = {"services": names, "overlays": self.overlays, "deadline_s": self.deadline_s}
+        given = self.words(env=self.environment.name, **about)
         action = Action("restart", given, "Restart them?", f"to restart <b>{names}</b> of {self.environment.name}")
         if shown := self.refuse_unrecorded(action, "Restart"):
             return shown

@@ -62,7 +62,6 @@ class Secrets(OnStack):
     ) -> None:
         super().__init__(env, overlays, rehearse)
         self.names = tuple(names.replace(",", " ").split())
-        self.overlays = overlays
         self.action = one_of("action", action, ACTIONS)
         self.confirm = confirm
         self.path = ROOT / self.environment.env_file
@@ -144,9 +143,8 @@ class Secrets(OnStack):
     def _run_of_it(self) -> Action:
         """What this cell does, as a run of its own; the project's name is typed beside its button."""
         project = self.target.project.name
-        given = {"env": self.environment.name, "overlays": self.overlays, "action": self.action,
-                 "names": ",".join(self.names), "confirm": project, **self.rehearsing}  # fmt: skip
-        words = {name: word for name, word in given.items() if word}
+        about = {"overlays": self.overlays, "action": self.action, "names": ",".join(self.names), "confirm": project}
+        words = self.words(env=self.environment.name, **about)
         effect = f"to {self.action} secrets of <b>{self.environment.name}</b>"
         return Action("secrets", words, f"{self.action.capitalize()}?", effect, project)
 

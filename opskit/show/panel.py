@@ -188,7 +188,8 @@ class Panel(RunPanel):
         if not service:
             self.view.value = "<b>Not restarted</b>: choose one service below."
             return None
-        given = {"env": name, "services": service, **self._rehearsing()}
+        words = {"env": name, "services": service, "overlays": self.choices.words().get("overlays", "")}
+        given = {key: word for key, word in words.items() if word} | self._rehearsing()
         return Action("restart", given, f"Restart {service}?", f"to restart <b>{escape(service)}</b> of {escape(name)}")
 
     def _rehearsing(self) -> dict[str, str]:

@@ -59,13 +59,23 @@ class Target:
         Raises:
             OpskitError: one of them is not to be had; a preflight says so too.
         """
-        stack, engine = self.facts.stack, self.facts.engine
+        client, stack = self.connection(), self.facts.stack
+        if isinstance(stack, Failure):
+            raise OpskitError(f"{self.project.name}: {stack.message}", stack.remedy)
+        return client, stack
+
+    def connection(self) -> DockerClient:
+        """The Engine.
+
+        Raises:
+            OpskitError: it does not answer.
+        """
+        engine = self.facts.engine
         if isinstance(engine, Unknown):
             raise OpskitError(f"{self.project.name}: {engine.reason}", engine.remedy)
-        if self.client is None or isinstance(stack, Failure):
-            fault = (stack.message, stack.remedy) if isinstance(stack, Failure) else ("no Engine was asked for", "")
-            raise OpskitError(f"{self.project.name}: {fault[0]}", fault[1])
-        return self.client, stack
+        if self.client is None:
+            raise OpskitError(f"{self.project.name}: no Engine was asked for")
+        return self.client
 
     @property
     def engine_id(self) -> str:

@@ -31,6 +31,17 @@ c.LabApp.expose_app_in_browser = True
 c.KernelManager.transport_encryption = "required"
 """
 
+SET_PARAMETERS = """values => {
+  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+  for (const cell of cells) {
+    if (!(cell.getMetadata('tags') || []).includes('parameters')) continue;
+    let text = cell.sharedModel.getSource();
+    for (const [name, value] of Object.entries(values))
+      text = text.replace(new RegExp('^(' + name + ': [^=]*)= "[^"]*"', 'm'), '$1= "' + value + '"');
+    cell.sharedModel.setSource(text);
+  }
+}"""
+
 
 @contextmanager
 def serve_lab(root: Path, environ: Mapping[str, str], home: Path) -> Iterator[str]:
@@ -98,6 +109,15 @@ def run_notebook(opened: Page, lab: str, notebook: str) -> None:
     opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
     wait_for_notebook(opened)
     opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+
+
+def open_with(opened: Page, lab: str, notebook: str, values: Mapping[str, str]) -> None:
+    """Open a notebook, give its parameters other values where it has them, and run every cell to its end."""
+    opened.goto(f"{lab}/lab/workspaces/t{time.time_ns()}/tree/notebooks/{notebook}?reset&token={TOKEN}")
+    wait_for_notebook(opened)
+    opened.evaluate(SET_PARAMETERS, dict(values))
+    opened.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
+    expect(opened.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
 
 
 def wait_for_notebook(opened: Page) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from opskit.compose.source import read_service_names
 from opskit.paths import COMPOSE, NOTEBOOKS
-from tests.browser.lab import TOKEN, open_page, serve_lab, wait_for_notebook
+from tests.browser.lab import button, open_page, open_with, serve_lab
 from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
@@ -21,16 +21,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.browser]
 PAGES = [path.relative_to(NOTEBOOKS).as_posix() for path in sorted(NOTEBOOKS.rglob("*.ipynb"))]
 OURS = [".jp-OutputArea-output", ".jp-MarkdownOutput"]
 """What a notebook of ours shows; the rest of the page is JupyterLab's own."""
-CHOSEN = """values => {
-  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
-  for (const cell of cells) {
-    if (!(cell.getMetadata('tags') || []).includes('parameters')) continue;
-    let text = cell.sharedModel.getSource();
-    for (const [name, value] of Object.entries(values))
-      text = text.replace(new RegExp('^(' + name + ': [^=]*)= "[^"]*"', 'm'), '$1= "' + value + '"');
-    cell.sharedModel.setSource(text);
-  }
-}"""
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
   .filter(one => one.scrollWidth > one.clientWidth + 1)
   .map(one => one.innerText.slice(0, 80))"""
@@ -57,7 +47,7 @@ def page() -> Iterator[Page]:
 @pytest.mark.parametrize("notebook", PAGES)
 def test_a_page_reads_at_both_widths_in_both_themes(page: Page, lab: str, notebook: str) -> None:
     page.set_viewport_size({"width": 1400, "height": 3000})
-    open_chosen(page, lab, notebook)
+    open_with(page, lab, notebook, {} if "/" in notebook else {"env": "development", "rehearse": "yes"})
     wrong = []
     for theme in ("Light", "Dark"):
         page.evaluate(
@@ -75,13 +65,44 @@ def test_a_page_reads_at_both_widths_in_both_themes(page: Page, lab: str, notebo
     assert not wrong, "\n".join(wrong)
 
 
-def open_chosen(page: Page, lab: str, notebook: str) -> None:
-    """Open it, choose the rehearsal that is up where it has such parameters, and run every cell."""
-    page.goto(f"{lab}/lab/workspaces/auto-p/tree/notebooks/{notebook}?reset&token={TOKEN}")
-    wait_for_notebook(page)
-    page.evaluate(CHOSEN, {"env": "development", "rehearse": "yes"} if "/" not in notebook else {})
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 1 }")
-    expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
+ACTS = [
+    ("restart", {"services": "redis"}, "Restart", "Restart them?", "", "✔ DONE"),
+    ("gpu", {"confirm": "development:auto"}, "Write", "Write it?", "", "✔ DONE"),
+    ("clean", {"mode": "auto"}, "Clean", "Remove it?", "", "✔ DONE"),
+    ("secrets", {"action": "recover"}, "Recover", "Recover?", "the project", "✔ DONE"),
+    ("first_run", {"confirm": "the project"}, "Wipe", "Wipe it?", "the project", "✔ DONE"),
+]
+"""Notebook, its parameters, the button, its question, what is typed, and the word at its end."""
+
+
+@pytest.mark.parametrize(("act", "given", "label", "question", "typed", "word"), ACTS, ids=lambda value: str(value)[:9])
+def test_each_act_is_a_recorded_run_behind_a_button_that_asks(  # noqa: PLR0917  as the table has them
+    page: Page,
+    lab: str,
+    checkout: Checkout,
+    act: str,
+    given: dict[str, str],
+    label: str,
+    question: str,
+    typed: str,
+    word: str,
+) -> None:
+    page.set_viewport_size({"width": 1400, "height": 1500})
+    names = {"the project": checkout.project}
+    values = {name: names.get(value, value) for name, value in given.items()}
+    before = checkout.last()[0]
+    open_with(page, lab, f"{act}.ipynb", {"env": "development", "rehearse": "yes", **values})
+    assert checkout.last()[0] == before, "Run All does nothing"
+    button(page, label).click()
+    page.wait_for_timeout(700)
+    if typed:
+        page.locator(".jp-Cell-outputArea input[type=text]:visible").fill(names[typed])
+        page.wait_for_timeout(300)
+    button(page, question).click()
+    expect(page.locator(".jp-Cell-outputArea").get_by_text(word)).to_be_visible(timeout=180_000)
+    keep(page, f"act-{act}")
+    folder, record = checkout.last()
+    assert (record["act"], record["ok"], record["rehearsal"]) == (act, True, True), folder
 
 
 def faults(page: Page) -> list[str]:
