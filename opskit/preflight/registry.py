@@ -292,7 +292,7 @@ def refuse_unknown(accept: Iterable[str]) -> None:
     Raises:
         UsageError: an id is unknown; the nearest one is named.
     """
-    unknown = [word for word in accept if word not in CHECK_IDS]
+    unknown = [word for word in accept if word.partition(":")[0] not in CHECK_IDS]
     if unknown:
         hint = did_you_mean(unknown[0], CHECK_IDS)
         raise UsageError(

@@ -20,7 +20,8 @@ class Terms:
     """How a preflight is judged.
 
     Attributes:
-        accept: check ids a person takes responsibility for; `checks.refuse_unknown` refuses misspelt ones.
+        accept: check ids a person takes responsibility for, or `id:subject` for one of its findings;
+            `checks.refuse_unknown` refuses misspelt ones.
         who: the person, kept in the record.
         strict: a WARN counts as FAIL, unless it is accepted.
     """
@@ -28,6 +29,10 @@ class Terms:
     accept: tuple[str, ...] = ()
     who: str = ""
     strict: bool = False
+
+    def accepts(self, finding: Finding) -> bool:
+        """Whether a person has taken responsibility for it."""
+        return finding.check in self.accept or f"{finding.check}:{finding.subject}" in self.accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,7 @@ def judge(checks: Iterable[Check], terms: Terms = Terms()) -> Report:
     """
     found = [_strictly(f) if terms.strict else f for check in checks for f in _run(check)]
     findings = [
-        replace(f, verdict=Verdict.WARN, accepted_by=terms.who) if f.stops and f.check in terms.accept else f
-        for f in found
+        replace(f, verdict=Verdict.WARN, accepted_by=terms.who) if f.stops and terms.accepts(f) else f for f in found
     ]
     return Report.of(findings)
 

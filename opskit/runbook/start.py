@@ -56,7 +56,7 @@ class Start(Operation):
             takes all that was moved back.
         cleanup: `auto` removes what is certainly waste where more than 30 % of the disk use is reclaimable; `ask` only
             lists it; see `Clean`.
-        accept: check ids, comma separated, whose faults you take responsibility for.
+        accept: check ids, or id:subject, comma separated, whose faults you take responsibility for.
         strict: a warning blocks the launch as a fault does, unless it is accepted.
         smoke: after the launch, ask each service by its own protocol; one that does not do its work is a failed launch.
         rehearse: `yes` runs it with light real programs, stand-ins and recorded GPUs, and says so everywhere; `full`

@@ -63,7 +63,7 @@ def check_secret_changed(
         remedy = (
             f"`opskit secrets {env} -p action recover -p names {name}` reads it back where a container still holds it; "
             f"else put back a copy of {env_file} (`{env_file}.before-*`); where its program has the new one too, "
-            "start with `-p accept secret-changed`"
+            f"start with `-p accept secret-changed:{name}`"
         )
         verdict = Verdict.FAIL if rule.permanent else Verdict.WARN  # the others are refused or kept by their program
         findings.append(Finding("secret-changed", verdict, name, f"{said}: {rule.why_not_rotated}", wanted, remedy))
@@ -91,16 +91,18 @@ def check_data_missing(
         return (Finding("data-missing", Verdict.PASS, stack.project, found, wanted),)
     remedy = (
         "restore it under this name (who removed it: `docker events --since 24h --filter type=volume`); to start with "
-        f"none of its data, `opskit start {env} -p accept data-missing`"
+        f"none of its data, `opskit start {env} -p accept data-missing:"
     )
-    return tuple(Finding("data-missing", Verdict.FAIL, name, "no such volume", wanted, remedy) for name in gone)
+    return tuple(
+        Finding("data-missing", Verdict.FAIL, name, "no such volume", wanted, f"{remedy}{name}`") for name in gone
+    )
 
 
 def _way_back(name: str, env_file: str, env: str, volumes: Iterable[str]) -> str:
     """The remedies, the one that loses nothing first."""
     look = f"`opskit secrets {env} -p action recover` reads it back where a container still holds it"
     kept = f"else put back a copy of {env_file} (kept ones are `{env_file}.before-*`)"
-    new = "; else start with `-p accept secret-data`, and give the role the new one by `-p action repair`"
+    new = f"; else start with `-p accept secret-data:{name}`, and give the role the new one by `-p action repair`"
     last = f"; only where the data may go, `docker volume rm {' '.join(volumes)}`"
     return f"{look}; {kept}{new if name in ROLES else ''}{last}"
 

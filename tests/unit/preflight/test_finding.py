@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -65,6 +66,16 @@ def test_strictly_a_warning_is_a_fault_unless_it_is_accepted(verdict: Verdict, s
 def test_accepting_leaves_what_does_not_stop_and_other_checks_alone() -> None:
     report = judge([lambda: (finding(Verdict.PASS), finding(Verdict.FAIL, "c-d"))], Terms(("a-b",), "ada"))
     assert [(f.verdict, f.accepted_by) for f in report.findings] == [(Verdict.FAIL, None), (Verdict.PASS, None)]
+
+
+def test_one_finding_of_a_check_is_accepted_by_its_subject() -> None:
+    one = finding(Verdict.FAIL)
+    other = replace(one, subject="another")
+    report = judge([lambda: (one, other)], Terms(("a-b:subject",), "ada"))
+    assert [f.subject for f in report.stopping] == ["another"]
+    refuse_unknown(["secret-data:GRAFANA_PASSWORD"])
+    with pytest.raises(UsageError, match="found secret-date:GRAFANA_PASSWORD"):
+        refuse_unknown(["secret-date:GRAFANA_PASSWORD"])
 
 
 def test_a_check_is_called_after_its_function() -> None:
