@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from ipywidgets import VBox
 
-_GONE_WITH_IT = frozenset({"secret-data", "data-version", "container-left"})
+_GONE_WITH_IT = frozenset({"secret-data", "secret-changed", "data-missing", "data-version", "container-left"})
 """Checks of what the wipe takes away."""
 
 Shown = TypeVar("Shown")
