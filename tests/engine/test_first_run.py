@@ -133,7 +133,9 @@ def test_what_was_wiped_can_be_put_back_from_its_copy(checkout: Checkout) -> Non
     assert done.returncode == 0, done.stderr
     with_it = [c for c in kept_copies(checkout.env_file()) if read_secrets(c).get("MULTIMODAL_DB_PASSWORD") == password]
     shutil.copy(with_it[0], checkout.env_file())
-    again = checkout.start()
+    refused = checkout.start()
+    assert "FAIL secret-changed" in refused.stdout, "its keys are not those of the last good launch"
+    again = checkout.start("-p", "accept", "secret-changed")
     assert again.returncode == 0, again.stdout + again.stderr
     kept = checkout.containers()["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
     assert kept.output == b"kept\n"
