@@ -151,7 +151,11 @@ def choose(page: Page, *, env: str = "", rehearse: str = "") -> None:
             selects.nth(number).select_option(value)
     button(page, "Preflight and plan").click()
     expect(button(page, "Preflight and plan")).to_be_enabled(timeout=120_000)
-    expect(button(page, "Launch")).to_be_enabled(timeout=120_000)
+    try:
+        expect(button(page, "Launch")).to_be_enabled(timeout=120_000)
+    except AssertionError as error:
+        said = page.locator(".jp-Cell-outputArea").all_inner_texts()
+        raise AssertionError(f"{error}\nThe page says: {said}") from None
 
 
 def picture(page: Page, name: str) -> None:
