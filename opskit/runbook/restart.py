@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from opskit.audit.runner import is_interactive
 from opskit.errors import UsageError, did_you_mean
 from opskit.health.waiting import launch
 from opskit.lock import hold_project
@@ -15,6 +16,9 @@ from opskit.show.tables import Table
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
+
+
+_NONE = "services: found none; wanted at least one. `opskit start` brings all of them up."
 
 
 class Restart(OnStack):
@@ -37,8 +41,8 @@ class Restart(OnStack):
         super().__init__(env, overlays, rehearse)
         self.services = tuple(services.replace(",", " ").split())
         self.deadline_s = deadline_s
-        if not self.services:
-            raise UsageError("services: found none; wanted at least one. `opskit start` brings all of them up.")
+        if not self.services and not is_interactive():
+            raise UsageError(_NONE)
 
     def restart(self) -> Table | VBox:
         """Restart them, and wait until they are ready.
@@ -49,6 +53,8 @@ class Restart(OnStack):
             LockHeldError: a launch of the environment is in progress.
             OpskitError: nothing of the environment is up.
         """
+        if not self.services:
+            return Table("Nothing was restarted", ("why",), [(_NONE,)], self.rehearse)
         (client, stack), project = self.target.opened(), self.target.project
         known = [service.name for service in stack.services]
         for name in self.services:

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.browser]
 PAGES = [path.relative_to(NOTEBOOKS).as_posix() for path in sorted(NOTEBOOKS.rglob("*.ipynb"))]
 OURS = [".jp-OutputArea-output", ".jp-MarkdownOutput"]
 """What a notebook of ours shows; the rest of the page is JupyterLab's own."""
+RED = ".jp-OutputArea-output:is([data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr'])"
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
   .filter(one => one.scrollWidth > one.clientWidth + 1)
   .map(one => one.innerText.slice(0, 80))"""
@@ -61,7 +62,7 @@ def test_a_page_reads_at_both_widths_in_both_themes(page: Page, lab: str, notebo
             keep(page, f"{notebook.replace('/', '-').removesuffix('.ipynb')}-{width}-{theme.lower()}")
             wrong += [f"{theme} {width}: wider than the page: {text!r}" for text in page.evaluate(TOO_WIDE)]
             wrong += [f"{theme} {width}: {fault}" for fault in faults(page)]
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.locator(RED).all_inner_texts() == []
     assert not wrong, "\n".join(wrong)
 
 
