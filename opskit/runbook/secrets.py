@@ -21,7 +21,7 @@ from opskit.runbook.start import Start
 from opskit.secrets.policy import SecretRule, rules_for
 from opskit.secrets.recover import find_values, mark_of
 from opskit.secrets.roles import ROLES
-from opskit.secrets.store import kept_copies, put_back
+from opskit.secrets.store import change_secrets, kept_copies
 from opskit.show.run import Action
 from opskit.show.tables import Table
 from opskit.target.project import resolve
@@ -176,7 +176,7 @@ class Secrets(OnStack):
                 "containers that are not of this data, then run this again."
             )
         found = {name: next(iter(self._held[name])) for name in missing if name in self._held}
-        put_back(self.path, found)
+        change_secrets(self.path, found)
         rows = [(name, f"put back, from {', '.join(*self._held[name].values())}") for name in found]
         rows += [(name, "not found in any container") for name in missing if name not in found]
         self.journal.write("note", text=f"put back into {self.environment.env_file}: {', '.join(found) or 'nothing'}")

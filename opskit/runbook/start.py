@@ -185,15 +185,15 @@ class Start(Operation):
         said = self.gate()
         if self.report.stopping:
             return Table("No plan", ("why",), [(said,)], self.rehearse)
-        usual_s = expected_seconds(AUDIT, self.target.project.name)
-        self.journal.write("plan", steps=self.steps, usual_s=usual_s)
-        return self.plan_table()
+        return self.plan_table(tell=True)
 
-    def plan_table(self) -> Table:
-        """The steps as a table, beside what each service takes of the machine."""
+    def plan_table(self, *, tell: bool = False) -> Table:
+        """The steps as a table, beside what each service takes of the machine. `tell`: the journal too."""
         _, stack = self.target.opened()
-        name = self.target.project.name
-        return draw_plan(self.steps, stack, name, usual_s=expected_seconds(AUDIT, name), rehearsal=self.rehearse)
+        usual_s = expected_seconds(AUDIT, self.target.project.name)
+        if tell:
+            self.journal.write("plan", steps=self.steps, usual_s=usual_s)
+        return draw_plan(self.steps, stack, self.target.project.name, usual_s=usual_s, rehearsal=self.rehearse)
 
     def launch(self) -> Table:
         """Make missing secrets, start what is not running and wait until all of it is ready.

@@ -83,7 +83,7 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
 
 
 def change_secrets(path: Path, values: Mapping[str, str]) -> None:
-    """Give secrets of the file other values, each in its place; every other line stays byte for byte.
+    """Give a file these secrets, in place of what it has of them, else at its end; all else stays byte for byte.
 
     Raises:
         ConfigError: the file is damaged or cannot be written; it is as it was.
@@ -91,8 +91,11 @@ def change_secrets(path: Path, values: Mapping[str, str]) -> None:
     """
     path = _regular(path)
     with _written(path), _locked(path):
-        read_secrets(path)
-        _rewrite(path, _replaced(_read(path) or "", values))
+        there = read_secrets(path).keys()
+        if values:
+            text = _replaced(_read(path) or _HEADER, values)
+            new = "".join(f"{name}={quote(value)}\n" for name, value in values.items() if name not in there)
+            _rewrite(path, f"{text}\n{new}" if new and not text.endswith("\n") else text + new)
 
 
 def new_values(rules: Iterable[SecretRule]) -> dict[str, str]:
@@ -119,22 +122,6 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
             lines = (_read(path) or "").splitlines(keepends=True)
             _rewrite(path, "".join(line for line in lines if _name_of(line) not in gone))
     return gone
-
-
-def put_back(path: Path, values: Mapping[str, str]) -> None:
-    """Give a file secrets whose values are known, in place of what it has of them; all else stays byte for byte.
-
-    Raises:
-        ConfigError: the file is damaged or cannot be written; it is as it was.
-        LockHeldError: another process keeps the lock.
-    """
-    path = _regular(path)
-    with _written(path), _locked(path):
-        there = read_secrets(path).keys()
-        if values:
-            before = _replaced(_read(path) or _HEADER, values).rstrip("\n") + "\n"
-            new = {name: value for name, value in values.items() if name not in there}
-            _rewrite(path, before + "".join(f"{name}={quote(value)}\n" for name, value in new.items()))
 
 
 def kept_copies(path: Path) -> tuple[Path, ...]:

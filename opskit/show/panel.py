@@ -181,17 +181,16 @@ class Panel(RunPanel):
         return Action("start", words, **asks)
 
     def _taking_down(self) -> Action:
-        return take_down(self.environment.value, self._rehearsing())
+        return take_down(self.environment.value, self._chosen("rehearse"))
 
     def _restarting(self) -> Action | None:
-        name, service = self.environment.value, self.watching.chosen
+        name, service = escape(self.environment.value), self.watching.chosen
         if not service:
             self.view.value = "<b>Not restarted</b>: choose one service below."
             return None
-        words = {"env": name, "services": service, "overlays": self.choices.words().get("overlays", "")}
-        given = {key: word for key, word in words.items() if word} | self._rehearsing()
-        return Action("restart", given, f"Restart {service}?", f"to restart <b>{escape(service)}</b> of {escape(name)}")
+        given = {**self._chosen("env", "overlays", "rehearse"), "services": service}
+        return Action("restart", given, f"Restart {service}?", f"to restart <b>{escape(service)}</b> of {name}")
 
-    def _rehearsing(self) -> dict[str, str]:
-        level = self.rehearse.value
-        return {} if level == "no" else {"rehearse": level}
+    def _chosen(self, *names: str) -> dict[str, str]:
+        """Those of these parameters that another run of the choice needs."""
+        return {name: word for name, word in self.choices.words().items() if name in names}

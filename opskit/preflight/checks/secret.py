@@ -25,15 +25,14 @@ def check_secret_data(
         env_file: where the secrets are.
         env: the environment's name, and what follows it in a command.
     """
-    missing, data = sorted(unmade), {v.key: v.name for v in volumes if v.project == stack.project}
-    locked = [name for name in missing if BY_NAME[name].volumes & data.keys()]
+    missing = sorted(unmade)
+    locked = _opened(stack, missing, volumes)
     wanted = "secrets and data that belong together"
     if not locked:
         found = f"{len(missing)} to be made, no data made with them" if missing else "complete"
         return (Finding("secret-data", Verdict.PASS, env_file, found, wanted),)
     findings = []
-    for name in locked:
-        volumes_of = [volume for key, volume in sorted(data.items()) if key in BY_NAME[name].volumes]
+    for name, volumes_of in locked.items():
         found = f"not in {env_file}, while there is data in {', '.join(volumes_of)}"
         findings.append(
             Finding("secret-data", Verdict.FAIL, name, found, wanted, _way_back(name, env_file, env, volumes_of))
@@ -53,13 +52,11 @@ def check_secret_changed(
         env_file: where the secrets are.
         env: the environment's name, and what follows it in a command.
     """
-    data = {v.key: v.name for v in volumes if v.project == stack.project}
-    found = {name: sorted(data[key] for key in BY_NAME[name].volumes & data.keys()) for name in changed}
     wanted = "the value that its data was made with"
     findings = []
-    for name in filter(found.get, found):
+    for name, volumes_of in _opened(stack, changed, volumes).items():
         rule = BY_NAME[name]
-        said = f"changed since the last good launch, while there is data in {', '.join(found[name])}"
+        said = f"changed since the last good launch, while there is data in {', '.join(volumes_of)}"
         remedy = (
             f"`opskit secrets {env} -p action recover -p names {name}` reads it back where a container still holds it; "
             f"else put back a copy of {env_file} (`{env_file}.before-*`); where its program has the new one too, "
@@ -68,6 +65,13 @@ def check_secret_changed(
         verdict = Verdict.FAIL if rule.permanent else Verdict.WARN  # the others are refused or kept by their program
         findings.append(Finding("secret-changed", verdict, name, f"{said}: {rule.why_not_rotated}", wanted, remedy))
     return tuple(findings) or (Finding("secret-changed", Verdict.PASS, env_file, "none that is known", wanted),)
+
+
+def _opened(stack: Stack, names: Iterable[str], volumes: Iterable[VolumeFact]) -> dict[str, list[str]]:
+    """The project's volumes by the secret that opens their data; a secret that opens none of them is left out."""
+    data = {v.key: v.name for v in volumes if v.project == stack.project}
+    opened = {name: [data[key] for key in sorted(BY_NAME[name].volumes & data.keys())] for name in names}
+    return {name: found for name, found in opened.items() if found}
 
 
 def check_data_missing(
