@@ -22,11 +22,11 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from opskit.audit.failure import RunFailedError
 from opskit.audit.interrupt import ENDING, let_in
 from opskit.audit.journal import RUN_FOLDER, Journal
+from opskit.audit.kernel import kernel_options
 from opskit.audit.literal import TO_RECORD, complete, is_papermill, open_standard_streams
 from opskit.audit.origin import begin_record, given_folder, open_folder
 from opskit.audit.parameters import check_parameters, declared_parameters, in_effect
@@ -34,13 +34,6 @@ from opskit.audit.shipped import check_shipped
 from opskit.audit.store import STILL_RUNNING, close_dead, seal, tell_interrupt, write_record
 from opskit.errors import OpskitError, UsageError
 from opskit.paths import AUDIT, NOTEBOOKS
-
-_ENCRYPTED = Config({"KernelManager": {"transport_encryption": "required"}})
-"""ipykernel 7 warns of a plain TCP transport on every run, and rightly: other users of the host could listen."""
-
-_QUIET = ["--log-level=CRITICAL"]
-"""What ipykernel logs at an interrupt ("KeyboardInterrupt caught in kernel", tracebacks of closed sockets) would stand
-between the lines of the run; what a cell says and raises does not go by its log."""
 
 
 class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
@@ -145,9 +138,8 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
                 manager.stop_if_interrupted()
                 _refuse(nb, kernel_name, _name(nb), parameters)
                 rest = {key: value for key, value in kwargs.items() if key not in own or key == "log_output"}
-                rest.setdefault("config", _ENCRYPTED)
-                rest.setdefault("extra_arguments", _QUIET)
-                cls.execute_managed_notebook(manager, kernel_name, **rest)
+                with kernel_options(manager.journal) as options:
+                    cls.execute_managed_notebook(manager, kernel_name, **options | rest)
                 manager.note_kernel_end()
             except BaseException as caught:  # noqa: BLE001  recorded below, and raised again
                 error = caught

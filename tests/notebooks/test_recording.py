@@ -124,6 +124,23 @@ def test_a_run_that_ends_early_is_recorded_as_such(
     cells = nbformat.read(tmp_path / "trial.ipynb", as_version=4)["cells"]  # type: ignore[no-untyped-call]
     states = [cell["metadata"]["papermill"]["status"] for cell in cells if "papermill" in cell["metadata"]]
     assert states == ["completed", "failed", "not-run"]
+    assert not (tmp_path / "kernel.log").exists()
+
+
+def test_what_a_kernel_writes_as_it_ends_is_kept_and_not_shown(tmp_path: Path) -> None:
+    last = 'import os; os.write(2, b"Assertion failed\\n")'  # ipykernel takes fd 2 for the cell, but not under pytest
+    notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell(last)],  # type: ignore[no-untyped-call]
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "opskit": {"act": "trial"},
+        },
+    )
+    nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]
+    done = papermill(str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Assertion failed" not in done.stdout + done.stderr
+    assert (tmp_path / "kernel.log").read_text() == "Assertion failed\n"
 
 
 @pytest.fixture
