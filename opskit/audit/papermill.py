@@ -45,7 +45,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         super().__init__(nb, **kwargs)
         self.archive = archive
         self.journal = journal
-        self.begun = False
+        self.begun = self.unsaved = False
         self.interrupted = self.over = False
         self.ended_by: str | None = None
         self._began = self._last = time.monotonic()
@@ -57,6 +57,7 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         if not self.begun:
             self.begun = True
             self.journal.write("phase", phase="kernel", seconds=round(time.monotonic() - self._began, 3))
+        self.unsaved = cell.cell_type != "code"
         super().cell_start(cell, cell_index, **kwargs)
 
     def stop_if_interrupted(self) -> None:
@@ -68,7 +69,9 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         """Call a cell that an exception ends failed; note when the last one ended: the kernel's own end comes after."""
         if sys.exc_info()[1] is not self._outer:
             cell.metadata.papermill["status"] = self.FAILED
+        self.unsaved = True
         super().cell_complete(cell, cell_index, **kwargs)
+        self.unsaved = False
         self._last = time.monotonic()
 
     def note_kernel_end(self) -> None:
@@ -85,7 +88,12 @@ class RecordingManager(NotebookExecutionManager):  # type: ignore[misc]  # paper
         super().notebook_complete(**kwargs)
 
     def save(self, **kwargs: Any) -> None:  # noqa: ANN401
-        """Save where papermill was told to, and in the run's folder."""
+        """Save where papermill was told to, and in the run's folder, as a cell of code begins and at the end.
+
+        papermill would write the notebook twice a cell, of text too: a third of a second of a start.
+        """
+        if self.unsaved:
+            return
         try:
             super().save(**kwargs)
         except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +119,14 @@ def read_texts(files: Iterable[Path]) -> Mapping[Path, str]:
         file = todo.pop()
         if file not in texts and file.is_file():
             texts[file] = file.read_text(encoding="utf-8", errors="replace")
-            todo += [(file.parent / other).resolve() for other in _parse_others(texts[file])]
+            todo += [(file.parent / other).resolve() for other in _parse_others(str(file), texts[file])]
     return texts
 
 
-def _parse_others(text: str) -> Iterator[str]:
+def _parse_others(file: str, text: str) -> Iterator[str]:
     """The files that one extends or includes."""
     try:
-        scalars = parse_scalars("", text)
+        scalars = parse_scalars(file, text)
     except ConfigError:
         return
     for scalar in scalars:
@@ -134,6 +135,7 @@ def _parse_others(text: str) -> Iterator[str]:
             yield scalar.value
 
 
+@lru_cache(maxsize=64)
 def parse_scalars(file: str, text: str) -> tuple[Scalar, ...]:
     """Every value of one Compose file with its place; what is aliased is given once for each place it is used in.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from opskit.audit.history import expected_seconds
@@ -92,8 +94,7 @@ class Start(Operation):
         self.ports = one_of("ports", ports, PORTS)
         self.cleanup = one_of("cleanup", cleanup, MODES)
         self.asks = smoke
-        self.deadline_s = deadline_s
-        self.wait_lock_s = wait_lock_s
+        self.deadline_s, self.wait_lock_s = deadline_s, wait_lock_s
         self.given: Mapping[str, object] = {
             "env": self.environment.name, "gpu": gpu, "overlays": overlays, "ports": ports, "cleanup": cleanup,
             "accept": accept, "strict": strict, "smoke": smoke, "rehearse": self.level, "deadline_s": deadline_s,
@@ -131,19 +132,19 @@ class Start(Operation):
 
     def topology(self) -> Figure | Table:
         """The GPUs and their links as a picture; the reason in words where there are none to draw."""
+        Thread(target=import_module, args=("opskit.show.topology",)).start()  # as slow as Compose: both at once
         inventory = self.target.facts.inventory
         if isinstance(inventory, Unknown):
             return Table("No GPU to draw", ("why", "remedy"), [(inventory.reason, inventory.remedy)], self.rehearse)
         with phase(self.journal, "topology"):
-            from opskit.show.topology import draw_topology  # noqa: PLC0415  matplotlib is slow to import
+            from opskit.show.topology import draw_topology  # noqa: PLC0415  imported above
 
             return draw_topology(inventory, rehearsal=self.rehearse)
 
     def placement(self) -> Table:
         """The GPU mode, and why."""
         placement = self.target.facts.placement
-        rows = [(reason,) for reason in placement.reasons]
-        return Table(f"GPU mode: {placement.mode}", ("why",), rows, self.rehearse)
+        return Table(f"GPU mode: {placement.mode}", ("why",), [(why,) for why in placement.reasons], self.rehearse)
 
     @cached_property
     def report(self) -> Report:
@@ -221,9 +222,8 @@ class Start(Operation):
             outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self.tell_launch)
         outcome = outcome.redacted(self.target.redact())
         keep_outcome(self.journal, outcome)
-        listed = list_containers(client, self.target.project.name)
-        rows = [{key: entry[key] for key in ("Id", "Image", "ImageID")} for entry in listed]
-        self.journal.write("containers", rows=rows)
+        listed, keys = list_containers(client, self.target.project.name), ("Id", "Image", "ImageID")
+        self.journal.write("containers", rows=[{key: entry[key] for key in keys} for entry in listed])
         if outcome.ok:
             self.keep_volumes(client)
         return outcome_table(outcome, "is ready", self.environment.name, rehearsal=self.rehearse)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
-from opskit.show.tables import FindingsTable, Table
+if TYPE_CHECKING:
+    from opskit.show.tables import FindingsTable, Table
 
 
 def print_tables(tables: Iterable[Table | FindingsTable]) -> None:
