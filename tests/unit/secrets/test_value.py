@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import base64
 import copy
-import html
 import json
 import pickle
-import re
-import shlex
 from collections.abc import Callable
-from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -16,6 +11,7 @@ from hypothesis import strategies as st
 
 from opskit.secrets.policy import hidden_of
 from opskit.secrets.value import Secret, make_redact
+from tests.written import WRITTEN
 
 SECRET = Secret("REDIS_PASSWORD", "hunter2-hunter2")
 
@@ -44,24 +40,6 @@ def test_secrets_compare_by_name_and_value() -> None:
     assert Secret("REDIS_PASSWORD", "hunter2-hunter2") == SECRET
     assert Secret("REDIS_PASSWORD", "other") != SECRET
     assert SECRET != "hunter2-hunter2"
-
-
-WRITTEN: dict[str, Callable[[str], str]] = {
-    "plain": str,
-    "url": lambda v: quote(v, safe=""),
-    "url, lower case": lambda v: re.sub("%..", lambda hit: hit[0].lower(), quote(v, safe="")),
-    "form": quote_plus,
-    "json": json.dumps,
-    "json in a url": lambda v: quote(json.dumps(v)),
-    "html": html.escape,
-    "python": repr,
-    "shell": shlex.quote,
-    "hexadecimal": lambda v: v.encode().hex(),
-    "base64": lambda v: base64.b64encode(v.encode()).decode(),
-    "basic": lambda v: base64.b64encode(f"u:{v}".encode()).decode(),
-    "basic, longer name": lambda v: base64.b64encode(f"postgres:{v}".encode()).decode(),
-    "base64 of a line": lambda v: base64.urlsafe_b64encode(f"key={v}\n".encode()).decode(),
-}
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
