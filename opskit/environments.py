@@ -28,6 +28,7 @@ class Environment(BaseModel):
         act_on: the environment this one is an act on; it has no stack of its own then.
         prefix: the file's `project_prefix`: what the Compose project's name begins with.
         rehearsal: whether it is rehearsed: project and env file are its own then.
+        overlays: files of `compose` that were asked for beside its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +45,7 @@ class Environment(BaseModel):
     act_on: str | None = None
     prefix: str = "multimodal"
     rehearsal: bool = False
+    overlays: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _has_a_stack(self) -> Environment:
@@ -63,8 +65,9 @@ class Environment(BaseModel):
 
     @property
     def words(self) -> str:
-        """What names it in a command, after `-p env`."""
-        return f"{self.name} -p rehearse yes" if self.rehearsal else self.name
+        """What names it in a command that takes overlays, after `-p env`."""
+        overlays = f" -p overlays {','.join(self.overlays)}" if self.overlays else ""
+        return f"{self.name}{overlays}{' -p rehearse yes' if self.rehearsal else ''}"
 
     def rehearsed(self, rehearsal: bool) -> Environment:
         """The same as a rehearsal has it, where there is one."""

@@ -103,7 +103,8 @@ def find_stack(env: str, overlays: str = "", *, rehearse: bool) -> Environment:
         if name not in files:
             hint = did_you_mean(name, files)
             raise UsageError(f"overlays: found no compose/{name}.{hint} Wanted some of: {', '.join(files)}.")
-    return environment.rehearsed(rehearse).model_copy(update={"compose": (*environment.compose, *names)})
+    more = {"compose": (*environment.compose, *names), "overlays": names}
+    return environment.rehearsed(rehearse).model_copy(update=more)
 
 
 def find_stacks(env: str, *, rehearse: bool) -> list[Environment]:

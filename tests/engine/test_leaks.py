@@ -79,9 +79,9 @@ def said(checkout: Checkout) -> Iterator[list[tuple[str, bytes]]]:
     ):
         done = checkout.opskit(words[0], "dev", "--rehearse", *words[1:])
         told.append((words[0], (done.stdout + done.stderr).encode()))
-    words = [sys.executable, "-m", "opskit", "start", "dev", "--rehearse"]
+    command = [sys.executable, "-m", "opskit", "start", "dev", "--rehearse"]
     with subprocess.Popen(
-        words, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as run:
         assert run.stdout is not None
         lines = []

@@ -199,3 +199,24 @@ def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Check
     assert up.last()[1]["volumes"]["names"] == sorted(
         v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
     )
+
+
+def test_an_edited_password_that_a_program_keeps_in_its_data_is_told_and_read_back(
+    up: Checkout, env_file: Path
+) -> None:
+    overlay = ("-p", "overlays", "docker-compose.prometheus-grafana.yml")
+    ready = up.start(*overlay)
+    assert ready.returncode == 0, ready.stdout + ready.stderr
+    before = read_secrets(env_file)["GRAFANA_PASSWORD"]
+    env_file.write_text(re.sub(r"(?m)^GRAFANA_PASSWORD=.*$", "GRAFANA_PASSWORD=edited-by-hand", env_file.read_text()))
+    refused = up.start(*overlay, "-p", "strict", "yes")  # else a warning: Grafana goes on with the one it has
+    assert refused.returncode == 3, refused.stdout
+    assert "FAIL secret-changed     GRAFANA_PASSWORD" in refused.stdout
+    words = re.search(r"`opskit secrets (.* -p names GRAFANA_PASSWORD)` reads it back", refused.stdout)
+    assert words, refused.stdout
+    done = up.opskit("secrets", *words[1].split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_secrets(env_file)["GRAFANA_PASSWORD"] == before
+    again = up.start(*overlay)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "secret-changed" not in again.stdout
