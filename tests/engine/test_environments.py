@@ -6,11 +6,15 @@ development is launched by test_start.py, first-run by test_first_run.py.
 from __future__ import annotations
 
 import json
+import ssl
 import time
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from opskit import process
 from opskit.secrets.store import read_secrets
 from tests.checkout import Checkout, fresh_ports
 
@@ -66,8 +70,23 @@ def test_two_environments_run_side_by_side_and_touch_nothing_of_each_other(check
     stop(checkout, "optimized")
 
 
-def test_production_is_watched_by_a_real_prometheus(checkout: Checkout) -> None:
-    urls = start(checkout, "production", "-p", "gpu", "dual")
+def test_production_answers_by_https_and_is_watched_by_a_real_prometheus(checkout: Checkout, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    made = process.run(
+        ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", *names, "-keyout", str(key), "-out",
+         str(certificate)), timeout_s=60,
+    )  # fmt: skip
+    assert made.rc == 0, made.stderr
+    port = fresh_ports()["NGINX_PORT"]
+    tls = {"TLS_DIR": str(tmp_path), "NGINX_TLS_PORT": port, "PUBLIC_URL": f"https://127.0.0.1:{port}"}
+    urls = start(checkout, "production", "-p", "gpu", "dual", "-p", "overlays", "docker-compose.tls.yml", **tls)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    plain = f"http://127.0.0.1:{checkout.environ['NGINX_PORT']}/"
+    with urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=5, context=trusted) as page:
+        assert page.status == 200
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):  # plain HTTP leads there
+        urllib.request.urlopen(plain, timeout=5)
     assert len(checkout.containers("production")) == 17, "services; replicas share a name"
     prometheus = f"http://127.0.0.1:{checkout.environ['PROMETHEUS_PORT']}"
     assert f"{prometheus}/-/healthy" in urls

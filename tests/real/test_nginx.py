@@ -42,10 +42,11 @@ def nginx(start: Callable[..., Container], image_of: Callable[[str], str], netwo
     command = [word.replace("$$", "$") for word in service["command"]]
     tmpfs = dict.fromkeys(service["tmpfs"], "")
 
-    def run(config: str, *, ports: tuple[int, ...] = (80,), **mounts: Path) -> Container:
+    def run(config: str, *, ports: tuple[int, ...] = (80,), https_port: str = "", **mounts: Path) -> Container:
         volumes = {str(ROOT / "configs" / config): {"bind": "/etc/nginx/nginx.conf", "mode": "ro"}}
         volumes |= {str(path): {"bind": f"/etc/nginx/{PLACES[name]}", "mode": "ro"} for name, path in mounts.items()}
-        more = {"read_only": True, "tmpfs": tmpfs, "environment": {"STACK_API_KEY": KEY}}
+        environment = {"STACK_API_KEY": KEY, "HTTPS_PORT": https_port}
+        more = {"read_only": True, "tmpfs": tmpfs, "environment": environment}
         return start(image_of("nginx"), command, volumes=volumes, network=network, ports=ports, **more)
 
     return run
@@ -123,19 +124,23 @@ def test_passwords_cannot_be_tried_without_end(nginx: Nginx) -> None:
     assert found.count(429) >= 8
 
 
-def test_with_the_tls_overlay_https_is_answered_and_plain_http_leads_there(nginx: Nginx, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("port", "leads_to"), [("", "chat.example"), ("8443", "chat.example:8443")])
+def test_with_the_tls_overlay_https_is_answered_and_plain_http_leads_there(
+    nginx: Nginx, tmp_path: Path, port: str, leads_to: str
+) -> None:
     make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     files = ["-subj", "/CN=chat.example", "-keyout", "server.key", "-out", "server.crt"]
     subprocess.run(["openssl", *make, *files], cwd=tmp_path, check=True, capture_output=True)
     certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
-    box = nginx("nginx.conf", ports=(80, 443), tls=ROOT / "configs/nginx_tls.conf", certificate=certificate, key=key)
+    tls = {"tls": ROOT / "configs/nginx_tls.conf", "certificate": certificate, "key": key}
+    box = nginx("nginx.conf", ports=(80, 443), https_port=port, **tls)
     plain, secure = address(box, 80), address(box, 443, "https")
     assert ask_url("GET", f"{secure}/nginx-health").body == b"nginx_up 1\n"
     assert ask_url("POST", f"{secure}/api/search/search", headers={"X-API-Key": KEY}).status == 502
     assert ask_url("POST", f"{secure}/api/search/search").status == 401
     for path in ("/", "/v1/models?x=1", "/api/search/search"):
         reply = ask_url("GET", plain + path, headers={"Host": "chat.example"})
-        assert (reply.status, reply.headers["Location"]) == (308, f"https://chat.example{path}")
+        assert (reply.status, reply.headers["Location"]) == (308, f"https://{leads_to}{path}")
     assert ask_url("GET", f"{plain}/nginx-health").status == 200, "the health check and Prometheus ask inside"
 
 
