@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import stat
@@ -119,7 +120,7 @@ def forget_secrets(path: Path) -> tuple[str, ...]:
     with _written(path), _locked(path):
         gone = tuple(name for name in read_secrets(path) if name in BY_NAME)
         if gone:
-            lines = (_read(path) or "").splitlines(keepends=True)
+            lines = _lines(_read(path) or "")
             _rewrite(path, "".join(line for line in lines if _name_of(line) not in gone))
     return gone
 
@@ -143,7 +144,7 @@ def write_setting(path: Path, name: str, value: str | None) -> None:
         there = name in read_secrets(path)
         if value is None and not there:
             return
-        lines = (_read(path) or _HEADER).splitlines(keepends=True)
+        lines = _lines(_read(path) or _HEADER)
         kept = [line for line in lines if _name_of(line) != name]
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
@@ -217,8 +218,13 @@ def _mode_of(path: Path) -> int:
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:
     """The file's text with other values of these names, each in its place."""
-    named = [(_name_of(line), line) for line in text.splitlines(keepends=True)]
+    named = [(_name_of(line), line) for line in _lines(text)]
     return "".join(f"{name}={quote(values[name])}\n" if name in values else line for name, line in named)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as Compose parts them, at a line feed alone: Python's own splitting would part a value at U+2028 too."""
+    return list(io.StringIO(text, newline="\n"))
 
 
 def _name_of(line: str) -> str:

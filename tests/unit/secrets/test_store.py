@@ -261,3 +261,15 @@ def test_a_secret_gets_another_value_in_its_place_and_every_other_line_stays(tmp
     assert path.read_text() == "# mine\nA_PASSWORD='it\\'s new'\nexport B_KEY='b c' # kept\nOTHER=x\n"
     assert read_secrets(path)["A_PASSWORD"].reveal() == "it's new"
     assert kept_copies(path)[0].read_text().startswith("# mine\nA_PASSWORD=old\n")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0c", "\x1c", "\r"])
+def test_a_sign_that_python_takes_for_a_line_s_end_parts_no_value(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / ".env.development"
+    theirs = f"MINE='before{sign}B_KEY=after'\n"
+    path.write_bytes(f"{theirs}B_KEY=old\n".encode())
+    change_secrets(path, {"B_KEY": "new"})
+    assert path.read_bytes() == f"{theirs}B_KEY=new\n".encode()
+    write_setting(path, "OTHER", "1")
+    write_setting(path, "B_KEY", None)
+    assert path.read_bytes() == f"{theirs}OTHER=1\n".encode()
