@@ -19,9 +19,10 @@ _LINES, _WIDE = 14, 150
 _DEV = "development --rehearse"
 _LOOKS = (
     f"status {_DEV}", f"status {_DEV} --quiet", f"logs {_DEV} redis --lines 2", f"preflight {_DEV}", f"plan {_DEV}",
-    f"gpu {_DEV}", f"secrets {_DEV}", f"bundle {_DEV} --folder FOLDER", "clean --rehearse", "index", "runs --most 3",
+    f"gpu {_DEV}", f"secrets {_DEV}", f"bundle {_DEV} --folder FOLDER", f"restore {_DEV}", "clean --rehearse", "index",
+    "runs --most 3",
 )  # fmt: skip
-_ACTS = (f"smoke {_DEV}", f"restart {_DEV} redis")
+_ACTS = (f"smoke {_DEV}", f"restart {_DEV} redis", f"snapshot {_DEV}", f"drill {_DEV}")
 
 Run = Callable[[str], tuple[int, str]]
 """A line of opskit's; the exit status, and what it said."""
@@ -51,11 +52,13 @@ STATES = (
     State("Development is ready", (),
           (*_LOOKS, "matrix", *_ACTS, "first-run --rehearse", "run index", "audit verify",
            f"start {_DEV}")),
-    State("One service is down", (), (*_LOOKS, f"smoke {_DEV}", f"restart {_DEV} redis"), kill="redis"),
+    State("One service is down", (),
+          (*_LOOKS, f"snapshot {_DEV}", f"smoke {_DEV}", f"restart {_DEV} redis"), kill="redis"),
     State("Production is refused", (),
           ("status production", "status production -q", "logs production", "preflight production", "plan production",
-           "gpu production", "secrets production", "bundle production --folder FOLDER", "smoke production",
-           "restart production redis", "start production", "start prodction", "stop production", f"stop {_DEV}")),
+           "gpu production", "secrets production", "bundle production --folder FOLDER",
+           "restore production", "smoke production", "restart production redis", "snapshot production",
+           "drill production", "start production", "start prodction", "stop production", f"stop {_DEV}")),
 )  # fmt: skip
 
 
@@ -150,7 +153,7 @@ def write() -> None:
         def run(line: str) -> tuple[int, str]:
             print("opskit", line, flush=True)  # noqa: T201  it takes minutes
             words = (sys.executable, "-m", "opskit", *line.replace("FOLDER", folder).split())
-            environ = {"OPSKIT_AUDIT": f"{folder}/audit", "DOCKER_HOST": host}
+            environ = {"OPSKIT_AUDIT": f"{folder}/audit", "RESTIC_REPOSITORY": f"{folder}/sets", "DOCKER_HOST": host}
             done = process.run(words, timeout_s=600, env=environ, cwd=ROOT)
             return done.rc, f"{done.stdout}\n{done.stderr}".strip()
 

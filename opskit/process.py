@@ -8,9 +8,10 @@ import queue
 import shutil
 import signal
 import subprocess  # noqa: TID251  this is the one place
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -20,6 +21,8 @@ TIMED_OUT = 124
 
 MISSING = 127
 """The exit status for a command that is not there, as a shell reports it."""
+
+_GRACE_S = 10.0
 
 Stream = Literal["stdout", "stderr"]
 
@@ -62,6 +65,71 @@ def run(
         out["stderr"].append(f"{words[0]}: ended after {timeout_s:g} s without an answer")
         rc = TIMED_OUT
     return Completed(rc, "\n".join(out["stdout"]), "\n".join(out["stderr"]))
+
+
+def feed(words: tuple[str, ...], chunks: Iterable[bytes], *, env: Variables | None = None) -> Completed:
+    """Run a command that reads these bytes. Where they cannot be had it is ended before its input ends.
+
+    Raises:
+        Exception: what `chunks` raises.
+        OSError: the command is not there or may not be run.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out, stderr=err, env=_environment(env)) as running:
+            sink = running.stdin
+            assert sink is not None  # noqa: S101  it was asked for
+            try:
+                with contextlib.suppress(BrokenPipeError):  # it has ended: its status says why
+                    for chunk in chunks:
+                        sink.write(chunk)
+                    sink.flush()
+            except BaseException:
+                _interrupt(running)
+                raise
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    sink.close()
+        return Completed(running.returncode, _read_all(out), _read_all(err))
+
+
+@contextlib.contextmanager
+def read(
+    words: tuple[str, ...], *, env: Variables | None = None
+) -> Iterator[tuple[IO[bytes], Callable[[], Completed]]]:
+    """A command's output as bytes, and what ends it: the rest is read first. It is ended where the block is left."""
+    with (
+        tempfile.TemporaryFile() as err,
+        subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, env=_environment(env)
+        ) as running,
+    ):
+        source = running.stdout
+        assert source is not None  # noqa: S101  it was asked for
+
+        def end() -> Completed:
+            while source.read(1024**2):
+                pass
+            return Completed(running.wait(), "", _read_all(err))
+
+        try:
+            yield source, end
+        finally:
+            _interrupt(running)
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """End it as Ctrl-C does, so that it takes its locks away; SIGKILL where it does not end."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _read_all(sink: IO[bytes]) -> str:
+    sink.seek(0)
+    return sink.read().decode("utf-8", "replace")
 
 
 def start(words: tuple[str, ...], *, env: Variables | None = None, cwd: Path | None = None) -> Running:

@@ -48,8 +48,8 @@ def _dump(client: DockerClient, key: str, volume: str, folder: Path) -> Path:
             _write(path, lambda: _ask_all(client, servers[0]))
             return path
     path = folder / f"{key}.tar.gz"
-    with _paused(client, [c["Id"] for c in writers]):
-        _write(path, lambda: _read_volume(client, volume))
+    with paused(client, [c["Id"] for c in writers]):
+        _write(path, lambda: read_volume(client, volume))
     return path
 
 
@@ -85,22 +85,44 @@ def _ask_all(client: DockerClient, container: str) -> Iterator[bytes]:
         raise NotReadError(f"pg_dumpall: exit code {code}: {wrong.decode('utf-8', 'replace').strip()}")
 
 
-def _read_volume(client: DockerClient, volume: str) -> Iterator[bytes]:
-    """The volume as a tar, through a container that is made and never started: any image does."""
-    image = next((entry["Id"] for entry in client.api.images()), None)
-    if image is None:
-        raise NotReadError(f"{volume}: the Engine has no image to look into it with")
-    host = client.api.create_host_config(binds=[f"{volume}:{_AT}:ro"])
-    looker = client.api.create_container(image, ["none"], host_config=host)["Id"]
-    try:
+def read_volume(client: DockerClient, volume: str) -> Iterator[bytes]:
+    """The volume as a tar, through a container that is made and never started: any image does.
+
+    Raises:
+        NotReadError: the Engine has no image.
+    """
+    with _looker(client, f"{volume}:{_AT}:ro") as looker:
         stream, _ = client.api.get_archive(looker, f"{_AT}/.")
         yield from stream
+
+
+def write_volume(client: DockerClient, volume: str, tar: Iterable[bytes]) -> None:
+    """Put what `read_volume` gave into a volume, owners and modes as they were.
+
+    Raises:
+        NotReadError: the Engine has no image, or did not take it.
+    """
+    with _looker(client, f"{volume}:{_AT}") as looker:
+        if not client.api.put_archive(looker, _AT, iter(tar)):  # requests takes an iterator
+            raise NotReadError(f"{volume}: the Engine did not take its files")
+
+
+@contextlib.contextmanager
+def _looker(client: DockerClient, bind: str) -> Iterator[str]:
+    image = next((entry["Id"] for entry in client.api.images()), None)
+    if image is None:
+        raise NotReadError(f"{bind.partition(':')[0]}: the Engine has no image to look into it with")
+    host = client.api.create_host_config(binds=[bind])
+    looker = client.api.create_container(image, ["none"], host_config=host)["Id"]
+    try:
+        yield looker
     finally:
         client.api.remove_container(looker, force=True)
 
 
 @contextlib.contextmanager
-def _paused(client: DockerClient, containers: Iterable[str]) -> Iterator[None]:
+def paused(client: DockerClient, containers: Iterable[str]) -> Iterator[None]:
+    """Hold these containers still, by id, for as long as the block takes."""
     with contextlib.ExitStack() as undo:
         for container in containers:
             client.api.pause(container)

@@ -26,6 +26,7 @@ class Facts:
         need_bytes: memory the host must have; little for a rehearsal.
         demanded: variables the Compose files demand beside secrets, and whether each has a value.
         unmade: names of secrets that are not in the env file yet.
+        unfinished: the set that a restore did not put back whole; empty where there was none, or it ended well.
         lock: who launches this project just now; empty where nobody does.
         hub: what the hub that the model comes from answered; None where it was not asked.
         moved: the port by the variable whose published port was moved, now or earlier.
@@ -60,6 +61,7 @@ class Facts:
     exported: tuple[str, ...] = ()
     env_fault: str = ""
     lock: str = ""
+    unfinished: str = ""
     hub: Hub | Unknown | None = None
     given_ports: Mapping[str, str] = field(default_factory=dict)
     reserved: tuple[int, ...] = ()

@@ -93,7 +93,7 @@ from opskit.preflight.finding import CRASHED, Finding, Verdict, id_of
 from opskit.unknown import Unknown, or_else
 
 _Fact = TypeVar("_Fact")
-_env_file: Callable[[Facts], tuple[str, str]] = attrgetter("environment.env_file", "environment.words")
+_env, _launched = attrgetter("environment.env_file", "environment.words"), attrgetter("launched_volumes", "unfinished")
 
 
 class NotApplicableError(Exception):
@@ -255,9 +255,9 @@ CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Fin
     check_model_context: lambda f: check_model_context(_stack(f), f.model),
     check_image_present: lambda f: check_image_present(_stack(f), _known(_engine(f).images), offline=f.rehearsal),
     check_image_reachable: lambda f: check_image_reachable(_pulls(f)),
-    check_secret_data: lambda f: check_secret_data(_stack(f), f.unmade, _volumes(f), *_env_file(f)),
-    check_secret_changed: lambda f: check_secret_changed(_stack(f), f.changed_secrets, _volumes(f), *_env_file(f)),
-    check_data_missing: lambda f: check_data_missing(_stack(f), f.launched_volumes, _volumes(f), f.environment.words),
+    check_secret_data: lambda f: check_secret_data(_stack(f), f.unmade, _volumes(f), *_env(f)),
+    check_secret_changed: lambda f: check_secret_changed(_stack(f), f.changed_secrets, _volumes(f), *_env(f)),
+    check_data_missing: lambda f: check_data_missing(_stack(f), *_launched(f), _volumes(f), f.environment.words),
     check_secret_file: lambda f: check_secret_file(f.environment.env_file, _known(f.files).mode),
     check_secret_readable: lambda f: check_secret_readable(f.environment.env_file, f.env_fault),
     check_secret_value: lambda f: check_secret_value(f.environment.env_file, f.secret_faults),

@@ -99,6 +99,18 @@ def change_secrets(path: Path, values: Mapping[str, str]) -> None:
             _rewrite(path, f"{text}\n{new}" if new and not text.endswith("\n") else text + new)
 
 
+def put_back_file(path: Path, text: str) -> None:
+    """Write the file whole, as it was once; what it is now stays beside it, dated.
+
+    Raises:
+        ConfigError: it cannot be written; it is as it was.
+        LockHeldError: another process keeps the lock.
+    """
+    path = _regular(path)
+    with _written(path), _locked(path):
+        _rewrite(path, text)
+
+
 def new_values(rules: Iterable[SecretRule]) -> dict[str, str]:
     """A value for each rule, as a file without it would get."""
     return {rule.name: _make(rule) for rule in rules}

@@ -36,6 +36,7 @@ from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
 from opskit.secrets.fingerprint import changed
 from opskit.secrets.policy import value_faults
+from opskit.snapshot.mark import read_unfinished
 from opskit.target.machine import Machine
 from opskit.target.placement import choose_placement
 from opskit.target.port_overrides import given_ports, plan_overrides, read_overrides
@@ -122,6 +123,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         moved=moved,
         given_ports=given_ports(draft.project, env_file.values),
         reserved=machine.reserved,
+        unfinished=read_unfinished(project.name),
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,

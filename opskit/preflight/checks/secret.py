@@ -75,13 +75,14 @@ def _opened(stack: Stack, names: Iterable[str], volumes: Iterable[VolumeFact]) -
 
 
 def check_data_missing(
-    stack: Stack, launched: Iterable[str], volumes: Iterable[VolumeFact], env: str
+    stack: Stack, launched: Iterable[str], unfinished: str, volumes: Iterable[VolumeFact], env: str
 ) -> tuple[Finding, ...]:
-    """The volumes that the last good launch ended with are still there; without one, its service starts empty.
+    """The volumes that the last good launch ended with are there and no restore left them half; else it starts empty.
 
     Args:
         stack: volumes that it no longer names are not missed.
         launched: names of the volumes after that launch; caches are not missed, they are filled again.
+        unfinished: the set that a restore did not put back whole; empty: none.
         volumes: that are there.
         env: the environment's name, and what follows it in a command.
     """
@@ -90,6 +91,10 @@ def check_data_missing(
     expected = sorted(named & set(launched))
     gone = [name for name in expected if name not in {volume.name for volume in volumes}]
     wanted = "the data of the last good launch"
+    if unfinished:
+        again = f"`opskit restore {env} -p snapshot {unfinished} -p confirm {stack.project}`"
+        half = f"set {unfinished} was not put back whole"
+        return (Finding("data-missing", Verdict.FAIL, stack.project, half, wanted, again),)
     if not gone:
         found = f"{len(expected)} volumes, all there" if expected else "no earlier launch to go by"
         return (Finding("data-missing", Verdict.PASS, stack.project, found, wanted),)

@@ -110,21 +110,21 @@ def named(*keys: str) -> Stack:
 def test_data_that_is_all_there_passes_and_a_cache_is_not_missed(there: list[str]) -> None:
     launched = [f"{PROJECT}_{key}" for key in ("postgres_data", "n8n_data", "vllm_cache", "of_an_overlay")]
     volumes = [volume(f"{PROJECT}_{key}", PROJECT) for key in there]
-    (finding,) = check_data_missing(named("postgres_data", "n8n_data", "vllm_cache"), launched, volumes, "staging")
+    (finding,) = check_data_missing(named("postgres_data", "n8n_data", "vllm_cache"), launched, "", volumes, "staging")
     assert (finding.verdict, finding.found) == (Verdict.PASS, "2 volumes, all there")
 
 
 def test_a_volume_that_vanished_stops_with_a_typed_way_on() -> None:
     launched = [f"{PROJECT}_postgres_data", f"{PROJECT}_n8n_data"]
     (finding,) = check_data_missing(
-        named("postgres_data", "n8n_data"), launched, [volume(f"{PROJECT}_n8n_data", PROJECT)], "staging"
+        named("postgres_data", "n8n_data"), launched, "", [volume(f"{PROJECT}_n8n_data", PROJECT)], "staging"
     )
     assert (finding.verdict, finding.subject) == (Verdict.FAIL, f"{PROJECT}_postgres_data")
     assert "opskit start staging -p accept data-missing" in finding.remedy
 
 
 def test_before_the_first_launch_nothing_is_missed() -> None:
-    (finding,) = check_data_missing(named("postgres_data"), (), (), "staging")
+    (finding,) = check_data_missing(named("postgres_data"), (), "", (), "staging")
     assert finding.verdict is Verdict.PASS
 
 
@@ -147,3 +147,9 @@ def test_a_changed_secret_is_a_fault_beside_the_data_that_it_opens(
     if verdict is not Verdict.PASS:
         assert f"opskit secrets dev -p action recover -p names {name}" in finding.remedy
         assert ".env.dev.before-*" in finding.remedy
+
+
+def test_a_restore_that_was_killed_stops_with_the_way_to_end_it() -> None:
+    (finding,) = check_data_missing(named("postgres_data"), (), "ac406fee", (), "staging")
+    assert (finding.verdict, finding.found) == (Verdict.FAIL, "set ac406fee was not put back whole")
+    assert f"opskit restore staging -p snapshot ac406fee -p confirm {PROJECT}" in finding.remedy

@@ -1,0 +1,195 @@
+"""Try a set beside what runs, and put one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from opskit import process
+from opskit.audit.journal import note, phase
+from opskit.engine.dump import write_volume
+from opskit.engine.events import list_containers
+from opskit.engine.holding import read_holdings, remove_holdings
+from opskit.errors import LaunchFailedError, NotReadError, OpskitError, UsageError
+from opskit.lock import hold_project
+from opskit.paths import ROOT, login
+from opskit.runbook.snapshot import Snapshots
+from opskit.secrets.store import put_back_file
+from opskit.show.tables import Table
+from opskit.snapshot.databases import Databases
+from opskit.snapshot.mark import unfinished
+from opskit.snapshot.project import POSTGRES, answers, find_service, throw_away, volumes_of, wait_until
+from opskit.snapshot.repository import KeptSet
+from opskit.snapshot.restore import counted, differences, read_whole, restore_databases
+from opskit.snapshot.stream import Part, SetReader
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+
+_CREATE_S = 1800.0
+
+
+class Drill(Snapshots):
+    """Tries a set beside the running stack: its databases are made again, counted, and thrown away.
+
+    Args:
+        snapshot: the id of a set, or `latest`.
+    """
+
+    def __init__(self, *, env: str, snapshot: str = "latest", overlays: str = "", rehearse: str | bool = "no") -> None:
+        super().__init__(env=env, overlays=overlays, rehearse=rehearse)
+        self.snapshot = snapshot
+
+    def drill(self) -> Table | VBox:
+        """Read every byte of it, and make its databases again.
+
+        Raises:
+            LaunchFailedError: something of it is not what was kept; each is named.
+            UsageError: there is no such set.
+        """
+        if shown := self.refuse_unrecorded(self.action("drill", snapshot=self.snapshot), "Drill"):
+            return shown
+        kept = self.repository.find(self.snapshot, self.project)
+        found: dict[str, dict[str, list[str]]] = {}
+        with phase(self.journal, "drill"):
+            try:
+                parts = self._try(kept, found)
+                faults = [fault for name, part in parts.items() for fault in differences(part, found.get(name))]
+            except (NotReadError, OpskitError) as error:
+                parts, faults = {}, [str(error)]
+        verdict = "failed" if faults else "passed" if found else "read; it holds no dump of a database"
+        self.journal.write("drill", set=kept.id, project=self.project, verdict=verdict, faults=faults)
+        if faults:
+            lines = "\n".join(f"  {fault}" for fault in faults)
+            raise LaunchFailedError(f"set {kept.id} of {self.project} cannot be put back as it was:\n{lines}")
+        rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part), "the same") for part in parts.values()]
+        title = f"Set {kept.id} of {kept.time}: {verdict}"
+        return Table(title, ("part", "MiB", "rows", "found"), rows, self.rehearse)
+
+    def _try(self, kept: KeptSet, found: dict[str, dict[str, list[str]]]) -> dict[str, Part]:
+        sizes = {name: part.bytes for name, part in read_whole(self.repository, kept, self.refuse_other).items()}
+        if "roles" not in sizes:
+            return read_whole(self.repository, kept)
+        _, stack = self.start.target.opened()
+        service = stack.find("postgres")
+        if service is None or not service.image:
+            raise OpskitError(f"{self.project}: found no service postgres; wanted one to try the databases in")
+        with (
+            throw_away(self.client, service.image, self.project) as databases,
+            self.repository.open(kept.id) as stream,
+        ):
+            reader = SetReader(stream, f"set {kept.id}")
+            for name in restore_databases(databases, reader, sizes):
+                found[name] = databases.count(name.removeprefix("postgres/"))
+        return reader.parts
+
+
+class Restore(Snapshots):
+    """Puts a set back in the place of the data there is, and starts the environment; what was there is kept as a set.
+
+    Args:
+        snapshot: the id of a set, or `latest`.
+        confirm: the project's name, typed; without it, it only shows.
+    """
+
+    def __init__(
+        self,
+        *,
+        env: str,
+        snapshot: str = "latest",
+        confirm: str = "",
+        overlays: str = "",
+        rehearse: str | bool = "no",
+    ) -> None:
+        super().__init__(env=env, overlays=overlays, rehearse=rehearse)
+        self.snapshot, self.confirm = snapshot, confirm
+
+    def restore(self) -> Table | VBox:
+        """Check it, keep what there is, put it back.
+
+        Raises:
+            UsageError: there is no such set, another name was typed, or the environment runs.
+            ConfigError: the set is not whole; nothing was changed.
+            LaunchFailedError: it could not be put back whole; what was there before is a set, named.
+            LockHeldError: a launch of the environment is in progress.
+        """
+        if self.confirm and self.confirm != self.project:
+            raise UsageError(f"confirm: found {self.confirm!r}; type {self.project}. Nothing was changed")
+        if not self.confirm:
+            ways = [
+                ("confirm", f"type {self.project}"),
+                ("snapshot", f"found {self.snapshot}; the id of a set, or latest"),
+            ]
+            return Table("Nothing was changed", ("to put a set back", "how"), ways, self.rehearse)
+        action = self.action("restore", typed=self.project, snapshot=self.snapshot, confirm=self.confirm)
+        if shown := self.refuse_unrecorded(action, "Restore"):
+            return shown
+        kept = self.repository.find(self.snapshot, self.project)
+        if list_containers(self.client, self.project):
+            stop = f"`opskit stop {self.environment.name}{self.more}`"
+            raise UsageError(f"{self.project}: found containers of it; wanted none. Remedy: {stop}, then this again")
+        with hold_project(self.project, engine=self.start.target.engine_id):
+            with phase(self.journal, "verify"):
+                parts = read_whole(self.repository, kept, self.refuse_other)
+            before = self.save()[0] if volumes_of(self.client, self.project) else ""
+            try:
+                with phase(self.journal, "restore"), unfinished(self.project, kept.id):
+                    self._put_back(kept, parts)
+            except (NotReadError, OpskitError) as error:
+                back = f"{self.action('restore', snapshot=before, confirm=self.confirm).command}" if before else "none"
+                raise LaunchFailedError(
+                    f"set {kept.id} was not put back whole: {error}\nDo not start {self.project} so. What was there "
+                    f"before is set {before or 'none'}: `opskit stop {self.environment.name}{self.more}`, `{back}`"
+                ) from None
+        self.start.keep_volumes(self.client)
+        self.start.look_again()
+        note(self.journal, f"{login()} put set {kept.id} back; what was there before is set {before or 'none'}")
+        rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part)) for part in parts.values()]
+        return Table(f"Set {kept.id} of {kept.time} is put back", ("part", "MiB", "rows"), rows, self.rehearse)
+
+    def launch(self) -> Table:
+        """Start the environment on what was put back."""
+        if not self.confirm:
+            return Table("Not started, since nothing was put back", ("",), (), self.rehearse)
+        return self.start.launch()
+
+    def _put_back(self, kept: KeptSet, parts: dict[str, Part]) -> None:
+        """Volumes first made anew by Compose, then filled; PostgreSQL is started alone for its dumps."""
+        keys = {name.partition("/")[2] for name in parts if name.startswith("volume/")} | {POSTGRES}
+        gone = {volume.name for key, volume in volumes_of(self.client, self.project).items() if key in keys}
+        left = remove_holdings(
+            self.client,
+            self.project,
+            [h for h in read_holdings(self.client) if h.kind == "volume" and h.name in gone],
+        )
+        if left:
+            raise OpskitError("; ".join(f"volume {holding.name}: {why}" for holding, why in left))
+        with self.repository.open(kept.id) as stream:
+            reader = SetReader(stream, f"set {kept.id}")
+            if reader.head.env_file:
+                put_back_file(ROOT / self.environment.env_file, reader.head.env_file)
+            self.start.look_again()
+            self.start.target, _ = self.start.target.with_secrets()
+            project = self.start.target.project
+            done = process.run(project.words("create"), timeout_s=_CREATE_S, env=project.environment)
+            if done.rc != 0:
+                raise OpskitError(f"Compose: {done.stderr.strip()[-300:]}")
+            databases = None
+            if any(name.startswith("postgres/") for name in parts):
+                postgres = find_service(self.client, self.project, "postgres", running=False)
+                self.client.api.start(postgres)
+                wait_until(lambda: answers(self.client, postgres), f"{self.project}: postgres")
+                databases = Databases(self.client, postgres)
+            sizes = {name: part.bytes for name, part in parts.items()}
+            found = {
+                name: databases.count(name.removeprefix("postgres/")) if databases else {}
+                for name in restore_databases(databases, reader, sizes, self._fill)
+            }
+        faults = [fault for name, rows in found.items() for fault in differences(parts[name], rows)]
+        if faults:
+            raise OpskitError("; ".join(faults))
+
+    def _fill(self, name: str, content: Iterator[bytes]) -> None:
+        volume = volumes_of(self.client, self.project).get(name.partition("/")[2])
+        if volume is not None:
+            write_volume(self.client, volume.name, content)

@@ -1,0 +1,159 @@
+"""PostgreSQL in and out of a container, by its own programs and over its own socket: dumps, roles, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from opskit.errors import NotReadError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_ROWS = """
+SELECT format('SELECT ''rows'', %L, count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %I.%I t',
+  n.nspname || '.' || c.relname, n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1 \\gexec
+"""
+"""A row a table: how many rows, and a sum over the hash of each, which does not depend on their order."""
+
+_PSQL = r'psql -X -q -At -F "	" -v ON_ERROR_STOP=1 -U postgres -d "$NAME"'
+_DUMP = f"""{_PSQL} 3>&1 1>&2 <<'EOF'
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_export_snapshot() AS snapshot \\gset
+\\setenv SNAPSHOT :snapshot
+\\! pg_dump -U postgres -d "$NAME" -Fc -Z0 --snapshot="$SNAPSHOT" >&3 && echo dumped >&2
+{_ROWS}EOF
+"""
+"""One moment for both: the dump goes out by stdout, the counts by stderr. restic compresses; pg_dump need not."""
+
+_RESTORE = """head -c "$SIZE" | if [ "$NAME" = postgres ]
+then pg_restore -U postgres -d postgres --clean --if-exists --exit-on-error
+else dropdb -U postgres --if-exists --force "$NAME" && pg_restore -U postgres -d postgres --create --exit-on-error
+fi"""
+_ROLES = """head -c "$SIZE" | psql -X -q -U postgres -d postgres -f -"""
+
+
+class Databases:
+    """The PostgreSQL of a container that runs.
+
+    Args:
+        client: of the Engine.
+        container: its id.
+    """
+
+    def __init__(self, client: DockerClient, container: str) -> None:
+        self._api = client.api
+        self._container = container
+
+    def version(self) -> str:
+        """Of the server, such as `15.6`.
+
+        Raises:
+            NotReadError: it does not answer.
+        """
+        return self._ask("SHOW server_version").split()[0]
+
+    def names(self) -> list[str]:
+        """Every database that may be connected to.
+
+        Raises:
+            NotReadError: it does not answer.
+        """
+        query = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
+        return self._ask(query).split("\n")
+
+    def roles(self) -> Iterator[bytes]:
+        """SQL that makes the roles, with the hashes of their passwords.
+
+        Raises:
+            NotReadError: pg_dumpall failed.
+        """
+        yield from self._run(["pg_dumpall", "-U", "postgres", "--roles-only"], {})[0]
+
+    def dump(self, name: str, rows: dict[str, list[str]]) -> Iterator[bytes]:
+        """A database in pg_dump's custom format; `rows` gets rows and checksum by table, of the same moment.
+
+        Raises:
+            NotReadError: pg_dump failed, or ended early.
+        """
+        told = bytearray()
+        yield from self._stream(["sh", "-c", _DUMP], {"NAME": name}, told)
+        lines = told.decode("utf-8", "replace").splitlines()
+        if "dumped" not in lines:
+            raise NotReadError(f"pg_dump {name}: {' '.join(lines)[-300:]}")
+        rows.update(_rows_of(lines))
+
+    def count(self, name: str) -> dict[str, list[str]]:
+        """Rows and checksum by table.
+
+        Raises:
+            NotReadError: it does not answer.
+        """
+        out, _ = self._run(["sh", "-c", f"{_PSQL} <<'EOF'\n{_ROWS}EOF\n"], {"NAME": name})
+        return _rows_of(b"".join(out).decode().splitlines())
+
+    def restore_roles(self, sql: Iterable[bytes], size: int) -> None:
+        """Make the roles, or give those that are there their passwords and rights.
+
+        Raises:
+            NotReadError: psql refused something.
+        """
+        told = self._feed(_ROLES, "postgres", sql, size)
+        wrong = [line for line in told.splitlines() if "ERROR" in line and "already exists" not in line]
+        if wrong:
+            raise NotReadError(f"roles: {wrong[0]}")
+
+    def restore(self, name: str, dump: Iterable[bytes], size: int) -> None:
+        """Make a database again from its dump; what was in it is gone.
+
+        Raises:
+            NotReadError: pg_restore failed.
+        """
+        self._feed(_RESTORE, name, dump, size)
+
+    def _ask(self, query: str) -> str:
+        out, _ = self._run(["psql", "-XAtq", "-U", "postgres", "-d", "postgres", "-c", query], {})
+        return b"".join(out).decode().strip()
+
+    def _run(self, words: list[str], environment: Mapping[str, str]) -> tuple[list[bytes], str]:
+        told = bytearray()
+        return list(self._stream(words, environment, told)), told.decode("utf-8", "replace")
+
+    def _stream(self, words: list[str], environment: Mapping[str, str], told: bytearray) -> Iterator[bytes]:
+        """What a command in the container writes; what it says goes to `told`."""
+        made = self._api.exec_create(self._container, words, environment=dict(environment))["Id"]
+        for out, err in self._api.exec_start(made, stream=True, demux=True):
+            told += err or b""
+            if out:
+                yield out
+        self._check(made, words[-1] if words[0] != "sh" else environment["NAME"], told)
+
+    def _feed(self, script: str, name: str, content: Iterable[bytes], size: int) -> str:
+        """Run a script that reads `size` bytes; what it says."""
+        from docker.utils.socket import frames_iter  # noqa: PLC0415  docker is imported where it is used
+
+        environment = {"NAME": name, "SIZE": str(size)}
+        made = self._api.exec_create(self._container, ["sh", "-c", script], stdin=True, environment=environment)["Id"]
+        socket = self._api.exec_start(made, socket=True)
+        wire: Any = getattr(socket, "_sock", socket)
+        try:
+            for chunk in content:
+                wire.sendall(chunk)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the script has ended: its status says why
+        told = b"".join(data for _, data in frames_iter(socket, tty=False))  # type: ignore[no-untyped-call]
+        socket.close()
+        self._check(made, name, told)
+        return told.decode("utf-8", "replace")
+
+    def _check(self, made: str, what: str, told: bytes | bytearray) -> None:
+        code = self._api.exec_inspect(made)["ExitCode"]
+        if code != 0:
+            raise NotReadError(f"{what}: exit code {code}: {bytes(told).decode('utf-8', 'replace').strip()[-300:]}")
+
+
+def _rows_of(lines: Iterable[str]) -> dict[str, list[str]]:
+    found = (line.split("\t") for line in lines)
+    return {words[1]: words[2:] for words in found if words[0] == "rows"}

@@ -1,0 +1,121 @@
+"""A project's data as the parts of a set, and a PostgreSQL that is thrown away, to try one in."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from opskit.engine.dump import paused, read_volume
+from opskit.engine.facts import VolumeFact, read_volume_facts
+from opskit.engine.model import PROJECT_LABEL, SERVICE_LABEL
+from opskit.errors import NotReadError
+from opskit.snapshot.databases import Databases
+from opskit.snapshot.stream import Part
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+POSTGRES = "postgres_data"
+_DRILL_LABEL = "opskit.drill"
+_READY_S = 180.0
+
+
+def find_service(client: DockerClient, project: str, service: str, *, running: bool = True) -> str:
+    """The id of a service's first container; empty where there is none, or none that runs."""
+    labels = [f"{PROJECT_LABEL}={project}", f"{SERVICE_LABEL}={service}"]
+    found = client.api.containers(all=not running, filters={"label": labels})
+    return str(found[0]["Id"]) if found else ""
+
+
+def volumes_of(client: DockerClient, project: str) -> dict[str, VolumeFact]:
+    """The project's volumes by key, but for caches: they are filled again."""
+    found = {volume.key: volume for volume in read_volume_facts(client, project) if volume.key}
+    return {key: found[key] for key in sorted(found) if not key.endswith("_cache")}
+
+
+def read_parts(
+    client: DockerClient, project: str, databases: Databases | None
+) -> Iterator[tuple[Part, Iterable[bytes]]]:
+    """Each part with its content: databases and roles as PostgreSQL dumps them, every other volume as it is.
+
+    Args:
+        client: of the Engine.
+        project: the Compose project.
+        databases: its PostgreSQL where that runs; else its volume is copied as it is.
+
+    Raises:
+        NotReadError: a part could not be read.
+    """
+    volumes = volumes_of(client, project)
+    if databases is not None:
+        volumes.pop(POSTGRES, None)
+        yield Part("roles"), databases.roles()
+        for name in databases.names():
+            part = Part(f"postgres/{name}")
+            yield part, databases.dump(name, part.rows)
+    for key, volume in volumes.items():
+        yield Part(f"volume/{key}"), _read_still(client, volume.name)
+
+
+def _read_still(client: DockerClient, volume: str) -> Iterator[bytes]:
+    """A volume while its writers are paused: what a power cut would leave."""
+    writers = [
+        entry["Id"] for entry in client.api.containers(filters={"volume": volume}) if entry["State"] == "running"
+    ]
+    with paused(client, writers):
+        yield from read_volume(client, volume)
+
+
+@contextlib.contextmanager
+def throw_away(client: DockerClient, image: str, project: str) -> Iterator[Databases]:
+    """An empty PostgreSQL of that image, on no network; it goes with the block, and so does what a killed one left.
+
+    Raises:
+        NotReadError: it did not come up.
+    """
+    for left in client.api.containers(all=True, filters={"label": f"{_DRILL_LABEL}={project}"}):
+        client.api.remove_container(left["Id"], force=True, v=True)
+    made = client.api.create_container(
+        image,
+        environment={"POSTGRES_PASSWORD": secrets.token_urlsafe(24)},
+        labels={_DRILL_LABEL: project},
+        host_config=client.api.create_host_config(network_mode="none", shm_size="256m"),
+    )["Id"]
+    try:
+        client.api.start(made)
+        wait_until(lambda: answers(client, made), "the PostgreSQL of the drill")
+        yield Databases(client, made)
+    finally:
+        client.api.remove_container(made, force=True, v=True)
+
+
+def answers(client: DockerClient, container: str) -> bool:
+    """Whether its PostgreSQL takes connections over TCP, as its initialisation's does not."""
+    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
+
+    try:
+        asked = client.api.exec_create(container, ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"])["Id"]
+        client.api.exec_start(asked)
+        return bool(client.api.exec_inspect(asked)["ExitCode"] == 0)
+    except APIError:
+        state = client.api.inspect_container(container)["State"]
+        if not state["Running"]:
+            said = client.api.logs(container, tail=3).decode("utf-8", "replace").strip()
+            raise NotReadError(f"PostgreSQL: exit code {state['ExitCode']}: {said}") from None
+        return False
+
+
+def wait_until(ready: Callable[[], bool], what: str) -> None:
+    """Ask until it is so.
+
+    Raises:
+        NotReadError: it is not after three minutes.
+    """
+    end = time.monotonic() + _READY_S
+    while not ready():
+        if time.monotonic() > end:
+            raise NotReadError(f"{what} is not ready after {_READY_S:g} s")
+        time.sleep(0.5)

@@ -1,0 +1,159 @@
+"""The restic repository that keeps the sets: encrypted, de-duplicated, in a folder here or where restic can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from opskit import process
+from opskit.errors import ConfigError, UsageError
+from opskit.files import make_folder, write_atomically
+from opskit.paths import STATE
+
+_FILE, _TAG, _RAW = "set.tar", "opskit-set", "opskit-unfinished"
+_ANSWER_S = 600.0
+_WRONG = "restic: found {said}; wanted {wanted}. Remedy: {remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSet:
+    """A set as the repository lists it: `id` names it, `time` is UTC, ISO 8601; `made_of` was its id without tags."""
+
+    id: str
+    time: str
+    environment: str
+    project: str
+    made_of: str
+
+
+class Repository:
+    """restic's repository: RESTIC_REPOSITORY and RESTIC_PASSWORD(_FILE, _COMMAND) are restic's own.
+
+    Without these it is a folder of opskit's, and a password file beside it that is made once.
+
+    Raises:
+        UsageError: restic is not installed.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        restic = shutil.which("restic")
+        if restic is None:
+            raise UsageError("snapshots: found no restic; wanted it on PATH. Remedy: `sudo apt-get install restic`")
+        self._restic = restic
+        self.location = environ.get("RESTIC_REPOSITORY", str(STATE / "snapshots"))
+        self._own = {"RESTIC_REPOSITORY": self.location, "RESTIC_PROGRESS_FPS": "0.1"}
+        if not any(environ.get(f"RESTIC_PASSWORD{how}") for how in ("", "_FILE", "_COMMAND")):
+            self._own["RESTIC_PASSWORD_FILE"] = str(STATE / "snapshots.password")
+
+    def ensure(self) -> None:
+        """Make it where there is none; the password's file too, 0600.
+
+        Raises:
+            ConfigError: it does not open: another password, or a place that does not answer.
+        """
+        password = STATE / "snapshots.password"
+        if self._own.get("RESTIC_PASSWORD_FILE") == str(password) and not password.exists():
+            make_folder(STATE)
+            write_atomically(password, secrets.token_urlsafe(32) + "\n")
+        done = self._run("cat", "config")
+        if done.rc != 0 and "Is there a repository at the following location?" in done.stderr:
+            done = self._run("init")
+        self._check(done)
+
+    def save(self, chunks: Iterable[bytes], *, environment: str, project: str) -> str:
+        """Keep a stream as a set. Returns its id.
+
+        restic takes the end of its input for a good one, also where this process was killed: what it keeps becomes a
+        set by its tag alone, which is given last.
+
+        Raises:
+            ConfigError: restic could not; the set is not there, also where the stream itself failed.
+        """
+        self._check(self._run("unlock"))  # of a restic that was killed; another's that is at work stays
+        tags = f"{_RAW},project={project}"
+        self._forget_unfinished(tags)
+        words = ("backup", "--stdin", "--stdin-filename", _FILE, "--tag", tags, "--host", "opskit", "--json")
+        done = process.feed((self._restic, *words), chunks, env=self._own)
+        self._check(done)
+        raw = json.loads(done.stdout.splitlines()[-1])["snapshot_id"]
+        named = f"{_TAG},environment={environment},project={project}"
+        self._check(self._run("tag", "--set", named, raw))
+        return next(one.id for one in self.sets(project) if one.made_of.startswith(raw))
+
+    def sets(self, project: str = "") -> list[KeptSet]:
+        """Those there are, of one project or of all, newest first.
+
+        Raises:
+            ConfigError: the repository does not open.
+        """
+        done = self._run("snapshots", "--json", "--tag", f"{_TAG},project={project}" if project else _TAG)
+        if "Is there a repository at the following location?" in done.stderr:
+            return []
+        self._check(done)
+        found = [(entry, dict(tag.partition("=")[::2] for tag in entry["tags"])) for entry in json.loads(done.stdout)]
+        kept = [
+            KeptSet(e["short_id"], e["time"][:19] + "Z", t["environment"], t["project"], e.get("original", ""))
+            for e, t in found
+        ]
+        return sorted(kept, key=lambda one: one.time, reverse=True)
+
+    def find(self, name: str, project: str) -> KeptSet:
+        """The set of that id, or the newest of the project for `latest`.
+
+        Raises:
+            UsageError: there is none; those there are are named.
+        """
+        there = self.sets(project if name == "latest" else "")
+        for one in there:
+            if name in {one.id, "latest"}:
+                return one
+        known = ", ".join(f"{one.id} ({one.project}, {one.time})" for one in there) or "none"
+        raise UsageError(
+            f"snapshot: found no {name} of {project}; there are: {known}. Remedy: `opskit snapshot` makes one"
+        )
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """The stream of a set.
+
+        Raises:
+            ConfigError: restic could not give all of it.
+        """
+        with process.read((self._restic, "dump", name, f"/{_FILE}"), env=self._own) as (source, end):
+            yield source
+            self._check(end())
+
+    def forget(self, project: str, *, last: int, days: int) -> None:
+        """Take away the sets of a project beyond the `last` newest that are older than `days`; their room is freed.
+
+        Raises:
+            ConfigError: restic could not.
+        """
+        keep = ("--keep-last", str(last), "--keep-within", f"{days}d", "--group-by", "tags", "--prune")
+        self._check(self._run("forget", "--tag", f"{_TAG},project={project}", *keep))
+
+    def _forget_unfinished(self, tags: str) -> None:
+        """Take out what a run that was killed left."""
+        done = self._run("snapshots", "--json", "--tag", tags)
+        self._check(done)
+        for entry in json.loads(done.stdout):
+            self._check(self._run("forget", entry["id"]))
+
+    def _run(self, *words: str) -> process.Completed:
+        return process.run((self._restic, *words), timeout_s=_ANSWER_S, env=self._own)
+
+    def _check(self, done: process.Completed) -> None:
+        if done.rc == 0:
+            return
+        said = " ".join(done.stderr.split()) or f"exit status {done.rc}"
+        if "wrong password" in said:
+            raise ConfigError(_WRONG.format(said=f"another password than that of {self.location}", wanted="its own",
+                              remedy="put its password file back, or name it by RESTIC_PASSWORD_FILE"))  # fmt: skip
+        raise ConfigError(_WRONG.format(said=said[-400:], wanted=f"an answer of {self.location}",
+                          remedy=f"look with `restic -r {self.location} check`"))  # fmt: skip

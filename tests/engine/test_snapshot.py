@@ -1,0 +1,198 @@
+"""A set of a real PostgreSQL under writes, kept by the real restic: tried, put back, damaged, interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opskit.secrets.store import read_secrets
+from opskit.snapshot.repository import Repository
+from opskit.snapshot.stream import SetReader, write_set
+from tests.checkout import Checkout
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+DEV = ("dev", "--rehearse")
+LEDGER = """CREATE TABLE IF NOT EXISTS ledger (id serial PRIMARY KEY, amount int NOT NULL);
+ALTER TABLE ledger OWNER TO multimodal; INSERT INTO ledger (amount) SELECT g % 7 - 3 FROM generate_series(1, 10000) g;
+INSERT INTO ledger (amount) SELECT -sum(amount) FROM ledger;"""
+MOVE = "INSERT INTO ledger (amount) VALUES (5); INSERT INTO ledger (amount) VALUES (-5);"
+
+
+def ask(checkout: Checkout, sql: str) -> str:
+    words = ["psql", "-X", "-U", "postgres", "-d", "multimodal", "-v", "ON_ERROR_STOP=1", "-1", "-qtAc", sql]
+    said = checkout.containers()["postgres"].exec_run(words)
+    assert said.exit_code == 0, said.output
+    return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def is_ready(checkout: Checkout) -> None:
+    states = [box.attrs["State"]["Health"]["Status"] for box in checkout.containers().values()]
+    assert states == ["healthy"] * 11
+
+
+def kill(run: subprocess.Popen[Any]) -> None:
+    """End a run and its kernel at once."""
+    kernels = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["kill", "-9", *kernels, str(run.pid)], check=True)
+
+
+@pytest.fixture(scope="module")
+def repository(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """A development that runs with a ledger that sums to zero, and a repository for its sets."""
+    folder = tmp_path_factory.mktemp("restic")
+    (folder / "password").write_text("of the test")
+    own = {"RESTIC_REPOSITORY": str(folder / "sets"), "RESTIC_PASSWORD_FILE": str(folder / "password")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.items():
+            checkout.environ[name] = value
+            patch.setenv(name, value)
+        ok(checkout.start())
+        ask(checkout, LEDGER)
+        yield Repository()
+
+
+@pytest.fixture(scope="module")
+def kept(checkout: Checkout, repository: Repository) -> str:
+    """A set that is taken while rows are moved; its id."""
+    postgres = checkout.containers()["postgres"]
+    move = f'while [ ! -e /tmp/ended ]; do psql -X -q -U postgres -d multimodal -1 -c "{MOVE}"; done'
+    postgres.exec_run(["sh", "-c", move], detach=True)
+    try:
+        said = ok(checkout.opskit("snapshot", *DEV))
+    finally:
+        postgres.exec_run(["touch", "/tmp/ended"])  # noqa: S108  in the container
+    for part in ("roles", "postgres/multimodal", "volume/n8n_data", "volume/openwebui_data"):
+        assert part in said
+    (one,) = repository.sets(checkout.project)
+    return one.id
+
+
+def test_a_set_is_one_moment_also_under_writes_and_its_drill_counts_every_table(
+    checkout: Checkout, repository: Repository, kept: str
+) -> None:
+    ok(checkout.opskit("drill", *DEV, "--snapshot", kept))
+    told = checkout.last()[1]["drill"]
+    assert (told["set"], told["verdict"], told["faults"]) == (kept, "passed", [])
+    assert not checkout.engine.containers.list(all=True, filters={"label": f"opskit.drill={checkout.project}"})
+    with repository.open(kept) as stream:
+        reader = SetReader(stream, kept)
+        assert {name for name, _ in reader.read()} == reader.parts.keys()
+    rows, _ = reader.parts["postgres/multimodal"].rows["public.ledger"]
+    assert int(rows) > 10_001, "rows were moved meanwhile"
+    assert int(rows) % 2 == 1, "never one half of a move"
+    assert reader.head.env_file == checkout.env_file().read_text()
+
+
+def test_a_drill_fails_where_a_set_lacks_a_row(checkout: Checkout, repository: Repository, kept: str) -> None:
+    with repository.open(kept) as stream:
+        reader = SetReader(stream, kept)
+        held = [(name, b"".join(content)) for name, content in reader.read()]
+    parts = []
+    for name, content in held:
+        part = reader.parts[name]
+        part.bytes = 0
+        if name == "postgres/multimodal":
+            rows, checksum = part.rows["public.ledger"]
+            part.rows["public.ledger"] = [str(int(rows) + 1), checksum]
+        parts.append((part, [content]))
+    wrong = repository.save(write_set(reader.head, parts), environment="development", project=checkout.project)
+    failed = checkout.opskit("drill", *DEV, "--snapshot", wrong)
+    assert failed.returncode == 1
+    assert "postgres/multimodal public.ledger: kept" in failed.stderr
+    assert checkout.last()[1]["drill"]["verdict"] == "failed"
+    listed = ok(checkout.opskit("restore", *DEV))
+    assert listed.count("failed") == 1
+    subprocess.run(["restic", "forget", "--quiet", wrong], check=True)
+
+
+def test_a_set_that_ends_early_or_has_a_flipped_byte_is_none(repository: Repository, kept: str, tmp_path: Path) -> None:
+    with repository.open(kept) as stream:
+        whole = stream.read()
+    middle = len(whole) // 2
+    for broken in (whole[:middle], whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]):
+        place = tmp_path / "set.tar"
+        place.write_bytes(broken)
+        with place.open("rb") as source, pytest.raises(Exception, match="wanted a whole set"):
+            list(SetReader(source, "set x").read())
+
+
+def test_a_wrong_password_and_an_unknown_set_say_so(checkout: Checkout, kept: str, tmp_path: Path) -> None:
+    other = tmp_path / "password"
+    other.write_text("another")
+    wrong = checkout.opskit("drill", *DEV, RESTIC_PASSWORD_FILE=str(other))
+    assert (wrong.returncode, "found another password than that of" in wrong.stderr) == (1, True)
+    unknown = checkout.opskit("drill", *DEV, "--snapshot", "0badc0de")
+    assert (unknown.returncode, f"there are: {kept} (" in unknown.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_snapshot_that_is_killed_leaves_no_set_and_the_next_one_is_made(
+    checkout: Checkout, repository: Repository
+) -> None:
+    before = repository.sets()
+    words = [sys.executable, "-m", "opskit", "snapshot", *DEV]
+    with subprocess.Popen(words, env=checkout.environ, cwd=checkout.root, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if line.startswith("postgres/multimodal"))
+        kill(run)
+    assert run.returncode == -signal.SIGKILL
+    time.sleep(2)  # restic ends by itself, at the end of its input
+    assert repository.sets() == before
+    assert all(box.status == "running" for box in checkout.containers().values()), "none is left paused"
+    ok(checkout.opskit("snapshot", *DEV))
+    assert len(repository.sets()) == len(before) + 1
+
+
+def test_a_set_put_back_has_every_row_secret_and_volume_as_it_was(checkout: Checkout, kept: str) -> None:
+    secrets = {name: secret.reveal() for name, secret in read_secrets(checkout.env_file()).items()}
+    count = ask(checkout, "SELECT count(*), sum(amount) FROM ledger")
+    ask(checkout, "DROP TABLE ledger; CREATE TABLE of_later (a int)")
+    running = checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project)
+    assert (running.returncode, "found containers of it" in running.stderr) == (2, True)
+    ok(checkout.opskit("stop", *DEV))
+    env_file = checkout.env_file()
+    env_file.write_text(env_file.read_text().replace("N8N_ENCRYPTION_KEY=", "N8N_ENCRYPTION_KEY=another"))
+    other = checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", "development")
+    assert (other.returncode, f"type {checkout.project}" in other.stderr) == (2, True)
+    ok(checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project))
+    is_ready(checkout)
+    rows, total = ask(checkout, "SELECT count(*), sum(amount) FROM ledger").split("|")
+    assert (int(rows) <= int(count.split("|")[0]), int(rows) > 10_001, total) == (True, True, "0")
+    assert ask(checkout, "SELECT to_regclass('of_later') IS NULL") == "t"
+    assert ask(checkout, "SELECT tableowner FROM pg_tables WHERE tablename = 'ledger'") == "multimodal"
+    assert {name: secret.reveal() for name, secret in read_secrets(env_file).items()} == secrets
+    assert len(Repository().sets(checkout.project)) == 3, "what was there before is a set too"
+
+
+def test_a_restore_that_was_killed_refuses_a_start_until_one_ends_well(checkout: Checkout, kept: str) -> None:
+    ok(checkout.opskit("stop", *DEV))
+    words = [sys.executable, "-m", "opskit", "restore", *DEV, "--snapshot", kept, "--confirm", checkout.project]
+    mark = checkout.root / f".opskit/{checkout.project}.unfinished-restore"
+    with subprocess.Popen(words, env=checkout.environ, cwd=checkout.root, stdout=subprocess.DEVNULL) as run:
+        end = time.monotonic() + 120
+        while not mark.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(1)
+        kill(run)
+    refused = checkout.start()
+    assert refused.returncode == 3, refused.stdout
+    assert f"set {kept} was not put back whole" in refused.stderr
+    ok(checkout.opskit("stop", *DEV))
+    ok(checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project))
+    is_ready(checkout)
+    assert not mark.exists()
+    assert json.loads(ask(checkout, "SELECT sum(amount) FROM ledger")) == 0
