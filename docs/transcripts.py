@@ -106,6 +106,7 @@ def draw(transcripts: list[Transcript], hide: dict[str, str]) -> str:
                 said = one.said
                 for text, word in hide.items():
                     said = said.replace(text, word)
+                said = re.sub(r" on [0-9.]+:53", " on the name server", said)
                 parts.append(f"```\n$ opskit {one.line}\n{_cut(said)}[exit status {one.status}]\n```\n")
     return "\n".join(parts)
 

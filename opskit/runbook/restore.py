@@ -64,6 +64,7 @@ class Drill(Snapshots):
             raise LaunchFailedError(f"set {kept.id} of {self.project} cannot be put back as it was:\n{lines}")
         rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part), "the same") for part in parts.values()]
         title = f"Set {kept.id} of {kept.time}: {verdict}"
+        note(self.journal, f"{title}, {sum(len(part.rows) for part in parts.values())} tables counted")
         return Table(title, ("part", "MiB", "rows", "found"), rows, self.rehearse)
 
     def _try(self, kept: KeptSet, found: dict[str, dict[str, list[str]]]) -> dict[str, Part]:
@@ -117,10 +118,10 @@ class Restore(Snapshots):
             raise UsageError(f"confirm: found {self.confirm!r}; type {self.project}. Nothing was changed")
         if not self.confirm:
             ways = [
-                ("confirm", f"type {self.project}"),
-                ("snapshot", f"found {self.snapshot}; the id of a set, or latest"),
+                ("confirm", f"{self.project}, typed"),
+                ("snapshot", f"the id of a set, or latest; now {self.snapshot}"),
             ]
-            return Table("Nothing was changed", ("to put a set back", "how"), ways, self.rehearse)
+            return Table("Nothing was changed", ("to put a set back", "value"), ways, self.rehearse)
         action = self.action("restore", typed=self.project, snapshot=self.snapshot, confirm=self.confirm)
         if shown := self.refuse_unrecorded(action, "Restore"):
             return shown

@@ -63,7 +63,7 @@ class Snapshots(Operation):
         }
         kept = self.repository.sets(self.environment.project)
         rows = [(one.id, one.time, tried.get(one.id, "never tried: `opskit drill`")) for one in kept]
-        where = f"{len(rows)} sets of {self.environment.project} in {self.repository.location}"
+        where = f"Sets of {self.environment.project} in {self.repository.location}: {len(rows)}"
         return Table(where, ("set", "time (UTC)", "drill"), rows, self.rehearse)
 
     def action(self, notebook: str, *, typed: str = "", **given: str) -> Action:
@@ -92,6 +92,8 @@ class Snapshots(Operation):
         with phase(self.journal, "snapshot"):
             stream = write_set(head, read_parts(self.client, self.project, databases), tell)
             name = self.repository.save(stream, environment=self.environment.name, project=self.project)
+        size = sum(part.bytes for part in done) / 1024**2
+        note(self.journal, f"set {name} of {self.project}: {len(done)} parts, {size:,.1f} MiB")
         self.journal.write("snapshot", set=name, project=self.project, parts=done, repository=self.repository.location)
         return name, done
 
