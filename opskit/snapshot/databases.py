@@ -138,6 +138,7 @@ class Databases:
         made = self._api.exec_create(self._container, ["sh", "-c", script], stdin=True, environment=environment)["Id"]
         socket = self._api.exec_start(made, socket=True)
         wire: Any = getattr(socket, "_sock", socket)
+        wire.settimeout(None)  # an index that is built takes nothing for as long as it takes
         try:
             for chunk in content:
                 wire.sendall(chunk)

@@ -6,6 +6,7 @@ ended well, so that there is no half of a set.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -114,12 +115,10 @@ class SetReader:
 
     def __init__(self, stream: IO[bytes], place: str) -> None:
         self._place = place
-        try:
+        with self._whole():
             self._tar = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115  it ends with its stream
-            first = self._tar.next()
-            said = json.loads(self._text(first)) if first is not None and first.name == _HEAD else {}
-        except (tarfile.TarError, OSError, ValueError) as error:
-            raise self._broken(str(error)) from None
+        first = self._next()
+        said = self._json(first) if first is not None and first.name == _HEAD else {}
         if said.get("schema") != SCHEMA:
             raise self._broken(f"schema {said.get('schema')}; wanted {SCHEMA}")
         self.head = Head(**said)
@@ -132,23 +131,20 @@ class SetReader:
             ConfigError: a part is not what was written, or the stream ends early; named with its place.
         """
         found: dict[str, Part] = {}
-        try:
-            for name, members in itertools.groupby(
-                iter(self._tar.next, None), key=lambda info: info.name.rpartition("/")[0]
-            ):
-                if not name:
-                    manifest = json.loads(self._text(next(members)))  # not one more: the stream goes no way back
-                    self.parts = {part["name"]: Part(**part) for part in manifest}
-                    break
-                part, digest = Part(name), hashlib.sha256()
-                content = self._content(members, part, digest)
-                yield name, content
-                for _ in content:
-                    pass
-                part.sha256 = digest.hexdigest()
-                found[name] = part
-        except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-            raise self._broken(str(error)) from None
+        for name, members in itertools.groupby(iter(self._next, None), key=lambda info: info.name.rpartition("/")[0]):
+            if not name:
+                manifest = self._json(next(members))  # not one more: the stream goes no way back
+                self.parts = {part["name"]: Part(**part) for part in manifest}
+                break
+            part, digest = Part(name), hashlib.sha256()
+            content = self._content(members, part, digest)
+            yield name, content
+            for _ in content:
+                pass
+            part.sha256 = digest.hexdigest()
+            found[name] = part
+        else:
+            raise self._broken("no manifest at its end")
         if found.keys() != self.parts.keys():
             raise self._broken(f"parts {sorted(found)}; its manifest names {sorted(self.parts)}")
         for name, part in found.items():
@@ -158,18 +154,33 @@ class SetReader:
 
     def _content(self, members: Iterable[tarfile.TarInfo], part: Part, digest: Any) -> Iterator[bytes]:  # noqa: ANN401
         for info in members:
-            data = self._text(info)
+            data = self._read(info)
             digest.update(data)
             part.bytes += len(data)
             yield data
 
-    def _text(self, info: tarfile.TarInfo) -> bytes:
-        source = self._tar.extractfile(info)
-        data = source.read() if source else b""
-        if len(data) < info.size:
-            raise EOFError(f"{info.name} ends early")
-        return data
+    def _next(self) -> tarfile.TarInfo | None:
+        with self._whole():
+            return self._tar.next()
+
+    def _read(self, info: tarfile.TarInfo) -> bytes:
+        with self._whole():
+            source = self._tar.extractfile(info)
+            return source.read() if source else b""
+
+    def _json(self, info: tarfile.TarInfo) -> Any:  # noqa: ANN401  JSON is any
+        with self._whole():
+            return json.loads(self._read(info))
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except (tarfile.TarError, OSError, ValueError) as error:
+            raise self._broken(str(error)) from None
 
     def _broken(self, why: str) -> ConfigError:
-        return ConfigError(f"{self._place}: found {why}; wanted a whole set. Remedy: take another; `restic check` "
-                           "tells what the repository has lost")  # fmt: skip
+        return ConfigError(
+            f"{self._place}: found {why}; wanted a whole set. Remedy: take another; `restic check` tells what the "
+            "repository has lost"
+        )
