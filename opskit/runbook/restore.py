@@ -116,13 +116,13 @@ class Restore(Snapshots):
         """
         if self.confirm and self.confirm != self.project:
             raise UsageError(f"confirm: found {self.confirm!r}; type {self.project}. Nothing was changed")
-        if not self.confirm:
+        if not self.confirm and not self.start.interactive:
             ways = [
                 ("confirm", f"{self.project}, typed"),
                 ("snapshot", f"the id of a set, or latest; now {self.snapshot}"),
             ]
             return Table("Nothing was changed", ("to put a set back", "value"), ways, self.rehearse)
-        action = self.action("restore", typed=self.project, snapshot=self.snapshot, confirm=self.confirm)
+        action = self.action("restore", typed=self.project, snapshot=self.snapshot, confirm=self.project)
         if shown := self.refuse_unrecorded(action, "Restore"):
             return shown
         kept = self.repository.find(self.snapshot, self.project)

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from opskit import process
@@ -48,8 +49,10 @@ class Repository:
         self._restic = restic
         self.location = environ.get("RESTIC_REPOSITORY", str(STATE / "snapshots"))
         self._own = {"RESTIC_REPOSITORY": self.location, "RESTIC_PROGRESS_FPS": "0.1"}
+        self._password: Path | None = None
         if not any(environ.get(f"RESTIC_PASSWORD{how}") for how in ("", "_FILE", "_COMMAND")):
-            self._own["RESTIC_PASSWORD_FILE"] = str(STATE / "snapshots.password")
+            self._password = STATE / "snapshots.password"
+            self._own["RESTIC_PASSWORD_FILE"] = str(self._password)
 
     def ensure(self) -> None:
         """Make it where there is none; the password's file too, 0600.
@@ -57,10 +60,9 @@ class Repository:
         Raises:
             ConfigError: it does not open: another password, or a place that does not answer.
         """
-        password = STATE / "snapshots.password"
-        if self._own.get("RESTIC_PASSWORD_FILE") == str(password) and not password.exists():
+        if self._password is not None and self._is_new():
             make_folder(STATE)
-            write_atomically(password, secrets.token_urlsafe(32) + "\n")
+            write_atomically(self._password, secrets.token_urlsafe(32) + "\n")
         done = self._run("cat", "config")
         if done.rc != 0 and "Is there a repository at the following location?" in done.stderr:
             done = self._run("init")
@@ -92,6 +94,8 @@ class Repository:
         Raises:
             ConfigError: the repository does not open.
         """
+        if self._is_new():
+            return []
         done = self._run("snapshots", "--json", "--tag", f"{_TAG},project={project}" if project else _TAG)
         if "Is there a repository at the following location?" in done.stderr:
             return []
@@ -137,6 +141,15 @@ class Repository:
         """
         keep = ("--keep-last", str(last), "--keep-within", f"{days}d", "--group-by", "tags", "--prune")
         self._check(self._run("forget", "--tag", f"{_TAG},project={project}", *keep))
+
+    def _is_new(self) -> bool:
+        """Whether opskit's own password was not made yet; one that was lost is not made again: it opens nothing."""
+        if self._password is None or self._password.exists():
+            return False
+        if Path(self.location, "config").exists():
+            raise ConfigError(_WRONG.format(said=f"no {self._password}", wanted=f"the password of {self.location}",
+                              remedy="put its copy back"))  # fmt: skip
+        return True
 
     def _forget_unfinished(self, tags: str) -> None:
         """Take out what a run that was killed left."""

@@ -71,6 +71,8 @@ ACTS = [
     ("gpu", {"confirm": "development:auto"}, "Write", "Write it?", "", "✔ DONE"),
     ("clean", {"mode": "auto"}, "Clean", "Remove it?", "", "✔ DONE"),
     ("secrets", {"action": "recover"}, "Recover", "Recover?", "the project", "✔ DONE"),
+    ("snapshot", {}, "Snapshot", "Snapshot?", "", "✔ DONE"),
+    ("drill", {}, "Drill", "Drill?", "", "✔ DONE"),
     ("first_run", {"confirm": "the project"}, "Wipe", "Wipe it?", "the project", "✔ DONE"),
 ]
 """Notebook, its parameters, the button, its question, what is typed, and the word at its end."""

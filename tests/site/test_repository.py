@@ -1,0 +1,73 @@
+"""The real restic, and the password that opskit makes for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opskit.errors import ConfigError, UsageError
+from opskit.snapshot import repository as under_test
+from opskit.snapshot.repository import Repository
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(under_test, "STATE", tmp_path)
+    for name in [name for name in os.environ if name.startswith("RESTIC_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_before_the_first_set_there_is_none_and_nothing_is_made(state: Path) -> None:
+    assert Repository().sets() == []
+    with pytest.raises(UsageError, match="there are: none"):
+        Repository().find("latest", "p")
+    assert list(state.iterdir()) == []
+
+
+def test_a_password_is_made_once_and_one_that_was_lost_is_not_made_again(state: Path) -> None:
+    repository = Repository()
+    repository.ensure()
+    kept = repository.save([b"a", b"b"], environment="e", project="p")
+    password = state / "snapshots.password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    repository.ensure()
+    with Repository().open(kept) as stream:
+        assert stream.read() == b"ab"
+    assert [(one.id, one.environment, one.project) for one in repository.sets("p")] == [(kept, "e", "p")]
+    assert repository.sets("other") == []
+    before = password.read_bytes()
+    password.unlink()
+    for ask in (repository.ensure, repository.sets):
+        with pytest.raises(ConfigError, match="put its copy back"):
+            ask()
+    assert not password.exists()
+    password.write_bytes(before)
+    assert len(repository.sets()) == 1
+
+
+def test_a_stream_that_fails_leaves_no_set_and_no_lock(state: Path) -> None:
+    repository = Repository()
+    repository.ensure()
+
+    def chunks() -> Iterator[bytes]:
+        yield b"a" * 2**20
+        raise OSError("the container is gone")
+
+    with pytest.raises(OSError, match="the container is gone"):
+        repository.save(chunks(), environment="e", project="p")
+    assert repository.sets() == []
+    assert list((state / "snapshots/locks").iterdir()) == []
+
+
+def test_the_oldest_sets_go_and_as_many_as_are_wanted_stay(state: Path) -> None:
+    repository = Repository()
+    repository.ensure()
+    made = [repository.save([str(number).encode()], environment="e", project="p") for number in range(3)]
+    other = repository.save([b"x"], environment="e", project="other")
+    repository.forget("p", last=2, days=0)
+    assert {one.id for one in repository.sets()} == {*made[1:], other}
+    assert state.exists()
