@@ -168,5 +168,8 @@ class Repository:
         if "wrong password" in said:
             raise ConfigError(_WRONG.format(said=f"another password than that of {self.location}", wanted="its own",
                               remedy="put its password file back, or name it by RESTIC_PASSWORD_FILE"))  # fmt: skip
+        if "no space left" in said:
+            raise ConfigError(_WRONG.format(said=f"no room at {self.location}", wanted="room; no set was made",
+                              remedy="make room there, or keep fewer sets (`--keep-last`)"))  # fmt: skip
         raise ConfigError(_WRONG.format(said=said[-400:], wanted=f"an answer of {self.location}",
                           remedy=f"look with `restic -r {self.location} check`"))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +72,21 @@ def test_the_oldest_sets_go_and_as_many_as_are_wanted_stay(state: Path) -> None:
     repository.forget("p", last=2, days=0)
     assert {one.id for one in repository.sets()} == {*made[1:], other}
     assert state.exists()
+
+
+def test_a_disk_that_fills_up_leaves_no_set_and_no_lock_and_a_smaller_one_is_kept(state: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    place = state / "snapshots"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=True)
+    try:
+        repository = Repository()
+        repository.ensure()
+        with pytest.raises(ConfigError, match=r"found no room at .*no set was made"):
+            repository.save((os.urandom(2**20) for _ in range(20)), environment="e", project="p")
+        assert repository.sets() == []
+        assert list((place / "locks").iterdir()) == []
+        assert repository.save([b"small"], environment="e", project="p")
+    finally:
+        subprocess.run(["umount", place], check=True)
