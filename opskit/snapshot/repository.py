@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,8 @@ from opskit.paths import STATE
 
 _FILE, _TAG, _RAW = "set.tar", "opskit-set", "opskit-unfinished"
 _ANSWER_S = 600.0
+_NONE = re.compile(r"unable to open config file: .*(no such file|not exist)", re.IGNORECASE)
+"""No repository, and not one that does not answer; restic asks "Is there a repository?" for both."""
 _WRONG = "restic: found {said}; wanted {wanted}. Remedy: {remedy}"
 
 
@@ -38,6 +41,9 @@ class Repository:
 
     Without these it is a folder of opskit's, and a password file beside it that is made once.
 
+    Attributes:
+        location: where it is, without the user and password that its URL may have.
+
     Raises:
         UsageError: restic is not installed.
     """
@@ -47,8 +53,9 @@ class Repository:
         if restic is None:
             raise UsageError("snapshots: found no restic; wanted it on PATH. Remedy: `sudo apt-get install restic`")
         self._restic = restic
-        self.location = environ.get("RESTIC_REPOSITORY", str(STATE / "snapshots"))
-        self._own = {"RESTIC_REPOSITORY": self.location, "RESTIC_PROGRESS_FPS": "0.1"}
+        place = environ.get("RESTIC_REPOSITORY", str(STATE / "snapshots"))
+        self.location = _without_user(place)
+        self._own = {"RESTIC_REPOSITORY": place, "RESTIC_PROGRESS_FPS": "0.1"}
         self._password: Path | None = None
         if not any(environ.get(f"RESTIC_PASSWORD{how}") for how in ("", "_FILE", "_COMMAND")):
             self._password = STATE / "snapshots.password"
@@ -64,7 +71,7 @@ class Repository:
             make_folder(STATE)
             write_atomically(self._password, secrets.token_urlsafe(32) + "\n")
         done = self._run("cat", "config")
-        if done.rc != 0 and "Is there a repository at the following location?" in done.stderr:
+        if _NONE.search(done.stderr):
             done = self._run("init")
         self._check(done)
 
@@ -97,7 +104,7 @@ class Repository:
         if self._is_new():
             return []
         done = self._run("snapshots", "--json", "--tag", f"{_TAG},project={project}" if project else _TAG)
-        if "Is there a repository at the following location?" in done.stderr:
+        if _NONE.search(done.stderr):
             return []
         self._check(done)
         found = [(entry, dict(tag.partition("=")[::2] for tag in entry["tags"])) for entry in json.loads(done.stdout)]
@@ -164,7 +171,7 @@ class Repository:
     def _check(self, done: process.Completed) -> None:
         if done.rc == 0:
             return
-        said = " ".join(done.stderr.split()) or f"exit status {done.rc}"
+        said = _without_user(" ".join(done.stderr.split())) or f"exit status {done.rc}"
         if "wrong password" in said:
             raise ConfigError(_WRONG.format(said=f"another password than that of {self.location}", wanted="its own",
                               remedy="put its password file back, or name it by RESTIC_PASSWORD_FILE"))  # fmt: skip
@@ -173,3 +180,8 @@ class Repository:
                               remedy="make room there, or keep fewer sets (`--keep-last`)"))  # fmt: skip
         raise ConfigError(_WRONG.format(said=said[-400:], wanted=f"an answer of {self.location}",
                           remedy=f"look with `restic -r {self.location} check`"))  # fmt: skip
+
+
+def _without_user(text: str) -> str:
+    """A text whose URLs name no user and no password."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

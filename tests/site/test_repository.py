@@ -90,3 +90,14 @@ def test_a_disk_that_fills_up_leaves_no_set_and_no_lock_and_a_smaller_one_is_kep
         assert repository.save([b"small"], environment="e", project="p")
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def test_user_and_password_of_a_repository_are_told_nowhere(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTIC_REPOSITORY", "rest:http://me:s3cret@127.0.0.1:1/p")
+    (state / "snapshots.password").write_text("x")
+    repository = Repository()
+    assert repository.location == "rest:http://127.0.0.1:1/p"
+    with pytest.raises(ConfigError) as refused:
+        repository.sets()
+    assert "127.0.0.1:1" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
