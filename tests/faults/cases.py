@@ -17,7 +17,7 @@ class Case:
     Attributes:
         text: the Compose file; `BOX` stands for an image with sh, sleep and the like, `PORT` for a free port.
         kind: of the first failure; empty where the launch is to come to ready.
-        service: that it names; None where it is about the project.
+        service: that it names, either where Compose names one of `a or b` by chance; None: it is about the project.
         before: the file of a launch that went before; empty where there was none.
         between: commands between the two, or before the only one; `$P` is the project.
     """
@@ -273,7 +273,7 @@ def refusals() -> Iterator[Case]:
         ("an include that is not there", "config_missing", None, "include: [./other/compose.yaml]\n" + project(app="")),
         ("a base that is not there", "config_missing", None, project(app="extends: {file: base.yml, service: base}")),
         ("an unknown key", "config_invalid", "app", project(app="imagee: x")),
-        ("one container_name twice", "name_conflict", "a", project(a="container_name: opskit-same", b="container_name: opskit-same")),
+        ("one container_name twice", "name_conflict", "a or b", project(a="container_name: opskit-same", b="container_name: opskit-same")),
     ):  # fmt: skip
         yield Case(name, text, kind, service)
 
