@@ -63,8 +63,9 @@ class Snapshots(Operation):
         }
         kept = self.repository.sets(self.environment.project)
         rows = [(one.id, one.time, tried.get(one.id, "never tried: `opskit drill`")) for one in kept]
-        where = f"Sets of {self.environment.project} in {self.repository.location}: {len(rows)}"
-        return Table(where, ("set", "time (UTC)", "drill"), rows, self.rehearse)
+        return Table(
+            f"{len(rows)} sets of {self.environment.project}", ("set", "time (UTC)", "drill"), rows, self.rehearse
+        )
 
     def action(self, notebook: str, *, typed: str = "", **given: str) -> Action:
         """The run that does it; `given`: its parameters beside the environment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -175,7 +176,9 @@ def is_recording(_: subprocess.Popen[str], root: Path) -> bool:
 
 def has_kernel(run: subprocess.Popen[str], _: Path) -> bool:
     """The kernel's process is there, and is still coming up."""
-    return any(b"ipykernel" in (child / "cmdline").read_bytes() for child in children(run.pid))
+    with contextlib.suppress(FileNotFoundError):  # another child has ended meanwhile
+        return any(b"ipykernel" in (child / "cmdline").read_bytes() for child in children(run.pid))
+    return False
 
 
 def children(pid: int) -> list[Path]:
