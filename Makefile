@@ -63,7 +63,7 @@ check: dev ## Lint, format, types, import contracts, notebooks stripped
 
 .PHONY: test
 test: dev ## All tests, on a real Docker Engine: the one that answers, else a private one
-	@pytest
+	@pytest $(TESTS)
 
 SUITE ?= trixie
 NEWER := tests/engine/test_launch.py tests/engine/test_plan.py tests/engine/test_cleanup.py tests/engine/test_start.py
