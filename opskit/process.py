@@ -22,7 +22,7 @@ TIMED_OUT = 124
 MISSING = 127
 """The exit status for a command that is not there, as a shell reports it."""
 
-_GRACE_S = 10.0
+_GRACE_S, _WATCH_S = 10.0, 2.0
 
 Stream = Literal["stdout", "stderr"]
 
@@ -67,8 +67,20 @@ def run(
     return Completed(rc, "\n".join(out["stdout"]), "\n".join(out["stderr"]))
 
 
-def feed(words: tuple[str, ...], chunks: Iterable[bytes], *, env: Variables | None = None) -> Completed:
+def feed(
+    words: tuple[str, ...],
+    chunks: Iterable[bytes],
+    *,
+    env: Variables | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Completed:
     """Run a command that reads these bytes. Where they cannot be had it is ended before its input ends.
+
+    Args:
+        words: the command.
+        chunks: what it reads.
+        env: variables added to this process's own.
+        give_up: asked every few seconds; the command is ended where it says so.
 
     Raises:
         Exception: what `chunks` raises.
@@ -76,6 +88,8 @@ def feed(words: tuple[str, ...], chunks: Iterable[bytes], *, env: Variables | No
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out, stderr=err, env=_environment(env)) as running:
+            ended = threading.Event()
+            threading.Thread(target=_watch, args=(running, give_up, ended), daemon=True).start()
             sink = running.stdin
             assert sink is not None  # noqa: S101  it was asked for
             try:
@@ -89,6 +103,8 @@ def feed(words: tuple[str, ...], chunks: Iterable[bytes], *, env: Variables | No
             finally:
                 with contextlib.suppress(BrokenPipeError):
                     sink.close()
+                running.wait()
+                ended.set()
         return Completed(running.returncode, _read_all(out), _read_all(err))
 
 
@@ -115,6 +131,15 @@ def read(
             yield source, end
         finally:
             _interrupt(running)
+
+
+def _watch(process: subprocess.Popen[bytes], give_up: Callable[[], bool], ended: threading.Event) -> None:
+    while not ended.wait(_WATCH_S):
+        if give_up():
+            process.send_signal(signal.SIGINT)
+            if not ended.wait(_GRACE_S):
+                process.kill()
+            return
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -20,6 +21,9 @@ from opskit.paths import STATE
 
 _FILE, _TAG, _RAW = "set.tar", "opskit-set", "opskit-unfinished"
 _ANSWER_S = 600.0
+_ROOM_BYTES = 128 * 1024**2
+"""What restic may have read and not yet written: a few packs, and its index."""
+_FULL_BYTES = 1024**2
 _NONE = re.compile(r"unable to open config file: .*(no such file|not exist)", re.IGNORECASE)
 """No repository, and not one that does not answer; restic asks "Is there a repository?" for both."""
 _WRONG = "restic: found {said}; wanted {wanted}. Remedy: {remedy}"
@@ -88,7 +92,9 @@ class Repository:
         tags = f"{_RAW},project={project}"
         self._forget_unfinished(tags)
         words = ("backup", "--stdin", "--stdin-filename", _FILE, "--tag", tags, "--host", "opskit", "--json")
-        done = process.feed((self._restic, *words), chunks, env=self._own)
+        done = process.feed((self._restic, *words), self._with_room(chunks), env=self._own, give_up=self._is_full)
+        if done.rc != 0 and self._is_full():
+            raise self._no_room()
         self._check(done)
         raw = json.loads(done.stdout.splitlines()[-1])["snapshot_id"]
         named = f"{_TAG},environment={environment},project={project}"
@@ -158,6 +164,26 @@ class Repository:
                               remedy="put its copy back"))  # fmt: skip
         return True
 
+    def _free_bytes(self) -> float:
+        """Room at a repository in a folder; endless for one elsewhere."""
+        place = Path(self.location.removeprefix("local:"))
+        return shutil.disk_usage(place).free if place.is_dir() else math.inf
+
+    def _is_full(self) -> bool:
+        """Whether its disk takes nothing more: restic 0.14 may wait then for ever, without a word."""
+        return self._free_bytes() < _FULL_BYTES
+
+    def _with_room(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._free_bytes() < _ROOM_BYTES:
+                raise self._no_room()
+            yield chunk
+
+    def _no_room(self) -> ConfigError:
+        free = f"{self._free_bytes() / 1024**2:,.0f} MiB free at {self.location}"
+        return ConfigError(_WRONG.format(said=free, wanted=f"{_ROOM_BYTES // 1024**2} MiB; no set was made",
+                           remedy="make room there, or keep fewer sets (`--keep-last`)"))  # fmt: skip
+
     def _forget_unfinished(self, tags: str) -> None:
         """Take out what a run that was killed left."""
         done = self._run("snapshots", "--json", "--tag", tags)
@@ -175,9 +201,6 @@ class Repository:
         if "wrong password" in said:
             raise ConfigError(_WRONG.format(said=f"another password than that of {self.location}", wanted="its own",
                               remedy="put its password file back, or name it by RESTIC_PASSWORD_FILE"))  # fmt: skip
-        if "no space left" in said:
-            raise ConfigError(_WRONG.format(said=f"no room at {self.location}", wanted="room; no set was made",
-                              remedy="make room there, or keep fewer sets (`--keep-last`)"))  # fmt: skip
         raise ConfigError(_WRONG.format(said=said[-400:], wanted=f"an answer of {self.location}",
                           remedy=f"look with `restic -r {self.location} check`"))  # fmt: skip
 

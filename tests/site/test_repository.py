@@ -74,22 +74,39 @@ def test_the_oldest_sets_go_and_as_many_as_are_wanted_stay(state: Path) -> None:
     assert state.exists()
 
 
-def test_a_disk_that_fills_up_leaves_no_set_and_no_lock_and_a_smaller_one_is_kept(state: Path) -> None:
+@pytest.fixture
+def small(state: Path) -> Iterator[Path]:
+    """A disk of 200 MB for the repository."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     place = state / "snapshots"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=True)
-    try:
-        repository = Repository()
-        repository.ensure()
-        with pytest.raises(ConfigError, match=r"found no room at .*no set was made"):
-            repository.save((os.urandom(2**20) for _ in range(20)), environment="e", project="p")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_fills_up_leaves_no_set_and_no_lock_and_a_smaller_one_is_kept(small: Path) -> None:
+    repository = Repository()
+    repository.ensure()
+    with pytest.raises(ConfigError, match=r"MiB free at .*no set was made"):
+        repository.save((os.urandom(2**20) for _ in range(400)), environment="e", project="p")
+    assert repository.sets() == []
+    assert list((small / "locks").iterdir()) == []
+    for pack in small.glob("data/*/*"):
+        pack.unlink()  # of no set; `restic prune` takes them too
+    assert repository.save([b"small"], environment="e", project="p")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_restic_that_waits_for_ever_on_a_full_disk_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "_ROOM_BYTES", 0)
+    repository = Repository()
+    repository.ensure()
+    for _ in range(3):
+        with pytest.raises(ConfigError):
+            repository.save((os.urandom(2**20) for _ in range(220)), environment="e", project="p")
         assert repository.sets() == []
-        assert list((place / "locks").iterdir()) == []
-        assert repository.save([b"small"], environment="e", project="p")
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_user_and_password_of_a_repository_are_told_nowhere(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
