@@ -72,7 +72,7 @@ def feed(
     chunks: Iterable[bytes],
     *,
     env: Variables | None = None,
-    give_up: Callable[[], bool] = lambda: False,
+    give_up: Callable[[], bool],
 ) -> Completed:
     """Run a command that reads these bytes. Where they cannot be had it is ended before its input ends.
 
@@ -136,9 +136,7 @@ def read(
 def _watch(process: subprocess.Popen[bytes], give_up: Callable[[], bool], ended: threading.Event) -> None:
     while not ended.wait(_WATCH_S):
         if give_up():
-            process.send_signal(signal.SIGINT)
-            if not ended.wait(_GRACE_S):
-                process.kill()
+            _interrupt(process)
             return
 
 

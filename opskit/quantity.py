@@ -10,6 +10,11 @@ def gib(count: int) -> str:
     return f"{count * 10 // GIB / 10:.1f} GiB"
 
 
+def mib(count: int) -> str:
+    """MiB with one digit."""
+    return f"{count / 1024**2:,.1f} MiB"
+
+
 def decimal(count: int | None) -> str:
     """MB or GB with one digit, as `docker system df` counts them."""
     if count is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opskit.engine.facts import read_volume_facts
 from opskit.engine.model import SERVICE_LABEL
@@ -17,9 +17,10 @@ from opskit.files import PART, make_folder
 if TYPE_CHECKING:
     from docker import DockerClient
 
-KEYS = ("postgres_data", "n8n_data", "openwebui_data")
+POSTGRES = "postgres_data"
+KEYS = (POSTGRES, "n8n_data", "openwebui_data")
 """Volumes that are copied; stores that are filled from them or from outside are not."""
-_AT = "/data"
+_AT, _LOOKS_AT = "/data", "opskit.looks-at"
 
 
 def dump_project(client: DockerClient, project: str, folder: Path) -> tuple[Path, ...]:
@@ -40,28 +41,27 @@ def dump_project(client: DockerClient, project: str, folder: Path) -> tuple[Path
 
 
 def _dump(client: DockerClient, key: str, volume: str, folder: Path) -> Path:
-    writers = [c for c in client.api.containers(filters={"volume": volume}) if c["State"] == "running"]
-    servers = [c["Id"] for c in writers if c["Labels"].get(SERVICE_LABEL) == "postgres"]
-    if key == "postgres_data" and servers:
+    servers = [c["Id"] for c in _writers(client, volume) if c["Labels"].get(SERVICE_LABEL) == "postgres"]
+    if key == POSTGRES and servers:
         path = folder / "postgres.sql.gz"
+        words = ["pg_dumpall", "--clean", "--if-exists", "-U", "postgres"]
         with contextlib.suppress(NotReadError):
-            _write(path, lambda: _ask_all(client, servers[0]))
+            _write(path, stream_inside(client, servers[0], words, what="pg_dumpall"))
             return path
     path = folder / f"{key}.tar.gz"
-    with paused(client, [c["Id"] for c in writers]):
-        _write(path, lambda: read_volume(client, volume))
+    _write(path, read_still(client, volume))
     return path
 
 
-def _write(path: Path, read: Callable[[], Iterable[bytes]]) -> None:
+def _write(path: Path, chunks: Generator[bytes]) -> None:
     from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
     from requests.exceptions import RequestException  # noqa: PLC0415
 
     part = path.with_name(f"{path.name}{PART}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw:
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as sink:
-                for chunk in read():
+            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as sink, contextlib.closing(chunks):
+                for chunk in chunks:
                     sink.write(chunk)
             raw.flush()
             os.fsync(raw.fileno())
@@ -72,20 +72,65 @@ def _write(path: Path, read: Callable[[], Iterable[bytes]]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _ask_all(client: DockerClient, container: str) -> Iterator[bytes]:
-    """What pg_dumpall says of every database and role; it asks over the container's own socket, without a password."""
-    command = client.api.exec_create(container, ["pg_dumpall", "--clean", "--if-exists", "-U", "postgres"])["Id"]
-    wrong = b""
-    for out, err in client.api.exec_start(command, stream=True, demux=True):
-        wrong = (wrong + (err or b""))[-500:]
+def stream_inside(
+    client: DockerClient,
+    container: str,
+    words: list[str],
+    *,
+    what: str,
+    environment: Mapping[str, str] | None = None,
+    told: bytearray | None = None,
+) -> Generator[bytes]:
+    """What a command in a container writes, as it comes.
+
+    Args:
+        client: of the Engine.
+        container: its id.
+        words: no secret among them; they are seen by `ps` on the host.
+        what: names it in an error.
+        environment: added to the container's own.
+        told: gets what it says on stderr.
+
+    Raises:
+        NotReadError: it ended with another status than 0.
+    """
+    told = bytearray() if told is None else told
+    made = client.api.exec_create(container, words, environment=dict(environment or {}))["Id"]
+    for out, err in client.api.exec_start(made, stream=True, demux=True):
+        told += err or b""
         if out:
             yield out
-    code = client.api.exec_inspect(command)["ExitCode"]
+    check_status(client, made, what, told)
+
+
+def check_status(client: DockerClient, made: str, what: str, told: bytes | bytearray) -> None:
+    """Whether a command in a container, by the id of its exec, ended well.
+
+    Raises:
+        NotReadError: it did not; `what` and the end of what it `told` are in the message.
+    """
+    code = client.api.exec_inspect(made)["ExitCode"]
     if code != 0:
-        raise NotReadError(f"pg_dumpall: exit code {code}: {wrong.decode('utf-8', 'replace').strip()}")
+        raise NotReadError(f"{what}: exit code {code}: {bytes(told[-500:]).decode('utf-8', 'replace').strip()}")
 
 
-def read_volume(client: DockerClient, volume: str) -> Iterator[bytes]:
+def _writers(client: DockerClient, volume: str) -> list[dict[str, Any]]:
+    return [entry for entry in client.api.containers(filters={"volume": volume}) if entry["State"] == "running"]
+
+
+def read_still(client: DockerClient, volume: str) -> Generator[bytes]:
+    """A volume as a tar while its writers are paused: what a power cut would leave.
+
+    They go on when the last byte was read or the generator is closed: whoever may stop early closes it.
+
+    Raises:
+        NotReadError: the Engine has no image.
+    """
+    with _paused(client, [entry["Id"] for entry in _writers(client, volume)]):
+        yield from read_volume(client, volume)
+
+
+def read_volume(client: DockerClient, volume: str) -> Generator[bytes]:
     """The volume as a tar, through a container that is made and never started: any image does.
 
     Raises:
@@ -109,20 +154,37 @@ def write_volume(client: DockerClient, volume: str, tar: Iterable[bytes]) -> Non
 
 @contextlib.contextmanager
 def _looker(client: DockerClient, bind: str) -> Iterator[str]:
+    volume = bind.partition(":")[0]
     image = next((entry["Id"] for entry in client.api.images()), None)
     if image is None:
-        raise NotReadError(f"{bind.partition(':')[0]}: the Engine has no image to look into it with")
+        raise NotReadError(f"{volume}: the Engine has no image to look into it with")
     host = client.api.create_host_config(binds=[bind])
-    looker = client.api.create_container(image, ["none"], host_config=host)["Id"]
-    try:
+    with temporary(client, image, f"{_LOOKS_AT}={volume}", command=["none"], host_config=host) as looker:
         yield looker
-    finally:
-        client.api.remove_container(looker, force=True)
 
 
 @contextlib.contextmanager
-def paused(client: DockerClient, containers: Iterable[str]) -> Iterator[None]:
-    """Hold these containers still, by id, for as long as the block takes."""
+def temporary(client: DockerClient, image: str, label: str, **options: Any) -> Iterator[str]:  # noqa: ANN401  docker-py's own
+    """A container, by id, that goes with the block, and its own volumes with it; so does what a killed one left.
+
+    Args:
+        client: of the Engine.
+        image: of it.
+        label: `name=value`, by which one that was left is found; no two at once have the same.
+        options: as `create_container` takes them.
+    """
+    for left in client.api.containers(all=True, filters={"label": label}):
+        client.api.remove_container(left["Id"], force=True, v=True)
+    name, _, value = label.partition("=")
+    made = client.api.create_container(image, labels={name: value}, **options)["Id"]
+    try:
+        yield made
+    finally:
+        client.api.remove_container(made, force=True, v=True)
+
+
+@contextlib.contextmanager
+def _paused(client: DockerClient, containers: Iterable[str]) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         for container in containers:
             client.api.pause(container)

@@ -18,6 +18,7 @@ from opskit.errors import LaunchFailedError, NotReadError, OpskitError
 from opskit.files import utc_stamp
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
+from opskit.quantity import mib
 from opskit.runbook.parameters import find_stacks
 from opskit.runbook.start import Start
 from opskit.secrets.store import forget_secrets
@@ -235,4 +236,4 @@ class FirstRun:
 
 
 def _size(bytes_: int | None) -> str:
-    return "" if bytes_ is None else f"{bytes_ / 1024**2:,.1f} MiB"
+    return "" if bytes_ is None else mib(bytes_)

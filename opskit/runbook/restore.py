@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from opskit import process
 from opskit.audit.journal import note, phase
-from opskit.engine.dump import write_volume
+from opskit.engine.dump import POSTGRES, write_volume
 from opskit.engine.events import list_containers
 from opskit.engine.holding import read_holdings, remove_holdings
-from opskit.errors import LaunchFailedError, NotReadError, OpskitError, UsageError
+from opskit.errors import LaunchFailedError, OpskitError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import ROOT, login
 from opskit.runbook.snapshot import Snapshots
@@ -18,9 +18,9 @@ from opskit.secrets.store import put_back_file
 from opskit.show.tables import Table
 from opskit.snapshot.databases import Databases
 from opskit.snapshot.mark import unfinished
-from opskit.snapshot.project import POSTGRES, answers, find_service, throw_away, volumes_of, wait_until
+from opskit.snapshot.project import answers, find_service, throw_away, volumes_of, wait_until
 from opskit.snapshot.repository import KeptSet
-from opskit.snapshot.restore import counted, differences, read_whole, restore_databases
+from opskit.snapshot.restore import Rows, differences, restore_databases, row_of
 from opskit.snapshot.stream import Part, SetReader
 
 if TYPE_CHECKING:
@@ -50,27 +50,27 @@ class Drill(Snapshots):
         if shown := self.refuse_unrecorded(self.action("drill", snapshot=self.snapshot), "Drill"):
             return shown
         kept = self.repository.find(self.snapshot, self.project)
-        found: dict[str, dict[str, list[str]]] = {}
         with phase(self.journal, "drill"):
             try:
-                parts = self._try(kept, found)
-                faults = [fault for name, part in parts.items() for fault in differences(part, found.get(name))]
-            except (NotReadError, OpskitError) as error:
-                parts, faults = {}, [str(error)]
+                parts, found = self._try(kept)
+                faults = [fault for name, rows in found.items() for fault in differences(parts[name], rows)]
+            except OpskitError as error:
+                parts, found, faults = {}, {}, [str(error)]
         verdict = "failed" if faults else "passed" if found else "read; it holds no dump of a database"
         self.journal.write("drill", set=kept.id, project=self.project, verdict=verdict, faults=faults)
         if faults:
             lines = "\n".join(f"  {fault}" for fault in faults)
             raise LaunchFailedError(f"set {kept.id} of {self.project} cannot be put back as it was:\n{lines}")
-        rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part), "the same") for part in parts.values()]
+        rows = [(*row_of(part), "the same") for part in parts.values()]
         title = f"Set {kept.id} of {kept.time}: {verdict}"
         note(self.journal, f"{title}, {sum(len(part.rows) for part in parts.values())} tables counted")
         return Table(title, ("part", "MiB", "rows", "found"), rows, self.rehearse)
 
-    def _try(self, kept: KeptSet, found: dict[str, dict[str, list[str]]]) -> dict[str, Part]:
-        sizes = {name: part.bytes for name, part in read_whole(self.repository, kept, self.refuse_other).items()}
-        if "roles" not in sizes:
-            return read_whole(self.repository, kept)
+    def _try(self, kept: KeptSet) -> tuple[dict[str, Part], dict[str, Rows]]:
+        """Its parts, and the rows of each database that was made again."""
+        parts = self.read_whole(kept)
+        if "roles" not in parts:
+            return parts, {}
         _, stack = self.start.target.opened()
         service = stack.find("postgres")
         if service is None or not service.image:
@@ -80,9 +80,7 @@ class Drill(Snapshots):
             self.repository.open(kept.id) as stream,
         ):
             reader = SetReader(stream, f"set {kept.id}")
-            for name in restore_databases(databases, reader, sizes):
-                found[name] = databases.count(name.removeprefix("postgres/"))
-        return reader.parts
+            return parts, restore_databases(databases, reader, parts)
 
 
 class Restore(Snapshots):
@@ -131,12 +129,12 @@ class Restore(Snapshots):
             raise UsageError(f"{self.project}: found containers of it; wanted none. Remedy: {stop}, then this again")
         with hold_project(self.project, engine=self.start.target.engine_id):
             with phase(self.journal, "verify"):
-                parts = read_whole(self.repository, kept, self.refuse_other)
+                parts = self.read_whole(kept)
             before = self.save()[0] if volumes_of(self.client, self.project) else ""
             try:
                 with phase(self.journal, "restore"), unfinished(self.project, kept.id):
                     self._put_back(kept, parts)
-            except (NotReadError, OpskitError) as error:
+            except OpskitError as error:
                 back = f"{self.action('restore', snapshot=before, confirm=self.confirm).command}" if before else "none"
                 raise LaunchFailedError(
                     f"set {kept.id} was not put back whole: {error}\nDo not start {self.project} so. What was there "
@@ -145,7 +143,7 @@ class Restore(Snapshots):
         self.start.keep_volumes(self.client)
         self.start.look_again()
         note(self.journal, f"{login()} put set {kept.id} back; what was there before is set {before or 'none'}")
-        rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part)) for part in parts.values()]
+        rows = [row_of(part) for part in parts.values()]
         return Table(f"Set {kept.id} of {kept.time} is put back", ("part", "MiB", "rows"), rows, self.rehearse)
 
     def launch(self) -> Table:
@@ -181,11 +179,7 @@ class Restore(Snapshots):
                 self.client.api.start(postgres)
                 wait_until(lambda: answers(self.client, postgres), f"{self.project}: postgres")
                 databases = Databases(self.client, postgres)
-            sizes = {name: part.bytes for name, part in parts.items()}
-            found = {
-                name: databases.count(name.removeprefix("postgres/")) if databases else {}
-                for name in restore_databases(databases, reader, sizes, self._fill)
-            }
+            found = restore_databases(databases, reader, parts, self._fill)
         faults = [fault for name, rows in found.items() for fault in differences(parts[name], rows)]
         if faults:
             raise OpskitError("; ".join(faults))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,16 @@ from opskit.audit.journal import note, phase
 from opskit.errors import LaunchFailedError, NotReadError, OpskitError, UsageError
 from opskit.lock import hold_project
 from opskit.paths import AUDIT, ROOT
+from opskit.quantity import mib
 from opskit.runbook.parameters import Operation
 from opskit.runbook.start import Start
 from opskit.show.run import Action
 from opskit.show.tables import Table
 from opskit.snapshot.databases import Databases
 from opskit.snapshot.project import find_service, read_parts, volumes_of
-from opskit.snapshot.repository import Repository
-from opskit.snapshot.restore import counted
-from opskit.snapshot.stream import Head, Part, write_set
+from opskit.snapshot.repository import KeptSet, Repository
+from opskit.snapshot.restore import row_of
+from opskit.snapshot.stream import Head, Part, SetReader, write_set
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -88,24 +90,31 @@ class Snapshots(Operation):
 
         def tell(part: Part) -> None:
             done.append(part)
-            note(self.journal, f"{part.name}: {part.bytes / 1024**2:,.1f} MiB")
+            note(self.journal, f"{part.name}: {mib(part.bytes)}")
 
         with phase(self.journal, "snapshot"):
-            stream = write_set(head, read_parts(self.client, self.project, databases), tell)
-            name = self.repository.save(stream, environment=self.environment.name, project=self.project)
-        size = sum(part.bytes for part in done) / 1024**2
-        note(self.journal, f"set {name} of {self.project}: {len(done)} parts, {size:,.1f} MiB")
+            parts = read_parts(self.client, self.project, databases)
+            with contextlib.closing(write_set(head, parts, tell)) as stream:  # no container stays paused
+                name = self.repository.save(stream, environment=self.environment.name, project=self.project)
+        size = mib(sum(part.bytes for part in done))
+        note(self.journal, f"set {name} of {self.project}: {len(done)} parts, {size}")
         self.journal.write("snapshot", set=name, project=self.project, parts=done, repository=self.repository.location)
         return name, done
 
-    def refuse_other(self, head: Head) -> None:
-        """Refuse a set of another project.
+    def read_whole(self, kept: KeptSet) -> dict[str, Part]:
+        """Read every byte of a set; its parts.
 
         Raises:
-            UsageError: it is one.
+            UsageError: it is one of another project.
+            ConfigError: it is not what was written.
         """
-        if head.project != self.project:
-            raise UsageError(f"snapshot: found one of {head.project}; wanted one of {self.project}")
+        with self.repository.open(kept.id) as stream:
+            reader = SetReader(stream, f"set {kept.id}")
+            if reader.head.project != self.project:
+                raise UsageError(f"snapshot: found one of {reader.head.project}; wanted one of {self.project}")
+            for _ in reader.read():
+                pass
+        return reader.parts
 
 
 class Snapshot(Snapshots):
@@ -143,5 +152,5 @@ class Snapshot(Snapshots):
             except NotReadError as error:
                 raise LaunchFailedError(f"{self.project}: no set was made: {error}") from None
             self.repository.forget(self.project, last=self.keep_last, days=self.keep_days)
-        rows = [(part.name, f"{part.bytes / 1024**2:,.1f}", counted(part), part.sha256[:12]) for part in parts]
+        rows = [(*row_of(part), part.sha256[:12]) for part in parts]
         return Table(f"Set {name} of {self.project}", ("part", "MiB", "rows", "SHA-256"), rows, self.rehearse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from opskit.engine.dump import check_status, stream_inside
 from opskit.errors import NotReadError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Databases:
     """
 
     def __init__(self, client: DockerClient, container: str) -> None:
-        self._api = client.api
+        self._client = client
         self._container = container
 
     def version(self) -> str:
@@ -122,21 +123,18 @@ class Databases:
         return list(self._stream(words, environment, told)), told.decode("utf-8", "replace")
 
     def _stream(self, words: list[str], environment: Mapping[str, str], told: bytearray) -> Iterator[bytes]:
-        """What a command in the container writes; what it says goes to `told`."""
-        made = self._api.exec_create(self._container, words, environment=dict(environment))["Id"]
-        for out, err in self._api.exec_start(made, stream=True, demux=True):
-            told += err or b""
-            if out:
-                yield out
-        self._check(made, words[-1] if words[0] != "sh" else environment["NAME"], told)
+        what = words[-1] if words[0] != "sh" else environment["NAME"]
+        return stream_inside(self._client, self._container, words, what=what, environment=environment, told=told)
 
     def _feed(self, script: str, name: str, content: Iterable[bytes], size: int) -> str:
         """Run a script that reads `size` bytes; what it says."""
         from docker.utils.socket import frames_iter  # noqa: PLC0415  docker is imported where it is used
 
         environment = {"NAME": name, "SIZE": str(size)}
-        made = self._api.exec_create(self._container, ["sh", "-c", script], stdin=True, environment=environment)["Id"]
-        socket = self._api.exec_start(made, socket=True)
+        made = self._client.api.exec_create(self._container, ["sh", "-c", script], stdin=True, environment=environment)[
+            "Id"
+        ]
+        socket = self._client.api.exec_start(made, socket=True)
         wire: Any = getattr(socket, "_sock", socket)
         wire.settimeout(None)  # an index that is built takes nothing for as long as it takes
         try:
@@ -146,13 +144,8 @@ class Databases:
             pass  # the script has ended: its status says why
         told = b"".join(data for _, data in frames_iter(socket, tty=False))  # type: ignore[no-untyped-call]
         socket.close()
-        self._check(made, name, told)
+        check_status(self._client, made, name, told)
         return told.decode("utf-8", "replace")
-
-    def _check(self, made: str, what: str, told: bytes | bytearray) -> None:
-        code = self._api.exec_inspect(made)["ExitCode"]
-        if code != 0:
-            raise NotReadError(f"{what}: exit code {code}: {bytes(told).decode('utf-8', 'replace').strip()[-300:]}")
 
 
 def _rows_of(lines: Iterable[str]) -> dict[str, list[str]]:

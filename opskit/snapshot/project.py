@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from opskit.engine.dump import paused, read_volume
+from opskit.engine.client import ask_inside
+from opskit.engine.dump import POSTGRES, read_still, temporary
 from opskit.engine.facts import VolumeFact, read_volume_facts
 from opskit.engine.model import PROJECT_LABEL, SERVICE_LABEL
 from opskit.errors import NotReadError
@@ -18,9 +19,8 @@ from opskit.snapshot.stream import Part
 if TYPE_CHECKING:
     from docker import DockerClient
 
-POSTGRES = "postgres_data"
 _DRILL_LABEL = "opskit.drill"
-_READY_S = 180.0
+_READY_S, _ASK_S = 180.0, 10.0
 
 
 def find_service(client: DockerClient, project: str, service: str, *, running: bool = True) -> str:
@@ -57,16 +57,7 @@ def read_parts(
             part = Part(f"postgres/{name}")
             yield part, databases.dump(name, part.rows)
     for key, volume in volumes.items():
-        yield Part(f"volume/{key}"), _read_still(client, volume.name)
-
-
-def _read_still(client: DockerClient, volume: str) -> Iterator[bytes]:
-    """A volume while its writers are paused: what a power cut would leave."""
-    writers = [
-        entry["Id"] for entry in client.api.containers(filters={"volume": volume}) if entry["State"] == "running"
-    ]
-    with paused(client, writers):
-        yield from read_volume(client, volume)
+        yield Part(f"volume/{key}"), read_still(client, volume.name)
 
 
 @contextlib.contextmanager
@@ -76,36 +67,26 @@ def throw_away(client: DockerClient, image: str, project: str) -> Iterator[Datab
     Raises:
         NotReadError: it did not come up.
     """
-    for left in client.api.containers(all=True, filters={"label": f"{_DRILL_LABEL}={project}"}):
-        client.api.remove_container(left["Id"], force=True, v=True)
-    made = client.api.create_container(
+    with temporary(
+        client,
         image,
+        f"{_DRILL_LABEL}={project}",
         environment={"POSTGRES_PASSWORD": secrets.token_urlsafe(24)},
-        labels={_DRILL_LABEL: project},
         host_config=client.api.create_host_config(network_mode="none", shm_size="256m"),
-    )["Id"]
-    try:
+    ) as made:
         client.api.start(made)
         wait_until(lambda: answers(client, made), "the PostgreSQL of the drill")
         yield Databases(client, made)
-    finally:
-        client.api.remove_container(made, force=True, v=True)
 
 
 def answers(client: DockerClient, container: str) -> bool:
     """Whether its PostgreSQL takes connections over TCP, as its initialisation's does not."""
-    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
-
-    try:
-        asked = client.api.exec_create(container, ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"])["Id"]
-        client.api.exec_start(asked)
-        return bool(client.api.exec_inspect(asked)["ExitCode"] == 0)
-    except APIError:
-        state = client.api.inspect_container(container)["State"]
-        if not state["Running"]:
-            said = client.api.logs(container, tail=3).decode("utf-8", "replace").strip()
-            raise NotReadError(f"PostgreSQL: exit code {state['ExitCode']}: {said}") from None
-        return False
+    words = ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres")
+    answer = ask_inside(client, [container], words, timeout_s=_ASK_S)[container]
+    if answer.exit_code is None and not (state := client.api.inspect_container(container)["State"])["Running"]:
+        said = client.api.logs(container, tail=3).decode("utf-8", "replace").strip()
+        raise NotReadError(f"PostgreSQL: exit code {state['ExitCode']}: {said}")
+    return answer.exit_code == 0
 
 
 def wait_until(ready: Callable[[], bool], what: str) -> None:

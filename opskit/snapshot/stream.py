@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -61,7 +61,7 @@ class Part:
 
 def write_set(
     head: Head, parts: Iterable[tuple[Part, Iterable[bytes]]], tell: Callable[[Part], None] = lambda _: None
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """The stream; bytes and SHA-256 of each part are filled in as it passes.
 
     Args:

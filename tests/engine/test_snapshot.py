@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 
 from opskit.secrets.store import read_secrets
+from opskit.snapshot.project import read_parts
 from opskit.snapshot.repository import Repository
-from opskit.snapshot.stream import SetReader, write_set
-from tests.checkout import Checkout
+from opskit.snapshot.stream import Head, SetReader, write_set
+from tests.checkout import LABEL, Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 DEV = ("dev", "--rehearse")
@@ -95,6 +97,17 @@ def test_a_set_is_one_moment_also_under_writes_and_its_drill_counts_every_table(
     assert int(rows) > 10_001, "rows were moved meanwhile"
     assert int(rows) % 2 == 1, "never one half of a move"
     assert reader.head.env_file == checkout.env_file().read_text()
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_set_that_is_given_up_in_the_middle_of_a_volume_leaves_no_container_paused(checkout: Checkout) -> None:
+    paused: dict[str, Any] = {"status": "paused", "label": f"{LABEL}={checkout.project}"}
+    parts = read_parts(checkout.engine, checkout.project, None)
+    with contextlib.closing(write_set(Head("development", checkout.project, "", {}), parts)) as stream:
+        while not checkout.engine.containers.list(filters=paused):
+            next(stream)
+    assert not checkout.engine.containers.list(filters=paused)
+    assert not checkout.engine.containers.list(all=True, filters={"label": "opskit.looks-at"})
 
 
 def test_a_drill_fails_where_a_set_lacks_a_row(checkout: Checkout, repository: Repository, kept: str) -> None:

@@ -86,15 +86,15 @@ def check_data_missing(
         volumes: that are there.
         env: the environment's name, and what follows it in a command.
     """
-    kept = {key: raw or {} for key, raw in (stack.raw.get("volumes") or {}).items() if not key.endswith("_cache")}
-    named = {raw.get("name", key) for key, raw in kept.items()}
-    expected = sorted(named & set(launched))
-    gone = [name for name in expected if name not in {volume.name for volume in volumes}]
     wanted = "the data of the last good launch"
     if unfinished:
         again = f"`opskit restore {env} -p snapshot {unfinished} -p confirm {stack.project}`"
         half = f"set {unfinished} was not put back whole"
         return (Finding("data-missing", Verdict.FAIL, stack.project, half, wanted, again),)
+    kept = {key: raw or {} for key, raw in (stack.raw.get("volumes") or {}).items() if not key.endswith("_cache")}
+    named = {raw.get("name", key) for key, raw in kept.items()}
+    expected = sorted(named & set(launched))
+    gone = [name for name in expected if name not in {volume.name for volume in volumes}]
     if not gone:
         found = f"{len(expected)} volumes, all there" if expected else "no earlier launch to go by"
         return (Finding("data-missing", Verdict.PASS, stack.project, found, wanted),)
