@@ -84,6 +84,10 @@ real: dev ## Ask every real program that packages provide (7 GB, half an hour), 
 faults: dev ## Launch 137 faults and changes, and print Compose's verdict beside opskit's (half an hour)
 	@PYTHONPATH=. $(BIN)/python tests/faults/run.py
 
+.PHONY: upgrades
+upgrades: dev ## Fail an upgrade in 22 ways, and print how each ended (15 minutes)
+	@PYTHONPATH=. $(BIN)/python tests/upgrades/run.py
+
 .PHONY: pictures
 pictures: dev ## Draw docs/pictures from recorded machines
 	@$(BIN)/python docs/pictures.py

@@ -128,7 +128,14 @@ class Project:
             timeout_s: after it Compose is ended.
             sink: called with every event.
         """
-        running = process.start(self.words("--progress", "json", "down"), env=self.environment)
+        return self._do("down", timeout_s=timeout_s, sink=sink)
+
+    def pull(self, *, timeout_s: float, sink: Callable[[ComposeEvent], None] = lambda _: None) -> Failure | None:
+        """Pull every image as its registry has it now, but where the files say otherwise. None when it is done."""
+        return self._do("pull", "--ignore-buildable", timeout_s=timeout_s, sink=sink)
+
+    def _do(self, *words: str, timeout_s: float, sink: Callable[[ComposeEvent], None]) -> Failure | None:
+        running = process.start(self.words("--progress", "json", *words), env=self.environment)
         errors = []
         for event in read_events(running, until=time.monotonic() + timeout_s):
             errors += [event.verb] if event.kind in {"error", "raw"} else []

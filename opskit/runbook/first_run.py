@@ -19,6 +19,7 @@ from opskit.files import utc_stamp
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
 from opskit.quantity import mib
+from opskit.runbook.bring_up import keep_volumes
 from opskit.runbook.parameters import find_stacks
 from opskit.runbook.start import Start
 from opskit.secrets.store import forget_secrets
@@ -158,7 +159,7 @@ class FirstRun:
                 "secrets are still there."
             )
         self.start.journal.write("wiped", rows=mine, secrets=forgotten)
-        self.start.keep_volumes(client)
+        keep_volumes(self.start.target, client, self.start.journal)
         self.start.journal.write(
             "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
         )

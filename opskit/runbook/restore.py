@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from opskit import process
 from opskit.audit.journal import note, phase
-from opskit.engine.dump import POSTGRES, write_volume
 from opskit.engine.events import list_containers
-from opskit.engine.holding import read_holdings, remove_holdings
 from opskit.errors import LaunchFailedError, OpskitError, UsageError
 from opskit.lock import hold_project
-from opskit.paths import ROOT, login
-from opskit.runbook.snapshot import Snapshots
-from opskit.secrets.store import put_back_file
+from opskit.paths import login
+from opskit.runbook.bring_up import keep_volumes
+from opskit.runbook.sets import Snapshots
 from opskit.show.tables import Table
-from opskit.snapshot.databases import Databases
 from opskit.snapshot.mark import unfinished
-from opskit.snapshot.project import answers, find_service, throw_away, volumes_of, wait_until
+from opskit.snapshot.project import throw_away, volumes_of
 from opskit.snapshot.repository import KeptSet
 from opskit.snapshot.restore import Rows, differences, restore_databases, row_of
 from opskit.snapshot.stream import Part, SetReader
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
-
-_CREATE_S = 1800.0
 
 
 class Drill(Snapshots):
@@ -112,14 +105,9 @@ class Restore(Snapshots):
             LaunchFailedError: it could not be put back whole; what was there before is a set, named.
             LockHeldError: a launch of the environment is in progress.
         """
-        if self.confirm and self.confirm != self.project:
-            raise UsageError(f"confirm: found {self.confirm!r}; type {self.project}. Nothing was changed")
-        if not self.confirm and not self.start.interactive:
-            ways = [
-                ("confirm", f"{self.project}, typed"),
-                ("snapshot", f"the id of a set, or latest; now {self.snapshot}"),
-            ]
-            return Table("Nothing was changed", ("to put a set back", "value"), ways, self.rehearse)
+        ways = ("snapshot", f"the id of a set, or latest; now {self.snapshot}")
+        if shown := self.unconfirmed(self.confirm, "to put a set back", ways):
+            return shown
         action = self.action("restore", typed=self.project, snapshot=self.snapshot, confirm=self.project)
         if shown := self.refuse_unrecorded(action, "Restore"):
             return shown
@@ -133,14 +121,14 @@ class Restore(Snapshots):
             before = self.save()[0] if volumes_of(self.client, self.project) else ""
             try:
                 with phase(self.journal, "restore"), unfinished(self.project, kept.id):
-                    self._put_back(kept, parts)
+                    self.put_back(kept, parts)
             except OpskitError as error:
                 back = f"{self.action('restore', snapshot=before, confirm=self.confirm).command}" if before else "none"
                 raise LaunchFailedError(
                     f"set {kept.id} was not put back whole: {error}\nDo not start {self.project} so. What was there "
                     f"before is set {before or 'none'}: `opskit stop {self.environment.name}{self.more}`, `{back}`"
                 ) from None
-        self.start.keep_volumes(self.client)
+        keep_volumes(self.start.target, self.client, self.journal)
         self.start.look_again()
         note(self.journal, f"{login()} put set {kept.id} back; what was there before is set {before or 'none'}")
         rows = [row_of(part) for part in parts.values()]
@@ -151,40 +139,3 @@ class Restore(Snapshots):
         if not self.confirm:
             return Table("Not started, since nothing was put back", ("",), (), self.rehearse)
         return self.start.launch()
-
-    def _put_back(self, kept: KeptSet, parts: dict[str, Part]) -> None:
-        """Volumes first made anew by Compose, then filled; PostgreSQL is started alone for its dumps."""
-        keys = {name.partition("/")[2] for name in parts if name.startswith("volume/")} | {POSTGRES}
-        gone = {volume.name for key, volume in volumes_of(self.client, self.project).items() if key in keys}
-        left = remove_holdings(
-            self.client,
-            self.project,
-            [h for h in read_holdings(self.client) if h.kind == "volume" and h.name in gone],
-        )
-        if left:
-            raise OpskitError("; ".join(f"volume {holding.name}: {why}" for holding, why in left))
-        with self.repository.open(kept.id) as stream:
-            reader = SetReader(stream, f"set {kept.id}")
-            if reader.head.env_file:
-                put_back_file(ROOT / self.environment.env_file, reader.head.env_file)
-            self.start.look_again()
-            self.start.target, _ = self.start.target.with_secrets()
-            project = self.start.target.project
-            done = process.run(project.words("create"), timeout_s=_CREATE_S, env=project.environment)
-            if done.rc != 0:
-                raise OpskitError(f"Compose: {done.stderr.strip()[-300:]}")
-            databases = None
-            if any(name.startswith("postgres/") for name in parts):
-                postgres = find_service(self.client, self.project, "postgres", running=False)
-                self.client.api.start(postgres)
-                wait_until(lambda: answers(self.client, postgres), f"{self.project}: postgres")
-                databases = Databases(self.client, postgres)
-            found = restore_databases(databases, reader, parts, self._fill)
-        faults = [fault for name, rows in found.items() for fault in differences(parts[name], rows)]
-        if faults:
-            raise OpskitError("; ".join(faults))
-
-    def _fill(self, name: str, content: Iterator[bytes]) -> None:
-        volume = volumes_of(self.client, self.project).get(name.partition("/")[2])
-        if volume is not None:
-            write_volume(self.client, volume.name, content)

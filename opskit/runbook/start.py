@@ -13,24 +13,20 @@ from opskit.audit.journal import phase
 from opskit.audit.runner import is_interactive
 from opskit.compose.plan import Step, plan_launch, shared_modes
 from opskit.engine.deployed import read_deployed
-from opskit.engine.events import list_containers
-from opskit.engine.facts import read_volume_facts
 from opskit.engine.waste import MODES
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.gpu.placement import GPU_MODES
 from opskit.health.endpoints import endpoints_of, read_answers
-from opskit.health.waiting import launch
 from opskit.host.nvml import read_inventory
-from opskit.lock import hold_project
 from opskit.paths import AUDIT
 from opskit.preflight.report import Report
+from opskit.runbook.bring_up import bring_up, keep_good
 from opskit.runbook.clean import Cleanup, services_of
 from opskit.runbook.control import chosen_table, launch_panel, look_at
-from opskit.runbook.outcome import keep_outcome, outcome_table
+from opskit.runbook.outcome import outcome_table
 from opskit.runbook.parameters import Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
-from opskit.secrets.fingerprint import fingerprints
 from opskit.show.plan import draw_plan
 from opskit.show.run import Action, take_down
 from opskit.show.tables import FindingsTable, Table
@@ -40,7 +36,6 @@ from opskit.target.target import Target
 from opskit.unknown import Unknown
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from ipywidgets import VBox
     from matplotlib.figure import Figure
 
@@ -212,27 +207,19 @@ class Start(Operation):
             client, _ = self.target.opened()
             ours = {self.target.project.name: services_of(self.environment)}
             Cleanup(client, ours, mode=self.cleanup, operation=self).sweep()
-        with hold_project(self.target.project.name, engine=self.target.engine_id, wait_s=self.wait_lock_s):
-            with phase(self.journal, "secrets"):
-                self.target, made = self.target.with_secrets()
-            self.target.keep_ports()
-            if made:
-                self.journal.write("note", text=f"made in {self.environment.env_file}: {', '.join(made)}")
-            client, stack = self.target.opened()
-            outcome = launch(self.target.project, stack, client, deadline_s=self.deadline_s, sink=self.tell_launch)
-        outcome = outcome.redacted(self.target.redact())
-        keep_outcome(self.journal, outcome)
-        listed, keys = list_containers(client, self.target.project.name), ("Id", "Image", "ImageID")
-        self.journal.write("containers", rows=[{key: entry[key] for key in keys} for entry in listed])
-        if outcome.ok:
-            self.keep_volumes(client)
-        return outcome_table(outcome, "is ready", self.environment.name, rehearsal=self.rehearse)
+        return self.bring_up()
 
-    def keep_volumes(self, client: DockerClient) -> None:
-        """Put the project's volumes in the record, and what tells the secrets of their data from others."""
-        project = self.target.project.name
-        names = sorted(volume.name for volume in read_volume_facts(client, project))
-        self.journal.write("volumes", project=project, names=names, fingerprints=fingerprints(self.target.secrets))
+    def bring_up(self) -> Table:
+        """Launch the target, whatever preflight says of it.
+
+        Raises:
+            LaunchFailedError: as `launch`.
+            LockHeldError: likewise.
+        """
+        self.target, outcome = bring_up(
+            self.target, self.journal, deadline_s=self.deadline_s, wait_lock_s=self.wait_lock_s, sink=self.tell_launch
+        )
+        return outcome_table(outcome, "is ready", self.environment.name, rehearsal=self.rehearse)
 
     def urls(self) -> Table:
         """Where everything answers, each http address asked just now."""
@@ -254,7 +241,9 @@ class Start(Operation):
         if self.interactive or not self.asks:
             why = "the panel's run does it" if self.interactive else "smoke is False"
             return Table("No smoke checks by this cell", ("why",), [(why,)], self.rehearse)
-        return check_services(self.target, self.journal)
+        shown = check_services(self.target, self.journal)
+        keep_good(self.target, self.journal)
+        return shown
 
     def _unknown(self) -> Table | None:
         """In JupyterLab, what a cell shows where preflight has already said that there is nothing to ask."""

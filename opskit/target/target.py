@@ -107,6 +107,10 @@ class Target:
         facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
         return replace(self, project=project, secrets=secrets, facts=facts), added
 
+    def launched_from(self, project: Project) -> Target:
+        """The same machine, with other files and variables of the project."""
+        return replace(self, project=project, facts=replace(self.facts, stack=resolve(project, self.secrets)))
+
     def keep_ports(self) -> None:
         """Remember the ports that were moved, for the next launch; called while the project is held."""
         write_overrides(self.project.name, self.facts.moved)

@@ -4,12 +4,33 @@ Source: Qdrant 1.19, its OpenAPI description and src/actix/auth.rs: the key in `
 every path but the health checks.
 """
 
+import json
 import math
+import os
 
 from answer import Answer, fine, given, metrics, read_json
 
 OPEN = ("/", "/healthz", "/readyz", "/livez")
-COLLECTIONS = {}
+STORAGE = "/qdrant/storage/standin.json"
+
+
+def load():
+    try:
+        with open(STORAGE) as kept:
+            read = json.load(kept)
+    except FileNotFoundError:
+        return {}
+    return {name: (size, {p["id"]: p for p in points}) for name, (size, points) in read.items()}
+
+
+def keep():
+    """On the volume, whole or not at all: what is in it outlives its container, and is in a copy of the volume."""
+    with open(STORAGE + ".part", "w") as part:
+        json.dump({name: (size, list(points.values())) for name, (size, points) in COLLECTIONS.items()}, part)
+    os.replace(STORAGE + ".part", STORAGE)
+
+
+COLLECTIONS = load() if os.path.isdir(os.path.dirname(STORAGE)) else {}
 
 
 def answer(request):
@@ -33,7 +54,9 @@ def act(method, parts, request):
     if method == "PUT" and parts[2:] == []:
         make(name, read_json(request))
     if method == "DELETE" and parts[2:] == []:
-        well(COLLECTIONS.pop(name, None) is not None)
+        there = COLLECTIONS.pop(name, None) is not None
+        keep()
+        well(there)
     if name not in COLLECTIONS:
         wrong(404, "Not found: Collection `%s` doesn't exist!" % name)
     size, points = COLLECTIONS[name]
@@ -43,6 +66,7 @@ def act(method, parts, request):
         for point in read_json(request)["points"]:
             checked(point["vector"], size)
             points[point["id"]] = point
+        keep()
         well({"operation_id": 0, "status": "completed"})
     if method == "POST" and parts[2:] in (["points", "query"], ["points", "search"]):
         found = nearest(points, read_json(request), size)
@@ -56,6 +80,7 @@ def make(name, body):
     if type(size) is not int or size < 1:
         wrong(400, "Wrong input: vectors.size must be a number above 0")
     COLLECTIONS[name] = (size, {})
+    keep()
     well(True)
 
 

@@ -1,0 +1,151 @@
+"""Runs one failing upgrade of a development that is ready, and says what is there after it."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.checkout import Checkout
+from tests.upgrades.cases import NGINX, OVERRIDE, Case
+from tests.upgrades.data import Data
+
+DEV = ("dev", "--rehearse")
+N8N_CONFIG = ["cat", "/home/node/.n8n/config"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one case: its exit status, what it said, seconds to the end of the way back, and what is wrong."""
+
+    status: int
+    said: str
+    seconds: float
+    back_s: float
+    faults: tuple[str, ...]
+
+
+def run_case(checkout: Checkout, case: Case, data: Data) -> Result:
+    """Upgrade, and go back where the run was killed; the checkout's files and images are then as they were."""
+    before, counted, boxes = _state(checkout), data.count(), _ids(checkout)
+    with _changed(checkout, case):
+        began = time.monotonic()
+        status, said = _upgrade(checkout, case)
+        seconds, back_s = time.monotonic() - began, 0.0
+        faults = [] if case.says in said else [f"does not say {case.says!r}"]
+        if case.ends == "killed":
+            time.sleep(1)
+            began = time.monotonic()
+            done = checkout.opskit("rollback", *DEV, "--confirm", checkout.project)
+            back_s = time.monotonic() - began
+            faults += [] if done.returncode == 0 else [f"rollback: {done.stderr}"]
+        elif case.ends == "undone" and "It was undone" not in said:
+            faults.append("was not undone")
+        elif case.ends == "refused" and _ids(checkout) != boxes:
+            faults.append("refused, yet containers were replaced")
+        if case.ends == "undone" and case.moved != ("the data is that of set" in said):
+            faults.append("data: said otherwise")
+    if "Traceback" in said:
+        faults.append("a traceback")
+    faults += [
+        f"{name}: {was} before, {now} after" for name, was in counted.items() if (now := data.count()[name]) != was
+    ]
+    faults += [
+        f"{name}: {was} before, {now} after" for name, was in before.items() if (now := _state(checkout)[name]) != was
+    ]
+    if left := list(checkout.root.glob(".opskit/*.unfinished-*")):
+        faults.append(f"left: {left}")
+    return Result(status, said, seconds, back_s, tuple(faults))
+
+
+def _upgrade(checkout: Checkout, case: Case) -> tuple[int, str]:
+    words = ["upgrade", *DEV, "--confirm", checkout.project, "--observe-s", str(case.observe_s)]
+    environ = {**checkout.environ, **case.environ}
+    earlier = set(_journals(checkout))
+    command = [sys.executable, "-m", "opskit", *words]
+    with subprocess.Popen(
+        command, env=environ, cwd=checkout.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as run:  # fmt: skip
+        if case.at:
+            _wait_for(checkout, case.at, run, earlier)
+            kernels = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
+            whom = [*kernels.stdout.split(), str(run.pid)] if case.ends == "killed" else [f"-{run.pid}"]
+            subprocess.run(["kill", f"-{int(case.signal)}", "--", *whom], check=True)
+        said, _ = run.communicate(timeout=400)
+    return run.returncode, said
+
+
+def _journals(checkout: Checkout) -> list[Path]:
+    return list(checkout.root.glob("audit/*/*/*-upgrade*/events.jsonl"))
+
+
+def _wait_for(checkout: Checkout, text: str, run: subprocess.Popen[str], earlier: set[Path]) -> None:
+    end = time.monotonic() + 200
+    while time.monotonic() < end and run.poll() is None:
+        if any(text in journal.read_text() for journal in _journals(checkout) if journal not in earlier):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never came to {text!r}: {run.poll()}")
+
+
+@contextmanager
+def _changed(checkout: Checkout, case: Case) -> Iterator[None]:
+    places = [checkout.root / OVERRIDE, checkout.root / NGINX, checkout.env_file()]
+    texts = [place.read_bytes() for place in places]
+    images: dict[str, Any] = {service: checkout.containers()[service].image for service in case.images}
+    overlay = checkout.root / f".opskit/{checkout.project}.rehearsal.yml"
+    names = dict(re.findall(r"^  (\S+):\n    image: (\S+)$", overlay.read_text(), re.MULTILINE))
+    try:
+        case.edit(checkout)
+        for service, (program, script) in case.images.items():
+            _make_newer(checkout, names[service], program, f"#!/bin/sh\n{script}\n")
+        yield
+    finally:
+        for place, text in zip(places, texts, strict=True):
+            place.write_bytes(text)
+        for service, image in images.items():
+            repository, _, tag = names[service].rpartition(":")
+            image.tag(repository, tag)
+
+
+def _make_newer(checkout: Checkout, name: str, program: str, script: str) -> None:
+    """Give an image's name to one that has this script in the place of a program."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        entry = tarfile.TarInfo(program.lstrip("/"))
+        entry.size, entry.mode = len(script), 0o755
+        archive.addfile(entry, io.BytesIO(script.encode()))
+    box = checkout.engine.containers.create(name)
+    box.put_archive("/", tar.getvalue())
+    box.commit(*name.rsplit(":", 1))
+    box.remove()
+
+
+def _ids(checkout: Checkout) -> dict[str, str]:
+    return {service: str(box.id) for service, box in checkout.containers().items()}
+
+
+def _state(checkout: Checkout) -> dict[str, Any]:
+    """What a way back must bring again, beside the data that is counted."""
+    end = time.monotonic() + 30
+    while "unhealthy" in {box.attrs["State"]["Health"]["Status"] for box in checkout.containers().values()}:
+        assert time.monotonic() < end, "a container stays unhealthy"
+        time.sleep(1)  # one that was paused for the set
+    boxes = checkout.containers()
+    n8n = ["psql", "-X", "-U", "postgres", "-d", "n8n", "-qtAc", "SELECT to_regclass('moved_on') IS NULL"]
+    return {
+        "healthy": {name: box.attrs["State"]["Health"]["Status"] for name, box in boxes.items()},
+        "images": {name: box.attrs["Image"] for name, box in boxes.items()},
+        "n8n's file": boxes["n8n"].exec_run(N8N_CONFIG).output,
+        "n8n's tables": boxes["postgres"].exec_run(n8n).output,
+        "labels": boxes["nginx"].labels.get("changed"),
+    }

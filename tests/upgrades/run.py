@@ -1,0 +1,73 @@
+# ruff: noqa: T201  a program that prints
+"""Prints, for every case, how an upgrade that fails in that way ended; `make upgrades`, words pick cases.
+
+Exit status 1 where one did not end in the old version, ready, with every row, object, point and key.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from opskit.engine.client import connect
+from opskit.paths import STATE
+from opskit.rehearsal.engine import ensure_engine
+from tests.checkout import Checkout, make_checkout
+from tests.upgrades.cases import CASES
+from tests.upgrades.data import Data
+from tests.upgrades.harness import DEV, run_case
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Checkout, Path]]:
+    """A development that runs, with a repository of its own; and a folder on a disk of 160 MiB."""
+    host = ensure_engine(STATE, say=print).host
+    with tempfile.TemporaryDirectory() as folder, closing(connect(host)) as client:
+        small = Path(folder, "small")
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", small], check=True)
+        checkouts = make_checkout(Path(folder, "checkout"), client, host)
+        checkout = next(checkouts)
+        Path(folder, "password").write_text("of the test")
+        own = {"RESTIC_REPOSITORY": f"{folder}/sets", "RESTIC_PASSWORD_FILE": f"{folder}/password"}
+        checkout.environ.update(own)
+        try:
+            done = checkout.opskit("start", *DEV)
+            assert done.returncode == 0, done.stderr
+            yield checkout, small
+        finally:
+            next(checkouts, None)
+            subprocess.run(["umount", small], check=True)
+
+
+def main() -> int:
+    picked = [case for case in CASES if not sys.argv[1:] or any(word in case.name for word in sys.argv[1:])]
+    wrong = 0
+    with opened() as (checkout, small):
+        data = Data(checkout)
+        data.put()
+        print(f"before each: {data.count()}\n")
+        print("| an upgrade with | ended | s | way back, s | everything as before |")
+        print("| --- | --- | ---: | ---: | --- |")
+        for case in picked:
+            environ = {name: value.format(small=small) for name, value in case.environ.items()}
+            result = run_case(checkout, replace(case, environ=environ), data)
+            back = f"{result.back_s:.0f}" if result.back_s else ""
+            kept = "; ".join(result.faults) or "yes"
+            print(
+                f"| {case.name} | {case.ends} ({result.status}) | {result.seconds:.0f} | {back} | {kept} |", flush=True
+            )
+            if result.faults:
+                wrong += 1
+                print(result.said, file=sys.stderr, flush=True)
+    print(f"\n{len(picked) - wrong} of {len(picked)} right")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
