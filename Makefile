@@ -85,7 +85,7 @@ faults: dev ## Launch 137 faults and changes, and print Compose's verdict beside
 	@PYTHONPATH=. $(BIN)/python tests/faults/run.py
 
 .PHONY: upgrades
-upgrades: dev ## Fail an upgrade in 22 ways, and print how each ended (15 minutes)
+upgrades: dev ## Fail an upgrade in 20 ways, and print how each ended (10 minutes)
 	@PYTHONPATH=. $(BIN)/python tests/upgrades/run.py
 
 .PHONY: pictures

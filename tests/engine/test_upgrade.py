@@ -10,7 +10,7 @@ import pytest
 from tests.checkout import Checkout
 from tests.upgrades.cases import CASES, OVERRIDE, Case, override
 from tests.upgrades.data import Data
-from tests.upgrades.harness import DEV, run_case
+from tests.upgrades.harness import DEV, forget_newer, run_case
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 CHOSEN = (
@@ -31,6 +31,7 @@ def data(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (folder / "password").write_text("of the test")
     own = {"RESTIC_REPOSITORY": str(folder / "sets"), "RESTIC_PASSWORD_FILE": str(folder / "password")}
     checkout.environ.update(own)
+    forget_newer(checkout.engine)
     done = checkout.opskit("start", *DEV)
     assert done.returncode == 0, done.stderr
     data = Data(checkout)

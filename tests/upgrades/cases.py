@@ -20,7 +20,7 @@ PGPASSWORD="$DB_POSTGRESDB_PASSWORD" psql -X -h postgres -U n8n -d n8n -c "CREAT
 """
 
 Edit = Callable[[Checkout], None]
-Ends = Literal["undone", "refused", "killed"]
+Ends = Literal["undone", "refused", "stopped", "killed"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Case:
         edit: changes the checkout, whose files are put back after it.
         says: what the error has in it; of a killed one nothing is read.
         ends: `undone`: launched, failed and gone back from; `refused`: nothing was changed; `killed`: at `at`, and
-            `opskit rollback` goes back.
+            `opskit rollback` goes back; `stopped`: killed at `at`, before anything was changed.
         images: by service, a program and the shell script in its place, in a newer image of the same name.
         at: a line of the journal has this in it, by kind and name, when the signal comes.
         signal: that is sent to the run.
@@ -112,10 +112,10 @@ CASES = (
     Case("no room for the set", CRASH, "no set was made", "refused", environ={"RESTIC_REPOSITORY": "{small}/sets"}),
     Case("another password of the repository", CRASH, "another password", "refused",
          environ={"RESTIC_PASSWORD_COMMAND": "echo another", "RESTIC_PASSWORD_FILE": ""}),
-    Case("Ctrl-C while it launches", SLOW, "cancelled", at="service_changed", signal=signal.SIGINT),
-    Case("killed while the set is made", CRASH, "", "killed", at="postgres/"),
+    Case("Ctrl-C while it launches", SLOW, "cancelled", at='"kind": "service"', signal=signal.SIGINT),
+    Case("killed while the set is made", CRASH, "", "stopped", at="postgres/"),
     Case("killed as containers are replaced", SLOW, "", "killed", at='"phase": "secrets"'),
-    Case("killed as the data was migrated", HARMLESS, "", "killed", at='"service": "n8n", "word": "NEVER"',
+    Case("killed as the data was migrated", HARMLESS, "", "killed", at='"state": "restarting (1)"',
          images={"n8n": (_N8N, f"{_MIGRATES}sleep 3; exit 5")}, moved=True),
     Case("killed while it is watched", HARMLESS, "", "killed", at='"phase": "observe"', observe_s=60),
     Case("killed as it goes back", CRASH, "", "killed", at='"phase": "rollback"'),

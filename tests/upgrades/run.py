@@ -20,7 +20,7 @@ from opskit.rehearsal.engine import ensure_engine
 from tests.checkout import Checkout, make_checkout
 from tests.upgrades.cases import CASES
 from tests.upgrades.data import Data
-from tests.upgrades.harness import DEV, run_case
+from tests.upgrades.harness import DEV, forget_newer, run_case
 
 
 @contextmanager
@@ -31,6 +31,7 @@ def opened() -> Iterator[tuple[Checkout, Path]]:
         small = Path(folder, "small")
         small.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", small], check=True)
+        forget_newer(client)
         checkouts = make_checkout(Path(folder, "checkout"), client, host)
         checkout = next(checkouts)
         Path(folder, "password").write_text("of the test")
