@@ -19,7 +19,6 @@ CHOSEN = (
     "a new service that crash-loops",
     "files that Compose refuses",
     "killed as containers are replaced",
-    "killed as the set is put back",
 )
 """The others are in `make upgrades`."""
 
