@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opskit.compose.source import read_source
+from opskit.engine.events import list_containers
 from opskit.engine.facts import HASH_LABEL
-from opskit.engine.model import ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL
+from opskit.engine.model import SERVICE_LABEL
 from opskit.engine.pulls import read_image
 from opskit.errors import OpskitError
 from opskit.files import PART, make_folder, write_atomically
@@ -107,7 +108,8 @@ def keep_release(client: DockerClient, project: Project, secrets: Mapping[str, S
         for name, value in {**given, **project.environ}.items()
         if name not in hidden and not is_secret(name)
     }
-    images, hashes = read_running(client, project.name)
+    running, hashes = read_running(client, project.name)
+    images = {service: replace(image, digests=_digests(client, image)) for service, image in running.items()}
     what = [sorted((name, hashlib.sha256(text).hexdigest()) for name, text in texts.items()), files, environ]
     told = json.dumps([*what, {name: image.id for name, image in images.items()}], sort_keys=True)
     folder = _folder(project.name) / hashlib.sha256(told.encode()).hexdigest()[:12]
@@ -132,16 +134,18 @@ def _write(release: Release) -> Release:
     return release
 
 
+def _digests(client: DockerClient, image: Image) -> tuple[str, ...]:
+    return tuple((read_image(client, image.id) or {}).get("RepoDigests") or ())
+
+
 def read_running(client: DockerClient, project: str) -> tuple[dict[str, Image], dict[str, str]]:
-    """The image and the configuration hash of each service that has a container."""
+    """The image, without its digests, and the configuration hash of each service that has a container."""
     images, hashes = {}, {}
-    for entry in client.api.containers(all=True, filters={"label": f"{PROJECT_LABEL}={project}"}):
-        labels = entry["Labels"]
-        service = labels.get(SERVICE_LABEL, "")
-        if service and labels.get(ONE_OFF_LABEL) != "True":
-            digests = (read_image(client, entry["ImageID"]) or {}).get("RepoDigests") or ()
-            images[service] = Image(entry["Image"], entry["ImageID"], tuple(digests))
-            hashes[service] = labels.get(HASH_LABEL, "")
+    for entry in list_containers(client, project):
+        service = entry["Labels"].get(SERVICE_LABEL, "")
+        if service:
+            images[service] = Image(entry["Image"], entry["ImageID"])
+            hashes[service] = entry["Labels"].get(HASH_LABEL, "")
     return images, hashes
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.checkout import Checkout
 from tests.upgrades.cases import CASES, OVERRIDE, Case, override
 from tests.upgrades.data import Data
-from tests.upgrades.harness import DEV, forget_newer, run_case
+from tests.upgrades.harness import DEV, forget_newer, ids, run_case
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 CHOSEN = (
@@ -42,10 +42,6 @@ def data(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def made_again(checkout: Checkout, before: dict[str, str]) -> set[str]:
     return {name for name, box in checkout.containers().items() if before.get(name) != box.id}
-
-
-def ids(checkout: Checkout) -> dict[str, str]:
-    return {name: str(box.id) for name, box in checkout.containers().items()}
 
 
 def test_a_release_is_named_after_what_it_is_made_of_and_holds_no_secret(checkout: Checkout, data: Data) -> None:

@@ -33,7 +33,7 @@ class Data:
         want(self._qdrant("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}}), 200)
         points = [{"id": n, "vector": [1.0, n, 0.0, 0.0], "payload": {"n": n}} for n in range(1, POINTS + 1)]
         want(self._qdrant("PUT", "/points?wait=true", {"points": points}), 200)
-        self._redis(*(word for n in range(KEYS) for word in ("SET", f"kept:{n}", str(n), ";")))
+        self._redis(*(f"SET kept:{n} {n}" for n in range(KEYS)))
 
     def count(self) -> dict[str, object]:
         """Rows and their sum, objects, points, keys."""
@@ -44,7 +44,7 @@ class Data:
             "rows": self._sql("SELECT count(*), sum(amount) FROM ledger"),
             "objects": objects,
             "points": len({point["payload"]["n"] for point in found}),
-            "keys": self._redis("KEYS", "kept:*").count("kept:"),
+            "keys": self._redis("KEYS kept:*").count("kept:"),
         }
 
     def _sql(self, text: str) -> str:
@@ -53,10 +53,10 @@ class Data:
         assert said.exit_code == 0, said.output
         return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
 
-    def _redis(self, *words: str) -> str:
-        lines = " ".join(words).replace(" ; ", "\n").replace(" ;", "\n")
+    def _redis(self, *lines: str) -> str:
+        text = "\n".join(lines)
         said = self._checkout.containers()["redis"].exec_run(
-            ["sh", "-c", f"redis-cli <<'END'\n{lines}\nEND"],
+            ["sh", "-c", f"redis-cli <<'END'\n{text}\nEND"],
             environment={"REDISCLI_AUTH": self._values["REDIS_PASSWORD"]},
         )
         assert said.exit_code == 0, said.output

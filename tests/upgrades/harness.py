@@ -41,7 +41,7 @@ class Result:
 
 def run_case(checkout: Checkout, case: Case, data: Data) -> Result:
     """Upgrade, and go back where the run was killed; the checkout's files and images are then as they were."""
-    before, counted, boxes = _state(checkout), data.count(), _ids(checkout)
+    before, counted, boxes = _state(checkout), data.count(), ids(checkout)
     with _changed(checkout, case):
         began = time.monotonic()
         status, said = _upgrade(checkout, case)
@@ -55,7 +55,7 @@ def run_case(checkout: Checkout, case: Case, data: Data) -> Result:
             faults += [] if done.returncode == 0 else [f"rollback: {done.stderr}"]
         elif case.ends == "undone" and "It was undone" not in said:
             faults.append("was not undone")
-        elif case.ends in {"refused", "stopped"} and _ids(checkout) != boxes:
+        elif case.ends in {"refused", "stopped"} and ids(checkout) != boxes:
             faults.append("nothing was to change, yet containers were replaced")
         if case.ends == "undone" and case.moved != ("the data is that of set" in said):
             faults.append("data: said otherwise")
@@ -150,7 +150,7 @@ def _asked(box: Container, words: list[str]) -> str:
     return str(said, "utf-8")  # type: ignore[arg-type]  # a stream only where one is asked for
 
 
-def _ids(checkout: Checkout) -> dict[str, str]:
+def ids(checkout: Checkout) -> dict[str, str]:
     return {service: str(box.id) for service, box in checkout.containers().items()}
 
 

@@ -25,7 +25,7 @@ from tests.upgrades.harness import DEV, forget_newer, run_case
 
 @contextmanager
 def opened() -> Iterator[tuple[Checkout, Path]]:
-    """A development that runs, with a repository of its own; and a folder on a disk of 160 MiB."""
+    """A development that runs, with a repository of its own; and a folder on a disk of 100 MiB."""
     host = ensure_engine(STATE, say=print).host
     with tempfile.TemporaryDirectory() as folder, closing(connect(host)) as client:
         small = Path(folder, "small")
