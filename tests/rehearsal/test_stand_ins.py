@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,9 +77,9 @@ def test_a_service_without_a_stand_in_is_one_sentence_and_no_traceback() -> None
 
 
 def test_qdrant_wants_its_key_everywhere_but_at_its_health_checks_and_vectors_of_one_size(
-    run: Callable[..., Ask],
+    run: Callable[..., Ask], tmp_path: Path
 ) -> None:
-    ask = run("qdrant", QDRANT__SERVICE__API_KEY="k")
+    ask = run("qdrant", QDRANT__SERVICE__API_KEY="k", QDRANT__STORAGE__STORAGE_PATH=str(tmp_path / "storage"))
     assert [ask("GET", path)[0] for path in ("/", "/healthz", "/readyz")] == [200, 200, 200]
     assert [ask("GET", path)[0] for path in ("/collections", "/metrics")] == [401, 401]
     assert ask("GET", "/collections", Authorization="Bearer k")[0] == 200

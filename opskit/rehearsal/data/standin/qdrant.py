@@ -11,7 +11,7 @@ import os
 from answer import Answer, fine, given, metrics, read_json
 
 OPEN = ("/", "/healthz", "/readyz", "/livez")
-STORAGE = "/qdrant/storage/standin.json"
+STORAGE = os.path.join(given("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage", "standin.json")
 
 
 def load():
@@ -25,12 +25,13 @@ def load():
 
 def keep():
     """On the volume, whole or not at all: what is in it outlives its container, and is in a copy of the volume."""
+    os.makedirs(os.path.dirname(STORAGE), exist_ok=True)
     with open(STORAGE + ".part", "w") as part:
         json.dump({name: (size, list(points.values())) for name, (size, points) in COLLECTIONS.items()}, part)
     os.replace(STORAGE + ".part", STORAGE)
 
 
-COLLECTIONS = load() if os.path.isdir(os.path.dirname(STORAGE)) else {}
+COLLECTIONS = load()
 
 
 def answer(request):
