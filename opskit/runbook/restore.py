@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import note, phase
@@ -15,7 +17,8 @@ from opskit.show.tables import Table
 from opskit.snapshot.mark import unfinished
 from opskit.snapshot.project import throw_away, volumes_of
 from opskit.snapshot.repository import KeptSet
-from opskit.snapshot.restore import Rows, differences, restore_databases, row_of
+from opskit.snapshot.restore import Rows, differences, held, restore_databases, row_of
+from opskit.snapshot.stores import STORES, try_store
 from opskit.snapshot.stream import Part, SetReader
 
 if TYPE_CHECKING:
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
 
 class Drill(Snapshots):
-    """Tries a set beside the running stack: its databases are made again, counted, and thrown away.
+    """Tries a set beside the running stack: makes its databases again, and starts its stores on a copy of their data.
+
+    Each is counted, compared with what was kept, and thrown away.
 
     Args:
         snapshot: the id of a set, or `latest`.
@@ -34,7 +39,7 @@ class Drill(Snapshots):
         self.snapshot = snapshot
 
     def drill(self) -> Table | VBox:
-        """Read every byte of it, and make its databases again.
+        """Read every byte of it, make its databases again, and start its stores on it.
 
         Raises:
             LaunchFailedError: something of it is not what was kept; each is named.
@@ -46,34 +51,54 @@ class Drill(Snapshots):
         with phase(self.journal, "drill"):
             try:
                 parts, found = self._try(kept)
-                faults = [fault for name, rows in found.items() for fault in differences(parts[name], rows)]
+                faults = [
+                    fault
+                    for name, rows in found.items()
+                    if parts[name].rows or name not in STORES  # else it was written to while it was kept
+                    for fault in differences(parts[name], rows)
+                ]
             except OpskitError as error:
                 parts, found, faults = {}, {}, [str(error)]
-        verdict = "failed" if faults else "passed" if found else "read; it holds no dump of a database"
+        databases = found.keys() - STORES.keys()
+        verdict = "failed" if faults else "passed" if databases else "read; it holds no dump of a database"
         self.journal.write("drill", set=kept.id, project=self.project, verdict=verdict, faults=faults)
         if faults:
             lines = "\n".join(f"  {fault}" for fault in faults)
             raise LaunchFailedError(f"set {kept.id} of {self.project} cannot be put back as it was:\n{lines}")
-        rows = [(*row_of(part), "the same") for part in parts.values()]
+        rows = [(*row_of(part), _verdict(part, found.get(part.name))) for part in parts.values()]
         title = f"Set {kept.id} of {kept.time}: {verdict}"
-        note(self.journal, f"{title}, {sum(len(part.rows) for part in parts.values())} tables counted")
-        return Table(title, ("part", "MiB", "rows", "found"), rows, self.rehearse)
+        note(self.journal, f"{title}, {sum(len(part.rows) for part in parts.values())} tables and the like counted")
+        return Table(title, ("part", "MiB", "holds", "in the drill"), rows, self.rehearse)
 
     def _try(self, kept: KeptSet) -> tuple[dict[str, Part], dict[str, Rows]]:
-        """Its parts, and the rows of each database that was made again."""
+        """Its parts, and what each database that was made again and each store that was started on it holds."""
         parts = self.read_whole(kept)
-        if "roles" not in parts:
-            return parts, {}
         _, stack = self.start.target.opened()
-        service = stack.find("postgres")
-        if service is None or not service.image:
-            raise OpskitError(f"{self.project}: found no service postgres; wanted one to try the databases in")
-        with (
-            throw_away(self.client, service.image, self.project) as databases,
-            self.repository.open(kept.id) as stream,
-        ):
-            reader = SetReader(stream, f"set {kept.id}")
-            return parts, restore_databases(databases, reader, parts)
+        found: dict[str, Rows] = {}
+
+        def start_store(name: str, content: Iterator[bytes]) -> None:
+            service = stack.find(STORES[name].service) if name in STORES else None
+            if service is not None:
+                found[name] = try_store(self.client, service, name.partition("/")[2], content)
+
+        with contextlib.ExitStack() as opened:
+            databases = None
+            if "roles" in parts:
+                service = stack.find("postgres")
+                if service is None or not service.image:
+                    raise OpskitError(f"{self.project}: found no service postgres; wanted one to try the databases in")
+                databases = opened.enter_context(throw_away(self.client, service.image, self.project))
+            reader = SetReader(opened.enter_context(self.repository.open(kept.id)), f"set {kept.id}")
+            return parts, {**restore_databases(databases, reader, parts, start_store), **found}
+
+
+def _verdict(part: Part, found: Rows | None) -> str:
+    """What a drill found of a part that is not amiss."""
+    if found is None:
+        return "every byte as kept"
+    if part.rows or part.name not in STORES:
+        return "made again, the same count and checksum"
+    return f"started on it: {held(part.name, found) or 'it is empty'}"
 
 
 class Restore(Snapshots):
@@ -132,7 +157,7 @@ class Restore(Snapshots):
         self.start.look_again()
         note(self.journal, f"{login()} put set {kept.id} back; what was there before is set {before or 'none'}")
         rows = [row_of(part) for part in parts.values()]
-        return Table(f"Set {kept.id} of {kept.time} is put back", ("part", "MiB", "rows"), rows, self.rehearse)
+        return Table(f"Set {kept.id} of {kept.time} is put back", ("part", "MiB", "holds"), rows, self.rehearse)
 
     def launch(self) -> Table:
         """Start the environment on what was put back."""

@@ -51,4 +51,4 @@ class Snapshot(Snapshots):
                 raise LaunchFailedError(f"{self.project}: no set was made: {error}") from None
             self.repository.forget(self.project, last=self.keep_last, days=self.keep_days)
         rows = [(*row_of(part), part.sha256[:12]) for part in parts]
-        return Table(f"Set {name} of {self.project}", ("part", "MiB", "rows", "SHA-256"), rows, self.rehearse)
+        return Table(f"Set {name} of {self.project}", ("part", "MiB", "holds", "SHA-256"), rows, self.rehearse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import note, phase
@@ -18,7 +19,10 @@ from opskit.runbook.bring_up import keep_good
 from opskit.runbook.rollback import Releases, find_release
 from opskit.runbook.smoke import check_services
 from opskit.show.tables import Table
-from opskit.snapshot.project import volumes_of
+from opskit.snapshot.databases import Databases
+from opskit.snapshot.project import find_service, volumes_of
+from opskit.snapshot.restore import emptied
+from opskit.snapshot.stream import Part
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -70,15 +74,17 @@ class Upgrade(Releases):
         self.start.gate()
         self._pull()
         if mark is None:
-            mark = Mark(release, self._keep())
+            snapshot, kept = self._keep()
+            mark = Mark(release, snapshot)
             set_mark(self.project, mark)
         else:
+            kept = self._kept(mark.snapshot)
             note(
                 self.journal,
                 f"an upgrade was interrupted: it goes on, and back to release {mark.release} where it fails",
             )
         try:
-            shown = self._launch()
+            shown = self._launch(kept)
         except (OpskitError, KeyboardInterrupt, OSError) as error:
             raise self._undone(mark, error) from None
         keep_good(self.start.target, self.journal)
@@ -125,20 +131,35 @@ class Upgrade(Releases):
         if failure:
             raise OpskitError(f"{self.project}: {failure.message}. Nothing was changed", failure.remedy)
 
-    def _keep(self) -> str:
+    def _kept(self, snapshot: str) -> list[Part]:
+        return list(self.read_whole(self.repository.find(snapshot, self.project)).values()) if snapshot else []
+
+    def _keep(self) -> tuple[str, list[Part]]:
         if not volumes_of(self.client, self.project):
-            return ""
+            return "", []
         with hold_project(self.project, engine=self.start.target.engine_id):
             try:
-                return self.save()[0]
+                return self.save()
             except NotReadError as error:
                 raise OpskitError(f"{self.project}: no set was made: {error}. Nothing was changed") from None
 
-    def _launch(self) -> Table:
+    def _find_data(self, kept: Iterable[Part]) -> None:
+        """See that the databases are those of before.
+
+        Raises:
+            LaunchFailedError: one that had rows has none.
+        """
+        running = find_service(self.client, self.project, "postgres")
+        gone = list(emptied(Databases(self.client, running), kept)) if running else []
+        if gone:
+            raise LaunchFailedError(f"{self.project}: ready, but without its data: {'; '.join(gone)}")
+
+    def _launch(self, kept: Iterable[Part]) -> Table:
         self.start.look_again()
         shown = self.start.launch()
         self.start.gpus()
         check_services(self.start.target, self.journal)
+        self._find_data(kept)
         self._observe()
         return shown
 

@@ -11,13 +11,14 @@ from opskit.errors import NotReadError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_ROWS = """
-SELECT format('SELECT ''rows'', %L, count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %I.%I t',
-  n.nspname || '.' || c.relname, n.nspname, c.relname)
+_EACH_TABLE = """
+SELECT format('SELECT ''rows'', %L, {what}', n.nspname || '.' || c.relname, n.nspname, c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1 \\gexec
 """
+_ROWS = _EACH_TABLE.format(what="count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %I.%I t")
 """A row a table: how many rows, and a sum over the hash of each, which does not depend on their order."""
+_FILLED = _EACH_TABLE.format(what="EXISTS (SELECT FROM %I.%I)")
 
 _PSQL = r'psql -X -q -At -F "	" -v ON_ERROR_STOP=1 -U postgres -d "$NAME"'
 _DUMP = f"""{_PSQL} 3>&1 1>&2 <<'EOF'
@@ -92,8 +93,15 @@ class Databases:
         Raises:
             NotReadError: it does not answer.
         """
-        out, _ = self._run(["sh", "-c", f"{_PSQL} <<'EOF'\n{_ROWS}EOF\n"], {"NAME": name})
-        return _rows_of(b"".join(out).decode().splitlines())
+        return self._of_tables(_ROWS, name)
+
+    def filled(self, name: str) -> set[str]:
+        """Tables that have a row, found without reading them.
+
+        Raises:
+            NotReadError: it does not answer, or has no such database.
+        """
+        return {table for table, (there,) in self._of_tables(_FILLED, name).items() if there == "t"}
 
     def restore_roles(self, sql: Iterable[bytes], size: int) -> None:
         """Make the roles, or give those that are there their passwords and rights.
@@ -113,6 +121,10 @@ class Databases:
             NotReadError: pg_restore failed.
         """
         self._feed(_RESTORE, name, dump, size)
+
+    def _of_tables(self, query: str, name: str) -> dict[str, list[str]]:
+        out, _ = self._run(["sh", "-c", f"{_PSQL} <<'EOF'\n{query}EOF\n"], {"NAME": name})
+        return _rows_of(b"".join(out).decode().splitlines())
 
     def _ask(self, query: str) -> str:
         out, _ = self._run(["psql", "-XAtq", "-U", "postgres", "-d", "postgres", "-c", query], {})

@@ -14,6 +14,7 @@ from opskit.engine.facts import VolumeFact, read_volume_facts
 from opskit.engine.model import PROJECT_LABEL, SERVICE_LABEL
 from opskit.errors import NotReadError
 from opskit.snapshot.databases import Databases
+from opskit.snapshot.stores import STORES, counted
 from opskit.snapshot.stream import Part
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def read_parts(
             part = Part(f"postgres/{name}")
             yield part, databases.dump(name, part.rows)
     for key, volume in volumes.items():
-        yield Part(f"volume/{key}"), read_still(client, volume.name)
+        part, content = Part(f"volume/{key}"), read_still(client, volume.name)
+        store = STORES.get(part.name)
+        running = find_service(client, project, store.service) if store else ""
+        yield part, counted(client, running, part, content) if running else content
 
 
 @contextlib.contextmanager

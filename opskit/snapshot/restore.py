@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from opskit.snapshot.databases import Databases
+from opskit.snapshot.stores import STORES
 from opskit.snapshot.stream import Part, SetReader
 
 Rows = Mapping[str, list[str]]
-"""Rows and checksum by table."""
+"""Rows and checksum by table; points by collection, objects by bucket."""
 Fill = Callable[[str, Iterator[bytes]], None]
 
 
@@ -40,10 +41,31 @@ def restore_databases(
     return found
 
 
+def emptied(databases: Databases, parts: Iterable[Part]) -> Iterator[str]:
+    """Databases that had rows, none of whose tables has one now: a newer PostgreSQL may begin beside the data, empty.
+
+    Args:
+        databases: that run now.
+        parts: of a set of before.
+    """
+    there = databases.names()
+    for part in parts:
+        kind, _, name = part.name.partition("/")
+        had = {table for table, (rows, _) in part.rows.items() if rows != "0"}
+        if kind == "postgres" and had and not (name in there and had & databases.filled(name)):
+            yield f"database {name} had rows in {len(had)} tables; now none of these has any"
+
+
 def row_of(part: Part) -> tuple[str, str, str]:
-    """Name, MiB, and how many rows in how many tables a database has, for a table."""
-    rows = f"{sum(int(rows) for rows, _ in part.rows.values()):,} in {len(part.rows)} tables" if part.rows else ""
-    return part.name, f"{part.bytes / 1024**2:,.1f}", rows
+    """Name, MiB, and how many rows in how many tables it has, or points in collections, or objects in buckets."""
+    return part.name, f"{part.bytes / 1024**2:,.1f}", held(part.name, part.rows)
+
+
+def held(name: str, rows: Rows) -> str:
+    """What a part of that name holds, in words; empty where it was not counted."""
+    what, where = STORES[name].nouns if name in STORES else ("rows", "tables")
+    count = sum(int(count) for count, _ in rows.values())
+    return f"{count:,} {what} in {len(rows)} {where}" if rows else ""
 
 
 def differences(part: Part, found: Rows) -> Iterator[str]:
@@ -51,5 +73,5 @@ def differences(part: Part, found: Rows) -> Iterator[str]:
     for table in sorted(part.rows.keys() | found.keys()):
         kept, there = part.rows.get(table), found.get(table)
         if kept != there:
-            words = [f"{told[0]} rows, checksum {told[1]}" if told else "no such table" for told in (kept, there)]
+            words = [f"{told[0]}, checksum {told[1]}" if told else "nothing" for told in (kept, there)]
             yield f"{part.name} {table}: kept {words[0]}; found {words[1]}"

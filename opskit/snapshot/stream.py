@@ -50,7 +50,8 @@ class Part:
         name: `postgres/<database>`, `roles` or `volume/<key>`.
         bytes: how long it is.
         sha256: of all of it.
-        rows: for a database, (rows, checksum) by table, of the same moment as the dump.
+        rows: for a database, (rows, checksum) by table, of the same moment as the dump; for a store, (points,
+            checksum) by collection or (objects, checksum) by bucket, where none changed while it was copied.
     """
 
     name: str

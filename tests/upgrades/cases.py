@@ -20,7 +20,10 @@ PGPASSWORD="$DB_POSTGRESDB_PASSWORD" psql -X -h postgres -U n8n -d n8n -c "CREAT
 """
 
 Edit = Callable[[Checkout], None]
-Ends = Literal["undone", "refused", "stopped", "killed"]
+Ends = Literal["undone", "refused", "stopped", "killed", "stuck"]
+Meanwhile = Literal["signal", "restart", "fill disk", "fill archive"]
+NEWER_MAJOR = ("", "")
+"""In the place of a program and a script: PostgreSQL of the next Debian, as an image of the same name."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,12 @@ class Case:
         edit: changes the checkout, whose files are put back after it.
         says: what the error has in it; of a killed one nothing is read.
         ends: `undone`: launched, failed and gone back from; `refused`: nothing was changed; `killed`: at `at`, and
-            `opskit rollback` goes back; `stopped`: killed at `at`, before anything was changed.
+            `opskit rollback` goes back; `stopped`: killed at `at`, before anything was changed; `stuck`: it could not
+            go back either, said so, and `opskit rollback` does once what hindered is gone.
         images: by service, a program and the shell script in its place, in a newer image of the same name.
-        at: a line of the journal has this in it, by kind and name, when the signal comes.
+        at: a line of the journal has this in it, by kind and name, when it is interfered with.
+        meanwhile: what comes then: a signal, the Engine killed and started again, no more room on the Engine's disk or
+            on that of the records.
         signal: that is sent to the run.
         environ: variables of the run.
         observe_s: of the upgrade.
@@ -47,6 +53,7 @@ class Case:
     ends: Ends = "undone"
     images: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     at: str = ""
+    meanwhile: Meanwhile = "signal"
     signal: int = signal.SIGKILL
     environ: Mapping[str, str] = field(default_factory=dict)
     observe_s: int = 4
@@ -108,6 +115,13 @@ CASES = (
     Case("a newer image that migrates its data, then crashes", HARMLESS, "n8n",
          images={"n8n": (_N8N, f"{_MIGRATES}exit 5")}, moved=True),
     Case("a newer image without data that crashes", HARMLESS, "nginx", images={"nginx": (_NGINX, "exit 9")}),
+    Case("PostgreSQL of a newer major, beside the data", override(postgres={"labels": {"changed": "yes"}}),
+         "without its data", images={"postgres": NEWER_MAJOR}, moved=True),
+    Case("the Engine killed and started again", SLOW, "It was undone", at='"kind": "service"', meanwhile="restart"),
+    Case("no more room for records, and a crash loop", CRASH, "retrieval-proxy", at='"phase": "secrets"',
+         meanwhile="fill archive"),
+    Case("no more room on the Engine's disk", override(n8n={"labels": {"changed": "yes"}}), "n8n", "stuck",
+         at='"phase": "secrets"', meanwhile="fill disk"),
     Case("files that Compose refuses", broken, "config-valid", "refused"),
     Case("no room for the set", CRASH, "no set was made", "refused", environ={"RESTIC_REPOSITORY": "{small}/sets"}),
     Case("another password of the repository", CRASH, "another password", "refused",

@@ -10,14 +10,16 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.checkout import Checkout
-from tests.upgrades.cases import NGINX, OVERRIDE, Case
+from tests.upgrades.bench import Bench, fill
+from tests.upgrades.cases import NEWER_MAJOR, NGINX, OVERRIDE, Case
 from tests.upgrades.data import Data
+from tests.upgrades.majors import next_postgres
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -39,15 +41,25 @@ class Result:
     faults: tuple[str, ...]
 
 
-def run_case(checkout: Checkout, case: Case, data: Data) -> Result:
-    """Upgrade, and go back where the run was killed; the checkout's files and images are then as they were."""
+def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = None) -> Result:
+    """Upgrade, and go back where the run was killed; the checkout's files and images are then as they were.
+
+    Args:
+        checkout: a development that is ready.
+        case: one whose `meanwhile` is not a signal wants a bench.
+        data: is counted before and after.
+        bench: the Engine and the disks that may be interfered with.
+    """
     before, counted, boxes = _state(checkout), data.count(), ids(checkout)
     with _changed(checkout, case):
         began = time.monotonic()
-        status, said = _upgrade(checkout, case)
+        with ExitStack() as hindered:
+            status, said = _upgrade(checkout, case, bench, hindered)
         seconds, back_s = time.monotonic() - began, 0.0
         faults = [] if case.says in said else [f"does not say {case.says!r}"]
-        if case.ends == "killed":
+        if case.ends == "stuck" and "going back failed too" not in said:
+            faults.append("does not say that it could not go back")
+        if case.ends in {"killed", "stuck"}:
             time.sleep(1)
             began = time.monotonic()
             done = checkout.opskit("rollback", *DEV, "--confirm", checkout.project)
@@ -72,7 +84,7 @@ def run_case(checkout: Checkout, case: Case, data: Data) -> Result:
     return Result(status, said, seconds, back_s, tuple(faults))
 
 
-def _upgrade(checkout: Checkout, case: Case) -> tuple[int, str]:
+def _upgrade(checkout: Checkout, case: Case, bench: Bench | None, hindered: ExitStack) -> tuple[int, str]:
     words = ["upgrade", *DEV, "--confirm", checkout.project, "--observe-s", str(case.observe_s)]
     environ = {**checkout.environ, **case.environ}
     earlier = set(_journals(checkout))
@@ -83,11 +95,25 @@ def _upgrade(checkout: Checkout, case: Case) -> tuple[int, str]:
     ) as run:  # fmt: skip
         if case.at:
             _wait_for(checkout, case.at, run, earlier)
-            kernels = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
-            whom = [*kernels.stdout.split(), str(run.pid)] if case.signal == signal.SIGKILL else [f"-{run.pid}"]
-            subprocess.run(["kill", f"-{int(case.signal)}", "--", *whom], check=True)
+            _interfere(checkout, case, run, bench, hindered)
         said, _ = run.communicate(timeout=400)
     return run.returncode, said
+
+
+def _interfere(
+    checkout: Checkout, case: Case, run: subprocess.Popen[str], bench: Bench | None, hindered: ExitStack
+) -> None:
+    """What comes in the middle of an upgrade; what stands in its way is gone when `hindered` ends."""
+    if case.meanwhile == "signal":
+        kernels = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=False)
+        whom = [*kernels.stdout.split(), str(run.pid)] if case.signal == signal.SIGKILL else [f"-{run.pid}"]
+        subprocess.run(["kill", f"-{int(case.signal)}", "--", *whom], check=True)
+        return
+    assert bench is not None, case.name
+    if case.meanwhile == "restart":
+        bench.restart()
+    else:
+        hindered.enter_context(fill(bench.disk if case.meanwhile == "fill disk" else checkout.root / "audit"))
 
 
 def _journals(checkout: Checkout) -> list[Path]:
@@ -112,8 +138,11 @@ def _changed(checkout: Checkout, case: Case) -> Iterator[None]:
     names = dict(re.findall(r"^  (\S+):\n    image: (\S+)$", overlay.read_text(), re.MULTILINE))
     try:
         case.edit(checkout)
-        for service, (program, script) in case.images.items():
-            _make_newer(checkout, names[service], program, f"#!/bin/sh\n{script}\n")
+        for service, newer in case.images.items():
+            if newer == NEWER_MAJOR:
+                next_postgres(checkout.engine, names[service], _NEWER)
+            else:
+                _make_newer(checkout, names[service], newer[0], f"#!/bin/sh\n{newer[1]}\n")
         yield
     finally:
         for place, text in zip(places, texts, strict=True):

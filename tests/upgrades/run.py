@@ -15,41 +15,48 @@ from dataclasses import replace
 from pathlib import Path
 
 from opskit.engine.client import connect
+from opskit.files import make_folder
 from opskit.paths import STATE
-from opskit.rehearsal.engine import ensure_engine
 from tests.checkout import Checkout, make_checkout
+from tests.upgrades.bench import Bench, bench
 from tests.upgrades.cases import CASES
 from tests.upgrades.data import Data
-from tests.upgrades.harness import DEV, forget_newer, run_case
+from tests.upgrades.harness import DEV, run_case
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Checkout, Path]]:
-    """A development that runs, with a repository of its own; and a folder on a disk of 100 MiB."""
-    host = ensure_engine(STATE, say=print).host
-    with tempfile.TemporaryDirectory() as folder, closing(connect(host)) as client:
-        small = Path(folder, "small")
-        small.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", small], check=True)
-        forget_newer(client)
-        checkouts = make_checkout(Path(folder, "checkout"), client, host)
+def opened() -> Iterator[tuple[Checkout, Bench, Path]]:
+    """A development that runs on an Engine of its own, with its own repository; and a folder on a disk of 100 MiB."""
+    make_folder(STATE / "cache")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bench(Path(folder)) as own_engine,
+        closing(connect(own_engine.place.host)) as client,
+    ):
+        small, root = Path(folder, "small"), Path(folder, "checkout")
+        checkouts = make_checkout(root, client, own_engine.place.host)
         checkout = next(checkouts)
+        (root / ".opskit").mkdir()
+        (root / ".opskit/cache").symlink_to(STATE / "cache")
+        for disk, size in ((small, "100m"), (root / "audit", "64m")):
+            disk.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", disk], check=True)
         Path(folder, "password").write_text("of the test")
         own = {"RESTIC_REPOSITORY": f"{folder}/sets", "RESTIC_PASSWORD_FILE": f"{folder}/password"}
         checkout.environ.update(own)
         try:
             done = checkout.opskit("start", *DEV)
             assert done.returncode == 0, done.stderr
-            yield checkout, small
+            yield checkout, own_engine, small
         finally:
             next(checkouts, None)
-            subprocess.run(["umount", small], check=True)
+            subprocess.run(["umount", small, root / "audit"], check=True)
 
 
 def main() -> int:
     picked = [case for case in CASES if not sys.argv[1:] or any(word in case.name for word in sys.argv[1:])]
     wrong = 0
-    with opened() as (checkout, small):
+    with opened() as (checkout, own_engine, small):
         data = Data(checkout)
         data.put()
         print(f"before each: {data.count()}\n")
@@ -57,7 +64,7 @@ def main() -> int:
         print("| --- | --- | ---: | ---: | --- |")
         for case in picked:
             environ = {name: value.format(small=small) for name, value in case.environ.items()}
-            result = run_case(checkout, replace(case, environ=environ), data)
+            result = run_case(checkout, replace(case, environ=environ), data, own_engine)
             back = f"{result.back_s:.0f}" if result.back_s else ""
             kept = "; ".join(result.faults) or "yes"
             print(

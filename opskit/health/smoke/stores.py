@@ -71,7 +71,7 @@ def _send(method: str, url: str, body: bytes = b"", *, user: str, key: str) -> R
 
 
 def sign(method: str, url: str, body: bytes, *, user: str, key: str, now: time.struct_time) -> Mapping[str, str]:
-    """The headers that sign an S3 request without a query.
+    """The headers that sign an S3 request; a query is in the order of its names, each quoted.
 
     Source: AWS Signature Version 4, "Create a signed AWS API request"; service s3, region us-east-1.
     """
@@ -80,7 +80,9 @@ def sign(method: str, url: str, body: bytes, *, user: str, key: str, now: time.s
     headers = {"host": address.netloc, "x-amz-content-sha256": digest, "x-amz-date": at}
     names, scope = ";".join(headers), f"{day}/us-east-1/s3/aws4_request"
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = hashlib.sha256(f"{method}\n{address.path}\n\n{lines}\n{names}\n{digest}".encode()).hexdigest()
+    canonical = hashlib.sha256(
+        f"{method}\n{address.path}\n{address.query}\n{lines}\n{names}\n{digest}".encode()
+    ).hexdigest()
     text, signing = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{canonical}", f"AWS4{key}".encode()
     for part in scope.split("/"):
         signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()

@@ -69,6 +69,10 @@ def act(method, parts, request):
             points[point["id"]] = point
         keep()
         well({"operation_id": 0, "status": "completed"})
+    if method == "POST" and parts[2:] == ["points", "count"]:
+        well({"count": len(points)})
+    if method == "POST" and parts[2:] == ["points", "scroll"]:
+        well(scrolled(points, read_json(request)))
     if method == "POST" and parts[2:] in (["points", "query"], ["points", "search"]):
         found = nearest(points, read_json(request), size)
         well({"points": found} if parts[3] == "query" else found)
@@ -97,6 +101,25 @@ def nearest(points, body, size):
         {"id": p["id"], "version": 0, "score": cosine(asked, p["vector"]), **payload(p, body)} for p in points.values()
     ]
     return sorted(scored, key=lambda point: -point["score"])[: body.get("limit", 10)]
+
+
+def scrolled(points, body):
+    """A page of points in the order of their ids, and the id the next one begins with."""
+    ids = sorted(
+        (i for i in points if body.get("offset") is None or str_last(i) >= str_last(body["offset"])), key=str_last
+    )
+    page, limit = ids[: body.get("limit", 10)], body.get("limit", 10)
+    given = [{"id": i, **payload(points[i], body), **vector(points[i], body)} for i in page]
+    return {"points": given, "next_page_offset": ids[limit] if len(ids) > limit else None}
+
+
+def str_last(name):
+    """Numbers come before UUIDs."""
+    return (isinstance(name, str), name)
+
+
+def vector(point, body):
+    return {"vector": point["vector"]} if body.get("with_vector") else {}
 
 
 def payload(point, body):
