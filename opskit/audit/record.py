@@ -42,7 +42,7 @@ def compose_record(
             seconds[event["phase"]] = round(seconds.get(event["phase"], 0.0) + event["seconds"], 3)
         elif kind in {"findings", "gpus"}:
             record[kind] = event["findings"]
-        elif kind in {"outcome", "failure", "smoke", "volumes", "snapshot", "drill", "release", "upgrade"}:
+        elif kind in {"outcome", "failure", "smoke", "volumes", "snapshot", "drill", "release", "upgrade", "lock"}:
             record[kind] = {key: value for key, value in event.items() if key not in {"kind", "at"}}
         elif kind == "preflight":
             record[kind] = event["environments"]

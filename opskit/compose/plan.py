@@ -203,7 +203,10 @@ class _Planner:
             return "its configuration changed"
         image = self.deployed.images.get(service.image or "", "")
         if container.image_id and image != container.image_id:
-            return "its image changed" if image else "its image is not on this machine"
+            if not image:
+                return "its image is not on this machine"
+            was, now = (ref.removeprefix("sha256:")[:12] for ref in (container.image_id, image))
+            return f"its image changed, from {was} to {now}"
         if container.state == "running" and self._misses_network(service, container):
             return "it is not on its network"
         return "it does not mount its volume" if self._misses_volume(service, container) else ""

@@ -12,7 +12,7 @@ from opskit.paths import NOTEBOOKS
 from opskit.runbook.parameters import Operation
 from opskit.show.tables import FindingsTable, Table
 
-_ACTS = frozenset({"start", "stop", "restart", "smoke", "first_run", "snapshot", "drill"})
+_ACTS = frozenset({"start", "stop", "restart", "smoke", "first_run", "snapshot", "drill", "lock"})
 """Notebooks that are a recorded run whatever they are given."""
 _CONFIRMS = {"confirm": "", "action": "", "mode": "ask"}
 """Parameters by which the others act, and what each says where they only look."""

@@ -6,11 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import note, phase
+from opskit.engine.client import answers
 from opskit.engine.events import list_containers
 from opskit.engine.facts import EngineFacts
 from opskit.engine.model import SERVICE_LABEL
 from opskit.errors import LaunchFailedError, OpskitError, UsageError
 from opskit.lock import hold_project
+from opskit.paths import STATE
+from opskit.rehearsal.daemon import Place
 from opskit.release.mark import Mark, read_mark, remove_mark
 from opskit.release.release import Release, keep_again, project_of, read_releases, read_running
 from opskit.runbook.sets import Snapshots
@@ -115,8 +118,16 @@ class Releases(Snapshots):
                 note(self.journal, f"{service} is removed: release {release.id} has no such service")
 
     def _await_engine(self) -> None:
-        """Wait for an Engine that is started again."""
-        end = time.monotonic() + _ENGINE_S
+        """Wait for the Engine that was launched on, which may be started again; opskit's own is started by it.
+
+        Raises:
+            OpskitError: it does not come back; a rehearsal would otherwise go on with another.
+        """
+        end, host = time.monotonic() + _ENGINE_S, self.start.target.project.engine_host
+        while host and host != Place((STATE / "engine").resolve()).host and not answers(host):
+            if time.monotonic() > end:
+                raise OpskitError(f"the Docker Engine at {host} has not answered for {_ENGINE_S:g} s", "start it")
+            time.sleep(_AGAIN_S)
         self.release = None
         while True:
             self.read_again()

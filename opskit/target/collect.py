@@ -18,7 +18,7 @@ from opskit.engine.facts import EngineFacts, VolumeFact
 from opskit.engine.postgres import read_major
 from opskit.engine.pulls import read_present
 from opskit.environments import Environment
-from opskit.errors import NotReadError
+from opskit.errors import ConfigError, NotReadError
 from opskit.files import is_shared
 from opskit.host.certificate import read_certificates
 from opskit.host.model import Files
@@ -34,6 +34,7 @@ from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
+from opskit.release.digests import check_lock, lock_of
 from opskit.secrets.fingerprint import changed
 from opskit.secrets.policy import value_faults
 from opskit.snapshot.mark import read_unfinished
@@ -53,12 +54,17 @@ _DATABASES = "/var/lib/postgresql"
 """Where the images of PostgreSQL keep their data, or below."""
 
 
-def collect_here(environment: Environment, *, gpu: str, ports: str = "", level: str, journal: Journal) -> Target:
+def collect_here(
+    environment: Environment, *, gpu: str, ports: str = "", level: str, journal: Journal, locked: bool = True
+) -> Target:
     """The facts of one environment on a machine that is asked for it alone; see `collect_facts`."""
-    return collect_facts(environment, Machine(level=level, journal=journal), gpu=gpu, ports=ports, journal=journal)
+    machine = Machine(level=level, journal=journal)
+    return collect_facts(environment, machine, gpu=gpu, ports=ports, journal=journal, locked=locked)
 
 
-def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports: str = "", journal: Journal) -> Target:
+def collect_facts(
+    environment: Environment, machine: Machine, *, gpu: str, ports: str = "", journal: Journal, locked: bool = True
+) -> Target:
     """Read everything once; nothing is written or decided. A rehearsal gets its images here: they are what it reads.
 
     Args:
@@ -67,6 +73,7 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
         gpu: auto, dual, single or cpu.
         ports: see `port_overrides.PORTS`; what `auto` moves is planned here and written by the launch.
         journal: told the phases.
+        locked: whether the environment's lock of images is merged, where it has one; a rehearsal makes its images.
     """
     rehearsal = machine.rehearsal
     with phase(journal, "facts"):
@@ -78,6 +85,8 @@ def collect_facts(environment: Environment, machine: Machine, *, gpu: str, ports
     with phase(journal, "compose config"):
         began = time.monotonic()
         stack = _resolve(project, compose, env_file)
+        if locked and rehearsal is None and isinstance(stack, Stack):
+            project, stack = _lock(environment, project, stack, env_file)
         resolved_s = round(time.monotonic() - began, 3)
     if rehearsal and isinstance(stack, Stack):
         with phase(journal, "images"):
@@ -211,6 +220,22 @@ def _files_of(
         cached=read_cached(stack, folders) if local and not isinstance(local.volumes, Unknown) else None,
     )
     return files, read_served(stack)
+
+
+def _lock(
+    environment: Environment, project: Project, stack: Stack, env_file: EnvFile
+) -> tuple[Project, Stack | Failure]:
+    """The project with its images by digest, where its environment has a lock."""
+    path = lock_of(environment)
+    if not path.is_file():
+        return project, stack
+    try:
+        check_lock(path, stack)
+    except ConfigError as error:
+        remedy = f"`opskit lock {environment.name}` writes it anew; without the file, the tags are what is run"
+        return project, Failure("config_invalid", None, str(error), (), remedy)
+    project = replace(project, files=(*project.files, path))
+    return project, resolve(project, env_file.values)
 
 
 def _read_secret_mode(path: Path) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,7 +37,8 @@ class Bench:
 def fill(folder: Path) -> Iterator[None]:
     """Take all the room there is on a folder's disk, until the end of the block."""
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as sink, suppress(OSError):
+    with ballast.open("ab", buffering=0) as sink:
+        os.posix_fallocate(sink.fileno(), 0, max(shutil.disk_usage(folder).free - 4 * 1024**2, 1))  # at once
         for size in (1024**2, 512):
             with suppress(OSError):
                 while sink.write(bytes(size)):

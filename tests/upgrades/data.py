@@ -18,8 +18,8 @@ INSERT INTO ledger (amount) SELECT -sum(amount) FROM ledger;"""  # noqa: S608  a
 class Data:
     """What is put into the stores of a development, and counted there."""
 
-    def __init__(self, checkout: Checkout) -> None:
-        self._checkout = checkout
+    def __init__(self, checkout: Checkout, *, objects: int = OBJECTS, points: int = POINTS) -> None:
+        self._checkout, self._objects, self._points = checkout, objects, points
         self._values = {name: value.reveal() for name, value in read_secrets(checkout.env_file()).items()}
         ports = {name: checkout.environ[f"{name}_PORT"] for name in ("MINIO", "QDRANT")}
         self._bucket = f"http://127.0.0.1:{ports['MINIO']}/kept"
@@ -28,17 +28,17 @@ class Data:
     def put(self) -> None:
         self._sql(LEDGER)
         want(self._s3("PUT", self._bucket), 200)
-        for number in range(OBJECTS):
+        for number in range(self._objects):
             want(self._s3("PUT", f"{self._bucket}/{number}", b"x" * number), 200)
         want(self._qdrant("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}}), 200)
-        points = [{"id": n, "vector": [1.0, n, 0.0, 0.0], "payload": {"n": n}} for n in range(1, POINTS + 1)]
+        points = [{"id": n, "vector": [1.0, n, 0.0, 0.0], "payload": {"n": n}} for n in range(1, self._points + 1)]
         want(self._qdrant("PUT", "/points?wait=true", {"points": points}), 200)
         self._redis(*(f"SET kept:{n} {n}" for n in range(KEYS)))
 
     def count(self) -> dict[str, object]:
         """Rows and their sum, objects, points, keys."""
-        objects = sum(self._s3("GET", f"{self._bucket}/{n}").body == b"x" * n for n in range(OBJECTS))
-        query = {"query": [1.0, 0.0, 0.0, 0.0], "limit": POINTS + 1, "with_payload": True}
+        objects = sum(self._s3("GET", f"{self._bucket}/{n}").body == b"x" * n for n in range(self._objects))
+        query = {"query": [1.0, 0.0, 0.0, 0.0], "limit": self._points + 1, "with_payload": True}
         found = want(self._qdrant("POST", "/points/query", query), 200).json()["result"]["points"]
         return {
             "rows": self._sql("SELECT count(*), sum(amount) FROM ledger"),
