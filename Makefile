@@ -75,6 +75,7 @@ newer: dev ## Launches, changes, cleanup and an environment on the Engine of SUI
 bench: dev ## Medians beside Compose and Docker, in one run: nothing else may run on the machine
 	@$(BIN)/python tests/bench/bench.py
 	@$(BIN)/python tests/bench/launches.py
+	@$(BIN)/python tests/bench/snapshots.py
 
 .PHONY: real
 real: dev ## Ask every real program that packages provide (7 GB, half an hour), and write docs/real.md
@@ -85,7 +86,7 @@ faults: dev ## Launch 137 faults and changes, and print Compose's verdict beside
 	@PYTHONPATH=. $(BIN)/python tests/faults/run.py
 
 .PHONY: upgrades
-upgrades: dev ## Fail an upgrade in 20 ways, and print how each ended (10 minutes)
+upgrades: dev ## Fail an upgrade in 24 ways, and print how each ended (15 minutes)
 	@PYTHONPATH=. $(BIN)/python tests/upgrades/run.py
 
 .PHONY: pictures

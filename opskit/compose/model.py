@@ -13,6 +13,7 @@ from opskit.compose.labels import Labels, parse_labels
 MODEL_SERVER = "vllm"
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
+_POSTGRES = re.compile(r"(?:^|/)(?:postgres|pgvector):(?:.*-?pg)?(\d+)")
 _PROBED = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})\b")
 
 
@@ -97,6 +98,12 @@ class Service:
         test = (self.raw.get("healthcheck") or {}).get("test") or ""
         asked = _PROBED.search(test if isinstance(test, str) else " ".join(test))
         return int(asked[1]) if asked else None
+
+    @property
+    def postgres_major(self) -> str:
+        """The major that the name of its image tells, where that is PostgreSQL's; else empty."""
+        found = _POSTGRES.search(self.image or "")
+        return found[1] if found else ""
 
     @property
     def options(self) -> Mapping[str, str]:

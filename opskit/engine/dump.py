@@ -1,75 +1,19 @@
-"""Copies what a wipe takes away and nobody can make again: databases, workflows, chats; by the Engine's streams."""
+"""Bytes out of containers and volumes and into them, by the Engine's streams."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
-import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opskit.engine.facts import read_volume_facts
-from opskit.engine.model import SERVICE_LABEL
 from opskit.errors import NotReadError
-from opskit.files import PART, make_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 POSTGRES = "postgres_data"
-KEYS = (POSTGRES, "n8n_data", "openwebui_data")
-"""Volumes that are copied; stores that are filled from them or from outside are not."""
+"""The key of the volume that databases are in."""
 _AT, _LOOKS_AT = "/data", "opskit.looks-at"
-
-
-def dump_project(client: DockerClient, project: str, folder: Path) -> tuple[Path, ...]:
-    """Copy a project's volumes of KEYS into a folder, made where there are any; a file has its name once it is whole.
-
-    A PostgreSQL that runs is asked for a dump of all its databases and roles. Any other volume, and that of one that
-    does not answer, is copied as it is, while the containers that write it are paused: what a power cut would leave.
-
-    Raises:
-        NotReadError: one could not be copied; what there is so far stays.
-        OSError: the folder or a file cannot be written.
-    """
-    volumes = {volume.key: volume.name for volume in read_volume_facts(client, project)}
-    keys = [key for key in KEYS if key in volumes]
-    if keys:
-        make_folder(folder, 0o700)
-    return tuple(_dump(client, key, volumes[key], folder) for key in keys)
-
-
-def _dump(client: DockerClient, key: str, volume: str, folder: Path) -> Path:
-    servers = [c["Id"] for c in _writers(client, volume) if c["Labels"].get(SERVICE_LABEL) == "postgres"]
-    if key == POSTGRES and servers:
-        path = folder / "postgres.sql.gz"
-        words = ["pg_dumpall", "--clean", "--if-exists", "-U", "postgres"]
-        with contextlib.suppress(NotReadError):
-            _write(path, stream_inside(client, servers[0], words, what="pg_dumpall"))
-            return path
-    path = folder / f"{key}.tar.gz"
-    _write(path, read_still(client, volume))
-    return path
-
-
-def _write(path: Path, chunks: Generator[bytes]) -> None:
-    from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
-    from requests.exceptions import RequestException  # noqa: PLC0415
-
-    part = path.with_name(f"{path.name}{PART}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw:
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as sink, contextlib.closing(chunks):
-                for chunk in chunks:
-                    sink.write(chunk)
-            raw.flush()
-            os.fsync(raw.fileno())
-        part.rename(path)
-    except (DockerException, RequestException) as error:
-        raise NotReadError(f"{path.name}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def stream_inside(
@@ -94,21 +38,57 @@ def stream_inside(
     Raises:
         NotReadError: it ended with another status than 0.
     """
+    from docker.utils.socket import STDERR, frames_iter  # noqa: PLC0415  docker is imported where it is used
+
     told = bytearray() if told is None else told
-    made = client.api.exec_create(container, words, environment=dict(environment or {}))["Id"]
-    for out, err in client.api.exec_start(made, stream=True, demux=True):
-        told += err or b""
-        if out:
-            yield out
-    check_status(client, made, what, told)
+    with open_inside(client, container, words, what=what, environment=environment, told=told) as (socket, _):
+        for stream, data in frames_iter(socket, tty=False):  # type: ignore[no-untyped-call]
+            if stream == STDERR:
+                told += data
+            elif data:
+                yield data
 
 
-def check_status(client: DockerClient, made: str, what: str, told: bytes | bytearray) -> None:
-    """Whether a command in a container, by the id of its exec, ended well.
+@contextlib.contextmanager
+def open_inside(
+    client: DockerClient,
+    container: str,
+    words: list[str],
+    *,
+    what: str,
+    told: bytearray,
+    environment: Mapping[str, str] | None = None,
+    stdin: bool = False,
+) -> Iterator[tuple[Any, Any]]:
+    """The socket of a command in a container, for docker-py's frames, and the one below it, for what it reads.
+
+    Nothing is said for as long as the command is silent; docker-py would give up after a minute, and leave it open.
+
+    Args:
+        client: of the Engine.
+        container: its id.
+        words: as in `stream_inside`.
+        what: names it in an error.
+        told: what it has said by the end of the block is quoted where it failed.
+        environment: added to the container's own.
+        stdin: whether it reads.
 
     Raises:
-        NotReadError: it did not; `what` and the end of what it `told` are in the message.
+        NotReadError: it ended with another status than 0.
     """
+    made = client.api.exec_create(container, words, stdin=stdin, environment=dict(environment or {}))["Id"]
+    socket = client.api.exec_start(made, socket=True)
+    wire: Any = getattr(socket, "_sock", socket)
+    wire.settimeout(None)
+    try:
+        yield socket, wire
+    finally:
+        socket.close()
+        wire.close()
+    _check_status(client, made, what, told)
+
+
+def _check_status(client: DockerClient, made: str, what: str, told: bytearray) -> None:
     code = client.api.exec_inspect(made)["ExitCode"]
     if code != 0:
         raise NotReadError(f"{what}: exit code {code}: {bytes(told[-500:]).decode('utf-8', 'replace').strip()}")

@@ -6,25 +6,24 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from opskit.audit.journal import phase
 from opskit.engine.client import read_id
-from opskit.engine.dump import dump_project
 from opskit.engine.holding import Holding, foreign_users, read_holdings, remove_holdings
 from opskit.environments import read_environments
-from opskit.errors import LaunchFailedError, NotReadError, OpskitError
-from opskit.files import utc_stamp
+from opskit.errors import LaunchFailedError, OpskitError
 from opskit.lock import hold_project
-from opskit.paths import ENVIRONMENTS, ROOT, STATE, login
+from opskit.paths import ENVIRONMENTS, ROOT, login
 from opskit.quantity import mib
 from opskit.runbook.bring_up import keep_volumes
 from opskit.runbook.parameters import find_stacks
+from opskit.runbook.sets import Snapshots
 from opskit.runbook.start import Start
 from opskit.secrets.store import forget_secrets
 from opskit.show.run import Action
 from opskit.show.tables import FindingsTable, Table
+from opskit.snapshot.project import volumes_of
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -39,12 +38,12 @@ Shown = TypeVar("Shown")
 class FirstRun:
     """Shows what there is, removes what was named, and starts it again.
 
-    Databases, workflows and chats are copied first. The order is containers, networks, volumes, secrets: wherever it is
+    The data is kept as a set first. The order is containers, networks, volumes, secrets: wherever it is
     interrupted, a second run finds the rest and finishes, and at no moment is there data whose secrets are gone.
 
     Args:
         confirm: the project's name, typed by the operator, such as `multimodal-development`.
-        dump: whether the data is copied first, to .opskit/dumps/.
+        snapshot: whether the data is kept as a set first.
         gpu: auto, dual, single or cpu.
         rehearse: as in `Start`.
         deadline_s: as in `Start`.
@@ -57,7 +56,7 @@ class FirstRun:
         self,
         *,
         confirm: str = "",
-        dump: bool = True,
+        snapshot: bool = True,
         gpu: str = "auto",
         rehearse: str | bool = "no",
         deadline_s: float = 900,
@@ -66,7 +65,7 @@ class FirstRun:
         self.start = Start(env=chosen.name, gpu=gpu, rehearse=rehearse, deadline_s=deadline_s)
         self.environment = self.start.environment
         self.confirm = confirm
-        self.dump = dump
+        self.snapshot = snapshot
         self.wiped = False
 
     @property
@@ -141,13 +140,13 @@ class FirstRun:
             return Table("Nothing was removed", ("to wipe", "how"), rows, self._rehearse)
         effect = f"to remove everything of <b>{self.project}</b>, its data and its secrets, and start it again"
         start = self.start
-        given = start.words(confirm=self.project, dump=self.dump, gpu=start.gpu, deadline_s=start.deadline_s)
+        given = start.words(confirm=self.project, snapshot=self.snapshot, gpu=start.gpu, deadline_s=start.deadline_s)
         if shown := self.start.refuse_unrecorded(Action("first_run", given, "Wipe it?", effect, self.project), "Wipe"):
             return shown
         client, mine = self._client, self._mine
         self._refuse(client)
         with hold_project(self.project, engine=read_id(client)):
-            copies = self._copy(client)
+            kept = self._keep(client)
             with phase(self.start.journal, "wipe"):
                 left = remove_holdings(client, self.project, mine)
                 if not left:
@@ -166,33 +165,28 @@ class FirstRun:
         self.wiped = True
         self.start.look_again()  # what comes next is decided on facts read after the wipe
         gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
-        gone += [("copied first", str(path)) for path in copies]
+        gone += [("kept first", kept)] if kept else []
         return Table(
             f"{len(mine) + len(forgotten)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse
         )
 
-    def _copy(self, client: DockerClient) -> tuple[Path, ...]:
-        """Copy databases, workflows and chats before anything goes.
+    def _keep(self, client: DockerClient) -> str:
+        """Keep the data as a set before anything goes; what it is, in words, empty where there is none.
 
         Raises:
-            LaunchFailedError: one could not be copied; nothing was removed.
+            LaunchFailedError: it could not be kept; nothing was removed.
         """
-        if not self.dump:
-            return ()
-        folder = STATE / "dumps" / f"{self.project}-{utc_stamp()}"
+        if not self.snapshot or not volumes_of(client, self.project):
+            return ""
         try:
-            with phase(self.start.journal, "dump"):
-                copies = dump_project(client, self.project, folder)
-        except (NotReadError, OSError) as error:
+            sets = Snapshots(env=self.environment.name, rehearse=self.start.level)
+            sets.start = self.start
+            return f"set {sets.save()[0]}: `opskit restore {self.environment.name}{self.start.more}` lists the sets"
+        except (OpskitError, OSError) as error:
             raise LaunchFailedError(
-                f"{self.project} was not wiped, nothing was removed: no copy of its data in {folder}: {error}. Remedy: "
-                "make room there, or `-p dump False` where the data may go without one."
+                f"{self.project} was not wiped, nothing was removed: no set of its data was made: {error}\nRemedy: put "
+                "that right, or `-p snapshot False` where the data may go without one."
             ) from None
-        rows = [(path.name, path.stat().st_size) for path in copies]
-        self.start.journal.write("dump", folder=folder, rows=rows)
-        told = ", ".join(f"{name} ({_size(size)})" for name, size in rows) or "no data there to copy"
-        self.start.journal.write("note", text=f"copied to {folder}: {told}")
-        return copies
 
     def _refuse(self, client: DockerClient) -> None:
         """Refuse before anything goes what could not be finished: things that others use, a start that cannot be."""

@@ -16,6 +16,13 @@ from opskit.paths import ENVIRONMENTS
 from opskit.show.tables import Table
 
 _ALL = 100_000
+_LEFT = (
+    ("release", "id", "release {id}"),
+    ("snapshot", "set", "set {set}"),
+    ("drill", "set", "drill of set {set}: {verdict}"),
+    ("upgrade", "verdict", "upgrade: {verdict}"),
+    ("lock", "release", "lock of release {release}"),
+)
 _SHORT = 90
 """Characters of a value in a table of differences."""
 
@@ -50,7 +57,7 @@ class Runs:
     def listed(self, most: int, **terms: Any) -> tuple[Table, list[dict[str, Any]]]:  # noqa: ANN401  as in `found`
         """A row for each run, and the same as JSON has it."""
         rows = [_row(folder, record) for folder, record in islice(self.found(**terms), most)]
-        columns = ("run", "rehearsal", "ended", "who", "seconds", "why")
+        columns = ("run", "rehearsal", "ended", "who", "seconds", "kept", "why")
         shown = [tuple(str(row[column]) for column in columns) for row in rows]
         return Table(f"Runs, the newest first: {len(rows)}", columns, shown), rows
 
@@ -140,8 +147,16 @@ def _row(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "ended": ended(record),
         "rehearsal": "yes" if record.get("rehearsal") else "",
         "seconds": f"{(record.get('seconds') or {}).get('total', 0.0):.0f}",
+        "kept": ", ".join(_kept(record)),
         "why": "" if record.get("ok") else _short(why or ", ".join(stopping)),
     }
+
+
+def _kept(record: Mapping[str, Any]) -> Iterator[str]:
+    """What a run has left to go back to, and what it found of that: a launch that kept a release was good."""
+    for kind, place, words in _LEFT:
+        if isinstance(told := record.get(kind), dict) and told.get(place):
+            yield words.format_map(told)
 
 
 def _facts(folder: Path, record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from opskit.audit.history import read_records
 from opskit.audit.journal import note, phase
 from opskit.engine.dump import POSTGRES, write_volume
 from opskit.engine.holding import read_holdings, remove_holdings
-from opskit.errors import OpskitError, UsageError
+from opskit.errors import NotReadError, OpskitError, UsageError
 from opskit.paths import AUDIT, ROOT
 from opskit.quantity import mib
 from opskit.runbook.parameters import Operation
@@ -101,13 +101,19 @@ class Snapshots(Operation):
         """Keep what there is as a set; its id and parts."""
         self.repository.ensure()
         running = find_service(self.client, self.project, "postgres")
-        databases = Databases(self.client, running) if running else None
+        databases, versions = Databases(self.client, running) if running else None, {}
+        if databases is not None:
+            try:
+                versions = {"postgres": databases.version()}
+            except NotReadError as error:
+                note(self.journal, f"PostgreSQL does not answer, so its volume is copied as it is: {error}")
+                databases = None
         path = ROOT / self.environment.env_file
         head = Head(
             self.environment.name,
             self.project,
             path.read_text(encoding="utf-8") if path.is_file() else "",
-            {"postgres": databases.version()} if databases else {},
+            versions,
         )
         done: list[Part] = []
 
@@ -128,16 +134,31 @@ class Snapshots(Operation):
         """Read every byte of a set; its parts.
 
         Raises:
-            UsageError: it is one of another project.
+            UsageError: it is one of another project, or of a newer PostgreSQL.
             ConfigError: it is not what was written.
         """
         with self.repository.open(kept.id) as stream:
             reader = SetReader(stream, f"set {kept.id}")
             if reader.head.project != self.project:
                 raise UsageError(f"snapshot: found one of {reader.head.project}; wanted one of {self.project}")
+            self._refuse_newer(reader.head.versions.get("postgres", ""))
             for _ in reader.read():
                 pass
         return reader.parts
+
+    def _refuse_newer(self, version: str) -> None:
+        """A PostgreSQL reads no dump of a newer major; an older one's it does.
+
+        Raises:
+            UsageError: the set is of a newer one than the files have.
+        """
+        service = self.start.target.opened()[1].find("postgres")
+        major, has = version.partition(".")[0], service.postgres_major if service else ""
+        if major and has and int(major) > int(has):
+            raise UsageError(
+                f"snapshot: found one of PostgreSQL {version}; wanted {has} or older, as the files have. Remedy: have "
+                f"the image of PostgreSQL {major} again (`opskit rollback` lists the releases)"
+            )
 
     def read_again(self) -> None:
         """Forget what was read of the machine: the env file is another one now."""

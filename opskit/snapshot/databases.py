@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opskit.engine.dump import check_status, stream_inside
+from opskit.engine.dump import open_inside, stream_inside
 from opskit.errors import NotReadError
 
 if TYPE_CHECKING:
@@ -142,21 +142,23 @@ class Databases:
         """Run a script that reads `size` bytes; what it says."""
         from docker.utils.socket import frames_iter  # noqa: PLC0415  docker is imported where it is used
 
-        environment = {"NAME": name, "SIZE": str(size)}
-        made = self._client.api.exec_create(self._container, ["sh", "-c", script], stdin=True, environment=environment)[
-            "Id"
-        ]
-        socket = self._client.api.exec_start(made, socket=True)
-        wire: Any = getattr(socket, "_sock", socket)
-        wire.settimeout(None)  # an index that is built takes nothing for as long as it takes
-        try:
-            for chunk in content:
-                wire.sendall(chunk)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the script has ended: its status says why
-        told = b"".join(data for _, data in frames_iter(socket, tty=False))  # type: ignore[no-untyped-call]
-        socket.close()
-        check_status(self._client, made, name, told)
+        told = bytearray()
+        with open_inside(
+            self._client,
+            self._container,
+            ["sh", "-c", script],
+            what=name,
+            told=told,
+            environment={"NAME": name, "SIZE": str(size)},
+            stdin=True,
+        ) as (socket, wire):
+            try:
+                for chunk in content:
+                    wire.sendall(chunk)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the script has ended: its status says why
+            for _, data in frames_iter(socket, tty=False):  # type: ignore[no-untyped-call]
+                told += data
         return told.decode("utf-8", "replace")
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
-import shutil
 import socket
-import subprocess
-import tarfile
 from contextlib import ExitStack
 
 import pytest
 
 from opskit.engine.holding import read_holdings, remove_holdings
 from opskit.secrets.policy import BY_NAME
-from opskit.secrets.store import kept_copies, read_secrets
+from opskit.secrets.store import read_secrets
 from tests.checkout import LABEL, Checkout
 
 REAL = "POSTGRES_PASSWORD=of-the-real-data\n"
@@ -103,7 +99,7 @@ def test_it_only_shows_until_the_name_is_typed_then_wipes_that_project_and_start
     assert (furnished.root / ".env.development").read_text() == REAL, "the real environment's secrets are not touched"
 
 
-def test_what_was_wiped_can_be_put_back_from_its_copy(checkout: Checkout) -> None:
+def test_what_was_wiped_can_be_put_back_from_its_set(checkout: Checkout) -> None:
     assert checkout.start().returncode == 0
     ask = ["psql", "-U", "postgres", "-d", "multimodal", "-tAc"]
     before = checkout.containers()["postgres"]
@@ -114,51 +110,36 @@ def test_what_was_wiped_can_be_put_back_from_its_copy(checkout: Checkout) -> Non
 
     rc, said = run(checkout, checkout.project)
     assert rc == 0, said
-    (folder,) = (checkout.root / ".opskit/dumps").iterdir()
-    assert {path.name for path in folder.iterdir()} == {"postgres.sql.gz", "n8n_data.tar.gz", "openwebui_data.tar.gz"}
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert f"copied to {folder}: postgres.sql.gz" in said
-    with tarfile.open(folder / "openwebui_data.tar.gz") as tar:
-        (chat,) = (name for name in tar.getnames() if name.endswith("/chat"))
-        assert (tar.extractfile(chat) or io.BytesIO()).read() == b"a-chat\n"
-    boxes = checkout.containers()
-    empty = boxes["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
-    assert (empty.exit_code, empty.output) == (0, b"\n") or empty.output == b""
+    kept = checkout.last()[1]["snapshot"]["set"]
+    assert f"set {kept}: `opskit restore development -p rehearse yes` lists the sets" in said
+    empty = checkout.containers()["postgres"].exec_run([*ask, "SELECT count(*) FROM search_sessions"])
+    assert empty.output == b"0\n"
+    assert read_secrets(checkout.env_file())["MULTIMODAL_DB_PASSWORD"] != password
 
-    for name, box in boxes.items():
-        if name != "postgres":
-            box.stop(timeout=5)
-    back = f"gunzip -c {folder}/postgres.sql.gz | docker exec -i {boxes['postgres'].name} psql -q -U postgres"
-    done = subprocess.run(["bash", "-c", back], env=checkout.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with_it = [c for c in kept_copies(checkout.env_file()) if read_secrets(c).get("MULTIMODAL_DB_PASSWORD") == password]
-    shutil.copy(with_it[0], checkout.env_file())
-    refused = checkout.start()
-    assert "FAIL secret-changed" in refused.stdout, "its keys are not those of the last good launch"
-    again = checkout.start("-p", "accept", "secret-changed")
-    assert again.returncode == 0, again.stdout + again.stderr
-    kept = checkout.containers()["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
-    assert kept.output == b"kept\n"
+    assert checkout.opskit("stop", "dev", "--rehearse").returncode == 0
+    back = checkout.opskit("restore", "dev", "--rehearse", "--snapshot", kept, "--confirm", checkout.project)
+    assert back.returncode == 0, back.stderr
+    rows = checkout.containers()["postgres"].exec_run([*ask, "SELECT query FROM search_sessions"])
+    assert rows.output == b"kept\n"
+    assert checkout.containers()["openwebui"].exec_run(["cat", "/app/backend/data/chat"]).output == b"a-chat\n"
+    assert read_secrets(checkout.env_file())["MULTIMODAL_DB_PASSWORD"] == password
 
 
-def test_a_copy_of_what_is_stopped_is_made_too_and_where_none_can_be_nothing_goes(checkout: Checkout) -> None:
+def test_what_is_stopped_is_kept_too_and_where_no_set_can_be_made_nothing_goes(checkout: Checkout) -> None:
     assert checkout.start().returncode == 0
     assert checkout.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
-    dumps = checkout.root / ".opskit/dumps"
-    shutil.rmtree(dumps, ignore_errors=True)
-    dumps.write_text("a file in the folder's place")
     everything = held(checkout, checkout.project)
-    rc, said = run(checkout, checkout.project)
-    assert (rc, held(checkout, checkout.project)) == (1, everything), said
-    assert "nothing was removed: no copy of its data" in said
-    assert "-p dump False" in said
-    dumps.unlink()
+    words = ("first_run", "-p", "confirm", checkout.project, "-p", "rehearse", "true")
+    refused = checkout.run(*words, RESTIC_REPOSITORY="/proc/sets")
+    assert (refused.returncode, held(checkout, checkout.project)) == (1, everything), refused.stdout
+    assert "nothing was removed: no set of its data was made: restic: found" in refused.stderr
+    assert "-p snapshot False" in refused.stderr
     # A key of the data that is wiped, and a volume that is gone already, keep nobody from wiping.
     path = checkout.env_file()
     path.write_text(re.sub(r"(?m)^(N8N_ENCRYPTION_KEY)=.*$", r"\1=edited-by-hand-0123456789", path.read_text()))
     checkout.engine.volumes.get(f"{checkout.project}_redis_data").remove()
     rc, said = run(checkout, checkout.project)
     assert rc == 0, said
-    (folder,) = dumps.iterdir()
-    with tarfile.open(folder / "postgres_data.tar.gz") as tar:
-        assert any(name.endswith("/PG_VERSION") for name in tar.getnames())
+    parts = {part["name"] for part in checkout.last()[1]["snapshot"]["parts"]}
+    assert "volume/postgres_data" in parts
+    assert not any(name.startswith("postgres/") for name in parts)

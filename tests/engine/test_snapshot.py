@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker import DockerClient
 
+from opskit.engine.dump import stream_inside
 from opskit.secrets.store import read_secrets
 from opskit.snapshot.databases import Databases
 from opskit.snapshot.project import read_parts, throw_away
@@ -127,8 +130,9 @@ def test_a_ledger_that_is_written_sums_to_zero_in_every_set(checkout: Checkout, 
                 restore_databases(databases, reader, {part.name: part for part, _ in parts})
                 (drill,) = client.containers.list(filters={"label": f"opskit.drill={project}"})
                 query = "SELECT count(*), sum(amount) FROM ledger"
-                said = drill.exec_run(["psql", "-XAtq", "-U", "postgres", "-d", "multimodal", "-c", query])
-            rows, total = str(said.output, "utf-8").split("|")  # type: ignore[arg-type]  # a stream only where one is asked for
+                words = ["psql", "-XAtq", "-U", "postgres", "-d", "multimodal", "-c", query]
+                told = b"".join(stream_inside(client, str(drill.id), words, what="psql")).decode()
+            rows, total = told.split("|")
             assert int(total) == 0
             counts.append(int(rows))
     assert sorted(set(counts)) == counts, "rows were written between each and the next"
@@ -143,6 +147,16 @@ def test_a_set_that_is_given_up_in_the_middle_of_a_volume_leaves_no_container_pa
             next(stream)
     assert not checkout.engine.containers.list(filters=paused)
     assert not checkout.engine.containers.list(all=True, filters={"label": "opskit.looks-at"})
+
+
+def test_a_command_may_be_silent_for_longer_than_the_engine_is_waited_for(
+    checkout: Checkout, engine_host: str, kept: str
+) -> None:
+    del kept
+    postgres = str(checkout.containers()["postgres"].id)
+    with contextlib.closing(DockerClient(base_url=engine_host, timeout=1)) as client:
+        said = stream_inside(client, postgres, ["sh", "-c", "sleep 3; echo ended"], what="a long count")
+        assert b"".join(said) == b"ended\n"
 
 
 def test_a_drill_fails_where_a_set_lacks_a_row(checkout: Checkout, repository: Repository, kept: str) -> None:
@@ -171,6 +185,18 @@ def test_a_drill_fails_where_a_set_lacks_a_row(checkout: Checkout, repository: R
     listed = ok(checkout.opskit("restore", *DEV))
     assert listed.count("failed") == 1
     subprocess.run(["restic", "forget", "--quiet", wrong], check=True)
+
+
+def test_a_set_of_a_newer_postgresql_is_refused_before_anything_is_changed(
+    checkout: Checkout, repository: Repository, kept: str
+) -> None:
+    with repository.open(kept) as stream:
+        head = replace(SetReader(stream, kept).head, versions={"postgres": "99.1"})
+    newer = repository.save(write_set(head, ()), environment="development", project=checkout.project)
+    refused = checkout.opskit("drill", *DEV, "--snapshot", newer)
+    assert refused.returncode == 1
+    assert "found one of PostgreSQL 99.1; wanted 1" in refused.stderr
+    subprocess.run(["restic", "forget", "--quiet", newer], check=True)
 
 
 def test_a_set_that_ends_early_or_has_a_flipped_byte_is_none(repository: Repository, kept: str, tmp_path: Path) -> None:

@@ -84,6 +84,45 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
     return Result(status, said, seconds, back_s, tuple(faults))
 
 
+def run_major(checkout: Checkout, data: Data) -> Result:
+    """To PostgreSQL of the next major by way of a set, and back by way of the same one."""
+    counted, project, name = data.count(), checkout.project, _image_names(checkout)["postgres"]
+    image: Any = checkout.containers()["postgres"].image
+    said, faults, began = "", [], time.monotonic()
+
+    def act(*words: str) -> None:
+        nonlocal said
+        done = checkout.opskit(words[0], *DEV, *words[1:])
+        said += done.stdout + done.stderr
+        faults.extend([f"{words[0]}: {done.stderr}"] if done.returncode else [])
+
+    def version() -> str:
+        return _asked(checkout.containers()["postgres"], ["postgres", "--version"])
+
+    old = version()
+    act("snapshot")
+    back = ("restore", "--snapshot", checkout.last()[1]["snapshot"]["set"], "--confirm", project)
+    act("stop")
+    next_postgres(checkout.engine, name, _NEWER)
+    try:
+        act(*back)
+        faults += [] if (now := data.count()) == counted else [f"{counted} before, {now} in the newer one"]
+        faults += [] if version() != old else [f"still {old}"]
+    finally:
+        image.tag(*name.rsplit(":", 1))
+    seconds, began = time.monotonic() - began, time.monotonic()
+    act("stop")
+    act(*back)
+    faults += [] if (now := data.count()) == counted and version() == old else [f"{counted} before, {now} after"]
+    return Result(0, said, seconds, time.monotonic() - began, tuple(faults))
+
+
+def _image_names(checkout: Checkout) -> dict[str, str]:
+    """The rehearsal's image by service."""
+    overlay = checkout.root / f".opskit/{checkout.project}.rehearsal.yml"
+    return dict(re.findall(r"^  (\S+):\n    image: (\S+)$", overlay.read_text(), re.MULTILINE))
+
+
 def _upgrade(checkout: Checkout, case: Case, bench: Bench | None, hindered: ExitStack) -> tuple[int, str]:
     words = ["upgrade", *DEV, "--confirm", checkout.project, "--observe-s", str(case.observe_s)]
     environ = {**checkout.environ, **case.environ}
@@ -134,8 +173,7 @@ def _changed(checkout: Checkout, case: Case) -> Iterator[None]:
     places = [checkout.root / OVERRIDE, checkout.root / NGINX, checkout.env_file()]
     texts = [place.read_bytes() for place in places]
     images: dict[str, Any] = {service: checkout.containers()[service].image for service in case.images}
-    overlay = checkout.root / f".opskit/{checkout.project}.rehearsal.yml"
-    names = dict(re.findall(r"^  (\S+):\n    image: (\S+)$", overlay.read_text(), re.MULTILINE))
+    names = _image_names(checkout)
     try:
         case.edit(checkout)
         for service, newer in case.images.items():

@@ -21,7 +21,9 @@ from tests.checkout import Checkout, make_checkout
 from tests.upgrades.bench import Bench, bench
 from tests.upgrades.cases import CASES
 from tests.upgrades.data import Data
-from tests.upgrades.harness import DEV, run_case
+from tests.upgrades.harness import DEV, Result, run_case, run_major
+
+MAJOR = "PostgreSQL of a newer major, by way of a set"
 
 
 @contextmanager
@@ -54,27 +56,35 @@ def opened() -> Iterator[tuple[Checkout, Bench, Path]]:
 
 
 def main() -> int:
-    picked = [case for case in CASES if not sys.argv[1:] or any(word in case.name for word in sys.argv[1:])]
+    words = sys.argv[1:]
+    picked = [case for case in CASES if not words or any(word in case.name for word in words)]
+    major = not words or any(word in MAJOR for word in words)
     wrong = 0
     with opened() as (checkout, own_engine, small):
         data = Data(checkout)
         data.put()
         print(f"before each: {data.count()}\n")
         print("| an upgrade with | ended | s | way back, s | everything as before |")
-        print("| --- | --- | ---: | ---: | --- |")
+        print("| --- | --- | ---: | ---: | --- |", flush=True)
         for case in picked:
             environ = {name: value.format(small=small) for name, value in case.environ.items()}
             result = run_case(checkout, replace(case, environ=environ), data, own_engine)
-            back = f"{result.back_s:.0f}" if result.back_s else ""
-            kept = "; ".join(result.faults) or "yes"
-            print(
-                f"| {case.name} | {case.ends} ({result.status}) | {result.seconds:.0f} | {back} | {kept} |", flush=True
-            )
-            if result.faults:
-                wrong += 1
-                print(result.said, file=sys.stderr, flush=True)
-    print(f"\n{len(picked) - wrong} of {len(picked)} right")
+            wrong += tell(case.name, case.ends, result)
+        if major:
+            wrong += tell(MAJOR, "moved on", run_major(checkout, data))
+    count = len(picked) + major
+    print(f"\n{count - wrong} of {count} right")
     return int(bool(wrong))
+
+
+def tell(name: str, ended: str, result: Result) -> int:
+    """Print a row. Returns 1 where something is wrong."""
+    back = f"{result.back_s:.0f}" if result.back_s else ""
+    kept = "; ".join(result.faults) or "yes"
+    print(f"| {name} | {ended} ({result.status}) | {result.seconds:.0f} | {back} | {kept} |", flush=True)
+    if result.faults:
+        print(result.said, file=sys.stderr, flush=True)
+    return int(bool(result.faults))
 
 
 if __name__ == "__main__":

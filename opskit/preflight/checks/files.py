@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -105,17 +104,19 @@ def check_data_version(stack: Stack, majors: Mapping[str, str]) -> tuple[Finding
     """
     rows = []
     for service in stack.services:
-        image = re.search(r"(?:^|/)(?:postgres|pgvector):(?:.*-?pg)?(\d+)", service.image or "")
+        wanted = service.postgres_major
         for mount in service.mounts:
-            if image and mount.kind == "volume" and mount.source in majors:
-                found, wanted = majors[mount.source], image[1]
+            if wanted and mount.kind == "volume" and mount.source in majors:
+                found = majors[mount.source]
                 if not found:
                     rows.append(_not_known(mount.source, wanted))
                     continue
                 good = found == wanted
                 back = f"set image and mount of {service.name} back to those of PostgreSQL {found}"
-                move = f"{back}, dump with `pg_dumpall`, and load that into {wanted} on a new volume"
-                remedy = "" if good else move
+                again = f"`opskit stop` and, with {wanted}, `opskit restore`, which makes the databases again"
+                move = f"; to move on, `opskit snapshot` with {found} running, then {again}"
+                older = (major := found.partition(".")[0]).isdigit() and int(major) < int(wanted)
+                remedy = "" if good else f"{back}{move if older else ''}"
                 verdict = Verdict.PASS if good else Verdict.FAIL
                 said = f"PostgreSQL {found}"
                 rows.append(Finding("data-version", verdict, mount.source, said, f"PostgreSQL {wanted}", remedy))

@@ -19,6 +19,7 @@ from opskit.preflight.finding import Verdict
         ("pgvector/pgvector:0.8.6-pg18-trixie", Verdict.PASS),
         ("pgvector/pgvector:0.8.6-pg17", Verdict.FAIL),
         ("opskit-rehearsal/postgres:18.1", Verdict.PASS),
+        ("postgres:19", Verdict.FAIL),
     ],
 )
 def test_data_of_another_major_is_refused_with_the_way_out(image: str, verdict: Verdict) -> None:
@@ -26,7 +27,8 @@ def test_data_of_another_major_is_refused_with_the_way_out(image: str, verdict: 
     stack = parse_stack({"name": "p", "services": {"postgres": {"image": image, "volumes": [mount]}}})
     (finding,) = check_data_version(stack, {"postgres_data": "18"})
     assert finding.verdict is verdict
-    assert verdict is Verdict.PASS or "pg_dumpall" in finding.remedy
+    assert verdict is Verdict.PASS or "back to those of PostgreSQL 18" in finding.remedy
+    assert ("with 19, `opskit restore`" in finding.remedy) == (image == "postgres:19"), "none reads a newer dump"
     assert check_data_version(stack, {}) == ()
 
 
