@@ -133,6 +133,17 @@ def read(
             _interrupt(running)
 
 
+@contextlib.contextmanager
+def guarded(words: tuple[str, ...]) -> Iterator[None]:
+    """A command that outlives this process; it reads a word where the block was left, none where a kill ended it."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate(b"left")
+
+
 def _watch(process: subprocess.Popen[bytes], give_up: Callable[[], bool], ended: threading.Event) -> None:
     while not ended.wait(_WATCH_S):
         if give_up():

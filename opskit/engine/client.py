@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from opskit.engine.model import Answer
 from opskit.errors import EngineUnavailableError, NotReadError
@@ -29,6 +30,7 @@ _KNOCK_S = 10
 _TIMEOUT_S = 60
 _PORT = 2375
 """The Engine's port where a tcp:// address names none."""
+_ADDRESSES: WeakKeyDictionary[DockerClient, str] = WeakKeyDictionary()
 
 
 def read_id(client: DockerClient) -> str:
@@ -82,10 +84,17 @@ def connect(host: str) -> DockerClient:
 
     try:
         _knock(host)
-        return docker.DockerClient(base_url=host, version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
+        client = docker.DockerClient(base_url=host, version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
     except (DockerException, RequestException, OSError, ValueError) as error:
         reason, remedy = _explain(error)
         raise EngineUnavailableError(f"Docker Engine at {host}: {reason}", remedy) from None
+    _ADDRESSES[client] = host
+    return client
+
+
+def address_of(client: DockerClient) -> str:
+    """Where it was connected to."""
+    return _ADDRESSES[client]
 
 
 def _knock(host: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from opskit import process
+from opskit.engine.client import address_of
 from opskit.errors import NotReadError
 
 if TYPE_CHECKING:
@@ -164,8 +167,12 @@ def temporary(client: DockerClient, image: str, label: str, **options: Any) -> I
 
 
 @contextlib.contextmanager
-def _paused(client: DockerClient, containers: Iterable[str]) -> Iterator[None]:
+def _paused(client: DockerClient, containers: list[str]) -> Iterator[None]:
+    """Pause them; they go on at the end of the block, and where this process is killed in it."""
     with contextlib.ExitStack() as undo:
+        if containers:
+            guard = (sys.executable, "-m", "opskit.engine.unpause", address_of(client), *containers)
+            undo.enter_context(process.guarded(guard))
         for container in containers:
             client.api.pause(container)
             undo.callback(client.api.unpause, container)

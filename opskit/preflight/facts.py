@@ -28,6 +28,7 @@ class Facts:
         unmade: names of secrets that are not in the env file yet.
         unfinished: the set that a restore did not put back whole; empty where there was none, or it ended well.
         lock: who launches this project just now; empty where nobody does.
+        upgraded_from: the release that ran before an upgrade that has not ended; empty where there is none.
         hub: what the hub that the model comes from answered; None where it was not asked.
         moved: the port by the variable whose published port was moved, now or earlier.
         given_ports: the text by the variable that publishes a port, where one was given.
@@ -62,6 +63,7 @@ class Facts:
     env_fault: str = ""
     lock: str = ""
     unfinished: str = ""
+    upgraded_from: str = ""
     hub: Hub | Unknown | None = None
     given_ports: Mapping[str, str] = field(default_factory=dict)
     reserved: tuple[int, ...] = ()

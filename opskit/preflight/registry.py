@@ -190,7 +190,7 @@ def _now_s(facts: Facts) -> float:
 
 
 CHECKS: Mapping[Callable[..., Iterable[Finding]], Callable[[Facts], Iterable[Finding]]] = {
-    check_launch_free: lambda f: check_launch_free(f.lock, f.project),
+    check_launch_free: lambda f: check_launch_free(f.lock, f.project, f.upgraded_from, f.environment.words),
     check_engine_reachable: lambda f: check_engine_reachable(f.engine),
     check_engine_local: lambda f: check_engine_local(_engine(f)),
     check_engine_version: lambda f: check_engine_version(_engine(f)),

@@ -17,10 +17,12 @@ class Mark:
     Attributes:
         release: the id of the one that ran.
         snapshot: the set of the data it ran on; empty where there was no data.
+        run: the name of the run that upgrades.
     """
 
     release: str
     snapshot: str
+    run: str = ""
 
 
 def set_mark(project: str, mark: Mark) -> None:

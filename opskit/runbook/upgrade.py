@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import note, phase
@@ -69,20 +70,21 @@ class Upgrade(Releases):
         given = {"observe_s": str(self.observe_s), "confirm": self.project}
         if shown := self.refuse_unrecorded(self.action("upgrade", typed=self.project, **given), "Upgrade"):
             return shown
-        mark = read_mark(self.project)
+        mark, run = read_mark(self.project), self.journal.folder.name if self.journal.folder else ""
         release = self._what_runs() if mark is None else mark.release
         self.start.gate()
         self._pull()
         if mark is None:
             snapshot, kept = self._keep()
-            mark = Mark(release, snapshot)
-            set_mark(self.project, mark)
+            mark = Mark(release, snapshot, run)
         else:
+            mark = replace(mark, run=run)
             kept = self._kept(mark.snapshot)
             note(
                 self.journal,
                 f"an upgrade was interrupted: it goes on, and back to release {mark.release} where it fails",
             )
+        set_mark(self.project, mark)
         try:
             shown = self._launch(kept)
         except (OpskitError, KeyboardInterrupt, OSError) as error:

@@ -35,6 +35,7 @@ from opskit.rehearsal.images import ensure_images
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
 from opskit.rehearsal.tiny import ensure_model
 from opskit.release.digests import check_lock, lock_of
+from opskit.release.mark import read_mark
 from opskit.secrets.fingerprint import changed
 from opskit.secrets.policy import value_faults
 from opskit.snapshot.mark import read_unfinished
@@ -133,6 +134,7 @@ def collect_facts(
         given_ports=given_ports(draft.project, env_file.values),
         reserved=machine.reserved,
         unfinished=read_unfinished(project.name),
+        upgraded_from=_upgraded_from(project.name, journal),
         lock=read_launcher(project.name, engine=engine.id if isinstance(engine, EngineFacts) else ""),
         hub=hub,
         pulls=pulls,
@@ -150,6 +152,12 @@ def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) ->
     if isinstance(compose, Unknown):
         return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
     return resolve(project, env_file.values)
+
+
+def _upgraded_from(project: str, journal: Journal) -> str:
+    """The release that an upgrade which has not ended began on; none in the run that upgrades."""
+    mark, run = read_mark(project), journal.folder.name if journal.folder else ""
+    return mark.release if mark and mark.run != run else ""
 
 
 def _launched(

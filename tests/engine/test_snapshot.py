@@ -30,6 +30,15 @@ from tests.upgrades.data import Data
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 DEV = ("dev", "--rehearse")
+PAUSES = """
+import sys, time
+from opskit.engine.client import connect
+from opskit.engine.dump import read_still
+content = read_still(connect(sys.argv[1]), sys.argv[2])
+next(content)
+print("paused", flush=True)
+time.sleep(60)
+"""
 RESTORES = int(os.environ.get("OPSKIT_RESTORES", "3"))
 MOVE = "INSERT INTO ledger (amount) VALUES (5); INSERT INTO ledger (amount) VALUES (-5);"
 
@@ -147,6 +156,23 @@ def test_a_set_that_is_given_up_in_the_middle_of_a_volume_leaves_no_container_pa
             next(stream)
     assert not checkout.engine.containers.list(filters=paused)
     assert not checkout.engine.containers.list(all=True, filters={"label": "opskit.looks-at"})
+
+
+@pytest.mark.usefixtures("kept")
+def test_containers_go_on_where_the_process_that_paused_them_was_killed(checkout: Checkout, engine_host: str) -> None:
+    paused: dict[str, Any] = {"status": "paused", "label": f"{LABEL}={checkout.project}"}
+    words = [sys.executable, "-c", PAUSES, engine_host, f"{checkout.project}_qdrant_data"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "paused\n"
+        assert [
+            box.labels["com.docker.compose.service"] for box in checkout.engine.containers.list(filters=paused)
+        ] == ["qdrant"]
+        run.kill()
+    end = time.monotonic() + 20
+    while checkout.engine.containers.list(filters=paused):
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_command_may_be_silent_for_longer_than_the_engine_is_waited_for(

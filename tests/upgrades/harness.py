@@ -61,6 +61,8 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
             faults.append("does not say that it could not go back")
         if case.ends in {"killed", "stuck"}:
             time.sleep(1)
+            if "was interrupted" not in checkout.opskit("preflight", *DEV, "--json").stdout and case.ends == "killed":
+                faults.append("preflight does not say that it was interrupted")
             began = time.monotonic()
             done = checkout.opskit("rollback", *DEV, "--confirm", checkout.project)
             back_s = time.monotonic() - began

@@ -125,14 +125,20 @@ def check_engine_clock(engine: EngineFacts, now_s: float) -> tuple[Finding, ...]
     return (Finding("engine-clock", verdict, "clock", f"{skew:.1f} s apart", wanted, remedy),)
 
 
-def check_launch_free(lock: str, project: str) -> tuple[Finding, ...]:
-    """Nobody else launches this project just now: two at once leave two networks of one name.
+def check_launch_free(lock: str, project: str, upgraded_from: str, env: str) -> tuple[Finding, ...]:
+    """Nobody else launches this project just now, two at once leave two networks of one name; no upgrade was left half.
 
     Args:
         lock: who does, in words; empty where nobody does.
         project: its name.
+        upgraded_from: the release that ran before an upgrade that has not ended; empty where there is none.
+        env: names the environment in a command.
     """
     wanted = "one launch at a time"
+    if not lock and upgraded_from:
+        found, back = f"an upgrade from release {upgraded_from} was interrupted", f"`opskit rollback {env}` goes back"
+        remedy = f"{back}, `opskit upgrade {env}` goes on, both with `-p confirm {project}`; so does a start"
+        return (Finding("launch-free", Verdict.WARN, project, found, wanted, remedy),)
     if not lock:
         return (Finding("launch-free", Verdict.PASS, project, "none in progress", wanted),)
     remedy = "wait for its end, or end that process"
