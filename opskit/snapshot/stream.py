@@ -74,10 +74,13 @@ def write_set(
     done = []
     for part, content in parts:
         digest = hashlib.sha256()
-        for number, block in enumerate(_blocks(content)):
-            digest.update(block)
-            part.bytes += len(block)
-            yield from _member(f"{part.name}/{number:06}", block)
+        with contextlib.ExitStack() as opened:
+            if isinstance(content, Generator):  # where this is given up, no container stays paused for it
+                opened.callback(content.close)
+            for number, block in enumerate(_blocks(content)):
+                digest.update(block)
+                part.bytes += len(block)
+                yield from _member(f"{part.name}/{number:06}", block)
         part.sha256 = digest.hexdigest()
         done.append(part)
         tell(part)

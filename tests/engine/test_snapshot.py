@@ -161,7 +161,8 @@ def test_a_set_that_is_given_up_in_the_middle_of_a_volume_leaves_no_container_pa
 @pytest.mark.usefixtures("kept")
 def test_containers_go_on_where_the_process_that_paused_them_was_killed(checkout: Checkout, engine_host: str) -> None:
     paused: dict[str, Any] = {"status": "paused", "label": f"{LABEL}={checkout.project}"}
-    words = [sys.executable, "-c", PAUSES, engine_host, f"{checkout.project}_qdrant_data"]
+    volume = f"{checkout.project}_qdrant_data"
+    words = [sys.executable, "-c", PAUSES, engine_host, volume]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "paused\n"
@@ -173,6 +174,8 @@ def test_containers_go_on_where_the_process_that_paused_them_was_killed(checkout
     while checkout.engine.containers.list(filters=paused):
         assert time.monotonic() < end
         time.sleep(0.1)
+    for looker in checkout.engine.containers.list(all=True, filters={"label": f"opskit.looks-at={volume}"}):
+        looker.remove()  # as the next snapshot does
 
 
 def test_a_command_may_be_silent_for_longer_than_the_engine_is_waited_for(

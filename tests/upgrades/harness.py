@@ -50,8 +50,8 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
         data: is counted before and after.
         bench: the Engine and the disks that may be interfered with.
     """
-    before, counted, boxes = _state(checkout), data.count(), ids(checkout)
-    with _changed(checkout, case):
+    before, counted, boxes = state_of(checkout), data.count(), ids(checkout)
+    with changed(checkout, case):
         began = time.monotonic()
         with ExitStack() as hindered:
             status, said = _upgrade(checkout, case, bench, hindered)
@@ -79,7 +79,7 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
         f"{name}: {was} before, {now} after" for name, was in counted.items() if (now := data.count()[name]) != was
     ]
     faults += [
-        f"{name}: {was} before, {now} after" for name, was in before.items() if (now := _state(checkout)[name]) != was
+        f"{name}: {was} before, {now} after" for name, was in before.items() if (now := state_of(checkout)[name]) != was
     ]
     if left := list(checkout.root.glob(".opskit/*.unfinished-*")):
         faults.append(f"left: {left}")
@@ -171,7 +171,7 @@ def _wait_for(checkout: Checkout, text: str, run: subprocess.Popen[str], earlier
 
 
 @contextmanager
-def _changed(checkout: Checkout, case: Case) -> Iterator[None]:
+def changed(checkout: Checkout, case: Case) -> Iterator[None]:
     places = [checkout.root / OVERRIDE, checkout.root / NGINX, checkout.env_file()]
     texts = [place.read_bytes() for place in places]
     images: dict[str, Any] = {service: checkout.containers()[service].image for service in case.images}
@@ -223,7 +223,7 @@ def ids(checkout: Checkout) -> dict[str, str]:
     return {service: str(box.id) for service, box in checkout.containers().items()}
 
 
-def _state(checkout: Checkout) -> dict[str, Any]:
+def state_of(checkout: Checkout) -> dict[str, Any]:
     """What a way back must bring again, beside the data that is counted."""
     end = time.monotonic() + 30
     while ill := [
