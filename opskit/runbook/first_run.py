@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from opskit.audit.journal import phase
+from opskit.audit.journal import note, phase
 from opskit.engine.client import read_id
 from opskit.engine.holding import Holding, foreign_users, read_holdings, remove_holdings
 from opskit.environments import read_environments
@@ -159,13 +159,11 @@ class FirstRun:
             )
         self.start.journal.write("wiped", rows=mine, secrets=forgotten)
         keep_volumes(self.start.target, client, self.start.journal)
-        self.start.journal.write(
-            "note", text=f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
-        )
+        told = f"gone: {len(mine)} things and {len(forgotten)} secrets of {self.confirm}"
+        note(self.start.journal, f"{told}; kept is {kept}" if kept else told)
         self.wiped = True
         self.start.look_again()  # what comes next is decided on facts read after the wipe
         gone = [(str(holding.kind), holding.name) for holding in mine] + [("secret", name) for name in forgotten]
-        gone += [("kept first", kept)] if kept else []
         return Table(
             f"{len(mine) + len(forgotten)} things of {self.confirm} are gone", ("kind", "name"), gone, self._rehearse
         )
@@ -181,7 +179,7 @@ class FirstRun:
         try:
             sets = Snapshots(env=self.environment.name, rehearse=self.start.level)
             sets.start = self.start
-            return f"set {sets.save()[0]}: `opskit restore {self.environment.name}{self.start.more}` lists the sets"
+            return f"set {sets.save()[0]}, which `opskit restore {self.environment.name}{self.start.more}` puts back"
         except (OpskitError, OSError) as error:
             raise LaunchFailedError(
                 f"{self.project} was not wiped, nothing was removed: no set of its data was made: {error}\nRemedy: put "

@@ -111,7 +111,7 @@ def test_what_was_wiped_can_be_put_back_from_its_set(checkout: Checkout) -> None
     rc, said = run(checkout, checkout.project)
     assert rc == 0, said
     kept = checkout.last()[1]["snapshot"]["set"]
-    assert f"set {kept}: `opskit restore development -p rehearse yes` lists the sets" in said
+    assert f"kept is set {kept}, which `opskit restore development -p rehearse yes` puts back" in said
     empty = checkout.containers()["postgres"].exec_run([*ask, "SELECT count(*) FROM search_sessions"])
     assert empty.output == b"0\n"
     assert read_secrets(checkout.env_file())["MULTIMODAL_DB_PASSWORD"] != password

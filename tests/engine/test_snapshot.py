@@ -245,7 +245,7 @@ def test_a_wrong_password_and_an_unknown_set_say_so(checkout: Checkout, kept: st
     wrong = checkout.opskit("drill", *DEV, RESTIC_PASSWORD_FILE=str(other))
     assert (wrong.returncode, "found another password than that of" in wrong.stderr) == (1, True)
     unknown = checkout.opskit("drill", *DEV, "--snapshot", "0badc0de")
-    assert (unknown.returncode, f"there are: {kept} (" in unknown.stderr) == (2, True)
+    assert (unknown.returncode, f"{kept} ({checkout.project}, " in unknown.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("kept")
