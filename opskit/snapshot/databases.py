@@ -25,10 +25,12 @@ _DUMP = f"""{_PSQL} 3>&1 1>&2 <<'EOF'
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv SNAPSHOT :snapshot
-\\! pg_dump -U postgres -d "$NAME" -Fc -Z0 --snapshot="$SNAPSHOT" >&3 && echo dumped >&2
-{_ROWS}EOF
+\\set pid `{{ pg_dump -U postgres -d "$NAME" -Fc -Z0 --snapshot="$SNAPSHOT" >&3 && echo dumped; }} >&2 & echo $!`
+\\setenv DUMPING :pid
+{_ROWS}\\! while kill -0 "$DUMPING" 2>/dev/null; do sleep 0.1; done
+EOF
 """
-"""One moment for both: the dump goes out by stdout, the counts by stderr. restic compresses; pg_dump need not."""
+"""One moment for both, side by side: the dump goes out by stdout, the counts by stderr. Only restic compresses."""
 
 _RESTORE = """head -c "$SIZE" | if [ "$NAME" = postgres ]
 then pg_restore -U postgres -d postgres --clean --if-exists --exit-on-error

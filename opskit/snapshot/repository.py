@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from opskit import process
 from opskit.errors import ConfigError, UsageError
@@ -31,13 +31,12 @@ _WRONG = "restic: found {said}; wanted {wanted}. Remedy: {remedy}"
 
 @dataclass(frozen=True, slots=True)
 class KeptSet:
-    """A set as the repository lists it: `id` names it, `time` is UTC, ISO 8601; `made_of` was its id without tags."""
+    """A set as the repository lists it: `id` names it, `time` is UTC, ISO 8601."""
 
     id: str
     time: str
     environment: str
     project: str
-    made_of: str
 
 
 class Repository:
@@ -88,9 +87,8 @@ class Repository:
         Raises:
             ConfigError: restic could not; the set is not there, also where the stream itself failed.
         """
-        self._check(self._run("unlock"))  # of a restic that was killed; another's that is at work stays
+        self._unlock()
         tags = f"{_RAW},project={project}"
-        self._forget_unfinished(tags)
         words = ("backup", "--stdin", "--stdin-filename", _FILE, "--tag", tags, "--host", "opskit", "--json")
         done = process.feed((self._restic, *words), self._with_room(chunks), env=self._own, give_up=self._is_full)
         if done.rc != 0 and self._is_full():
@@ -99,7 +97,10 @@ class Repository:
         raw = json.loads(done.stdout.splitlines()[-1])["snapshot_id"]
         named = f"{_TAG},environment={environment},project={project}"
         self._check(self._run("tag", "--set", named, raw))
-        return next(one.id for one in self.sets(project) if one.made_of.startswith(raw))
+        listed = self._list("--tag", f"{_TAG},project={project}", "--tag", tags)
+        for left in (entry["id"] for entry in listed if _RAW in entry["tags"]):  # by a run that was killed
+            self._check(self._run("forget", left))
+        return next(str(e["short_id"]) for e in listed if e.get("original", "").startswith(raw))
 
     def sets(self, project: str = "") -> list[KeptSet]:
         """Those there are, of one project or of all, newest first.
@@ -109,15 +110,9 @@ class Repository:
         """
         if self._is_new():
             return []
-        done = self._run("snapshots", "--json", "--tag", f"{_TAG},project={project}" if project else _TAG)
-        if _NONE.search(done.stderr):
-            return []
-        self._check(done)
-        found = [(entry, dict(tag.partition("=")[::2] for tag in entry["tags"])) for entry in json.loads(done.stdout)]
-        kept = [
-            KeptSet(e["short_id"], e["time"][:19] + "Z", t["environment"], t["project"], e.get("original", ""))
-            for e, t in found
-        ]
+        listed = self._list("--tag", f"{_TAG},project={project}" if project else _TAG)
+        found = [(entry, dict(tag.partition("=")[::2] for tag in entry["tags"])) for entry in listed]
+        kept = [KeptSet(e["short_id"], e["time"][:19] + "Z", t["environment"], t["project"]) for e, t in found]
         return sorted(kept, key=lambda one: one.time, reverse=True)
 
     def find(self, name: str, project: str) -> KeptSet:
@@ -184,12 +179,20 @@ class Repository:
         return ConfigError(_WRONG.format(said=free, wanted=f"{_ROOM_BYTES // 1024**2} MiB; no set was made",
                            remedy="make room there, or keep fewer sets (`--keep-last`)"))  # fmt: skip
 
-    def _forget_unfinished(self, tags: str) -> None:
-        """Take out what a run that was killed left."""
-        done = self._run("snapshots", "--json", "--tag", tags)
+    def _list(self, *words: str) -> list[dict[str, Any]]:
+        """What restic lists; nothing where there is no repository."""
+        done = self._run("snapshots", "--json", *words)
+        if _NONE.search(done.stderr):
+            return []
         self._check(done)
-        for entry in json.loads(done.stdout):
-            self._check(self._run("forget", entry["id"]))
+        listed: list[dict[str, Any]] = json.loads(done.stdout)
+        return listed
+
+    def _unlock(self) -> None:
+        """Take away the locks of a restic that was killed; another's that is at work stays. A folder shows them."""
+        locks = Path(self.location.removeprefix("local:"), "locks")
+        if not locks.is_dir() or any(locks.iterdir()):
+            self._check(self._run("unlock"))
 
     def _run(self, *words: str) -> process.Completed:
         return process.run((self._restic, *words), timeout_s=_ANSWER_S, env=self._own)

@@ -66,6 +66,7 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
             began = time.monotonic()
             done = checkout.opskit("rollback", *DEV, "--confirm", checkout.project)
             back_s = time.monotonic() - began
+            said += done.stdout + done.stderr
             faults += [] if done.returncode == 0 else [f"rollback: {done.stderr}"]
         elif case.ends == "undone" and "It was undone" not in said:
             faults.append("was not undone")
@@ -75,11 +76,14 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
             faults.append("data: said otherwise")
     if "Traceback" in said:
         faults.append("a traceback")
+    try:
+        found = {**data.count(), **state_of(checkout)}
+    except AssertionError as error:
+        return Result(status, said, seconds, back_s, (*faults, str(error)))
     faults += [
-        f"{name}: {was} before, {now} after" for name, was in counted.items() if (now := data.count()[name]) != was
-    ]
-    faults += [
-        f"{name}: {was} before, {now} after" for name, was in before.items() if (now := state_of(checkout)[name]) != was
+        f"{name}: {was} before, {found[name]} after"
+        for name, was in {**counted, **before}.items()
+        if found[name] != was
     ]
     if left := list(checkout.root.glob(".opskit/*.unfinished-*")):
         faults.append(f"left: {left}")
