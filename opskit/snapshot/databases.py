@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from opskit.engine.dump import open_inside, stream_inside
+from opskit.engine.dump import frames, open_inside, stream_inside
 from opskit.errors import NotReadError
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ SELECT format('SELECT ''rows'', %L, {what}', n.nspname || '.' || c.relname, n.ns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1 \\gexec
 """
-_ROWS = _EACH_TABLE.format(what="count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %I.%I t")
+_PLAIN = "{bool,int2,int4,int8,text,varchar,bpchar,uuid,date,timestamp,timestamptz,bytea}"
+_HASH = f"""' || CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+  AND NOT a.attisdropped AND a.atttypid <> ALL ('{_PLAIN}'::regtype[]::oid[]))
+  THEN 'hashtextextended(t::text, 0)' ELSE 'hash_record_extended(t, 0)' END || '"""
+"""Of a row: its text's, or, four times as fast, its columns', where all are of types whose hash no major has changed."""
+_ROWS = _EACH_TABLE.format(what=f"count(*), coalesce(sum({_HASH}), 0) FROM %I.%I t")
 """A row a table: how many rows, and a sum over the hash of each, which does not depend on their order."""
 _FILLED = _EACH_TABLE.format(what="EXISTS (SELECT FROM %I.%I)")
 
@@ -142,8 +147,6 @@ class Databases:
 
     def _feed(self, script: str, name: str, content: Iterable[bytes], size: int) -> str:
         """Run a script that reads `size` bytes; what it says."""
-        from docker.utils.socket import frames_iter  # noqa: PLC0415  docker is imported where it is used
-
         told = bytearray()
         with open_inside(
             self._client,
@@ -159,7 +162,7 @@ class Databases:
                     wire.sendall(chunk)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the script has ended: its status says why
-            for _, data in frames_iter(socket, tty=False):  # type: ignore[no-untyped-call]
+            for _, data in frames(socket):
                 told += data
         return told.decode("utf-8", "replace")
 
