@@ -20,7 +20,7 @@ _PLAIN = "{bool,int2,int4,int8,text,varchar,bpchar,uuid,date,timestamp,timestamp
 _HASH = f"""' || CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
   AND NOT a.attisdropped AND a.atttypid <> ALL ('{_PLAIN}'::regtype[]::oid[]))
   THEN 'hashtextextended(t::text, 0)' ELSE 'hash_record_extended(t, 0)' END || '"""
-"""Of a row: its text's, or, four times as fast, its columns', where all are of types whose hash no major has changed."""
+"""Of a row: its text's, or, four times as fast, its columns', where no major has changed how their types are hashed."""
 _ROWS = _EACH_TABLE.format(what=f"count(*), coalesce(sum({_HASH}), 0) FROM %I.%I t")
 """A row a table: how many rows, and a sum over the hash of each, which does not depend on their order."""
 _FILLED = _EACH_TABLE.format(what="EXISTS (SELECT FROM %I.%I)")
