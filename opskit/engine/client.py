@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -90,6 +91,22 @@ def connect(host: str) -> DockerClient:
         raise EngineUnavailableError(f"Docker Engine at {host}: {reason}", remedy) from None
     _ADDRESSES[client] = host
     return client
+
+
+@contextlib.contextmanager
+def asking(what: str) -> Iterator[None]:
+    """What docker-py raises in the block, as a sentence that begins with `what`.
+
+    Raises:
+        NotReadError: the Engine refused, or did not answer.
+    """
+    from docker.errors import DockerException  # noqa: PLC0415  docker is imported where it is used
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise NotReadError(f"{what}: {getattr(error, 'explanation', None) or error}") from None
 
 
 def address_of(client: DockerClient) -> str:

@@ -6,11 +6,12 @@ import contextlib
 import io
 import struct
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opskit import process
-from opskit.engine.client import address_of
+from opskit.engine.client import address_of, asking
 from opskit.errors import NotReadError
 
 if TYPE_CHECKING:
@@ -91,16 +92,17 @@ def open_inside(
     Raises:
         NotReadError: it ended with another status than 0.
     """
-    made = client.api.exec_create(container, words, stdin=stdin, environment=dict(environment or {}))["Id"]
-    socket = client.api.exec_start(made, socket=True)
-    wire: Any = getattr(socket, "_sock", socket)
-    wire.settimeout(None)
-    try:
-        yield socket, wire
-    finally:
-        socket.close()
-        wire.close()
-    _check_status(client, made, what, told)
+    with asking(what):
+        made = client.api.exec_create(container, words, stdin=stdin, environment=dict(environment or {}))["Id"]
+        socket = client.api.exec_start(made, socket=True)
+        wire: Any = getattr(socket, "_sock", socket)
+        wire.settimeout(None)
+        try:
+            yield socket, wire
+        finally:
+            socket.close()
+            wire.close()
+        _check_status(client, made, what, told)
 
 
 def _check_status(client: DockerClient, made: str, what: str, told: bytearray) -> None:
@@ -119,9 +121,9 @@ def read_still(client: DockerClient, volume: str) -> Generator[bytes]:
     They go on when the last byte was read or the generator is closed: whoever may stop early closes it.
 
     Raises:
-        NotReadError: the Engine has no image.
+        NotReadError: the Engine has no image, or refused.
     """
-    with _paused(client, [entry["Id"] for entry in _writers(client, volume)]):
+    with asking(volume), _paused(client, [entry["Id"] for entry in _writers(client, volume)]):
         yield from read_volume(client, volume)
 
 
@@ -142,7 +144,7 @@ def write_volume(client: DockerClient, volume: str, tar: Iterable[bytes]) -> Non
     Raises:
         NotReadError: the Engine has no image, or did not take it.
     """
-    with _looker(client, f"{volume}:{_AT}") as looker:
+    with asking(volume), _looker(client, f"{volume}:{_AT}") as looker:
         if not client.api.put_archive(looker, _AT, iter(tar)):  # requests takes an iterator
             raise NotReadError(f"{volume}: the Engine did not take its files")
 
@@ -167,15 +169,19 @@ def temporary(client: DockerClient, image: str, label: str, **options: Any) -> I
         image: of it.
         label: `name=value`, by which one that was left is found; no two at once have the same.
         options: as `create_container` takes them.
+
+    Raises:
+        NotReadError: the Engine refused, also something in the block.
     """
-    for left in client.api.containers(all=True, filters={"label": label}):
-        client.api.remove_container(left["Id"], force=True, v=True)
-    name, _, value = label.partition("=")
-    made = client.api.create_container(image, labels={name: value}, **options)["Id"]
-    try:
-        yield made
-    finally:
-        client.api.remove_container(made, force=True, v=True)
+    with asking(f"a container of {image}"):
+        for left in client.api.containers(all=True, filters={"label": label}):
+            client.api.remove_container(left["Id"], force=True, v=True)
+        name, _, value = label.partition("=")
+        made = client.api.create_container(image, labels={name: value}, **options)["Id"]
+        try:
+            yield made
+        finally:
+            client.api.remove_container(made, force=True, v=True)
 
 
 @contextlib.contextmanager
@@ -186,6 +192,19 @@ def _paused(client: DockerClient, containers: list[str]) -> Iterator[None]:
             guard = (sys.executable, "-m", "opskit.engine.unpause", address_of(client), *containers)
             undo.enter_context(process.guarded(guard))
         for container in containers:
-            client.api.pause(container)
-            undo.callback(client.api.unpause, container)
+            if _told(client.api.pause, container):
+                undo.callback(_told, client.api.unpause, container)
         yield
+
+
+def _told(act: Callable[[str], None], container: str) -> bool:
+    """Whether it was done; not where the container has ended since it was listed, as one does that crash-loops."""
+    from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
+
+    try:
+        act(container)
+    except APIError as error:
+        if error.status_code in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND} or "is not paused" in str(error):
+            return False
+        raise
+    return True

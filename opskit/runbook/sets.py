@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opskit import process
 from opskit.audit.history import read_records
 from opskit.audit.journal import note, phase
+from opskit.engine.client import asking
 from opskit.engine.dump import POSTGRES, write_volume
 from opskit.engine.holding import read_holdings, remove_holdings
 from opskit.errors import NotReadError, OpskitError, UsageError
@@ -194,7 +195,8 @@ class Snapshots(Operation):
             databases = None
             if any(name.startswith("postgres/") for name in parts):
                 postgres = find_service(self.client, self.project, "postgres", running=False)
-                self.client.api.start(postgres)
+                with asking("postgres"):
+                    self.client.api.start(postgres)
                 wait_until(lambda: answers(self.client, postgres), f"{self.project}: postgres")
                 databases = Databases(self.client, postgres)
             found = restore_databases(databases, reader, parts, self._fill)

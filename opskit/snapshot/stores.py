@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
+from opskit.engine.client import asking
 from opskit.engine.dump import temporary
 from opskit.errors import NotReadError
 from opskit.health.smoke.client import Fault, ask, want
@@ -125,7 +126,8 @@ def count_store(client: DockerClient, container: str, store: Store) -> Rows:
     Raises:
         NotReadError: it does not answer; also where the Engine is not on this machine.
     """
-    told = client.api.inspect_container(container)
+    with asking(store.service):
+        told = client.api.inspect_container(container)
     nets = told["NetworkSettings"]["Networks"].values()
     address = next((net["IPAddress"] for net in nets if net.get("IPAddress")), "")
     if not address:

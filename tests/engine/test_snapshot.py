@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
+from opskit.engine import dump
 from opskit.engine.dump import stream_inside
+from opskit.errors import NotReadError
 from opskit.secrets.store import read_secrets
 from opskit.snapshot.databases import Databases
 from opskit.snapshot.project import read_parts, throw_away
@@ -176,6 +178,22 @@ def test_containers_go_on_where_the_process_that_paused_them_was_killed(checkout
         time.sleep(0.1)
     for looker in checkout.engine.containers.list(all=True, filters={"label": f"opskit.looks-at={volume}"}):
         looker.remove()  # as the next snapshot does
+
+
+def test_a_container_that_has_ended_since_it_was_listed_hinders_no_copy(
+    engine: DockerClient, busybox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = engine.volumes.create(labels={"opskit.test": "true"})
+    box = engine.containers.run(busybox, "true", volumes=[f"{volume.name}:/data"], detach=True)
+    box.wait()
+    monkeypatch.setattr(dump, "_writers", lambda *_: [{"Id": box.id}])
+    try:
+        assert b"".join(dump.read_still(engine, str(volume.name)))
+        with pytest.raises(NotReadError, match=r"^no-such: No such container"):
+            b"".join(dump.stream_inside(engine, "no-such", ["true"], what="no-such"))
+    finally:
+        box.remove()
+        volume.remove()
 
 
 def test_a_command_may_be_silent_for_longer_than_the_engine_is_waited_for(
