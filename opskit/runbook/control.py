@@ -98,8 +98,14 @@ def look_at(findings: FindingsTable, plan: Table | None) -> Looked:
     return Looked(folded + to_html(plan), may_launch=True)
 
 
-def run_panel(action: Action, label: str) -> VBox:
-    """One button that starts a recorded run, after a question, where a notebook's cell would have acted."""
+def run_panel(action: Action, label: str, choices: Mapping[str, Action]) -> VBox:
+    """One button that starts a recorded run, after a question, where a notebook's cell would have acted.
+
+    Args:
+        action: the run.
+        label: of the button.
+        choices: runs to choose from instead, by what is shown of them; there may be none.
+    """
     from ipywidgets import VBox  # noqa: PLC0415  as above
 
     from opskit.show.run_panel import RunPanel  # noqa: PLC0415  as above
@@ -107,7 +113,10 @@ def run_panel(action: Action, label: str) -> VBox:
     command = f"<code>{escape(action.command)}</code>"
     hint = f"<b>Nothing was changed by this cell.</b> The button starts a recorded run; so does {command}."
     panel = RunPanel(start=start_run, read=_read, hint=hint)
-    panel.add_button(label, f"Starts a recorded run: {action.command}", lambda: action, style="warning")
+    chosen = panel.add_choice("to", choices) if choices else None
+    panel.add_button(
+        label, "Starts a recorded run, after a question", lambda: chosen.value if chosen else action, style="warning"
+    )
     return VBox([panel.row(), panel.view])
 
 

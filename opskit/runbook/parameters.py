@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,13 @@ class Operation:
         told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
         return {name: word for name, word in told.items() if word} | self.rehearsing
 
-    def refuse_unrecorded(self, action: Action, label: str) -> VBox | None:
+    def refuse_unrecorded(self, action: Action, label: str, choices: Mapping[str, Action] | None = None) -> VBox | None:
         """What changes something is a recorded run: elsewhere it is not done, and what does it is shown.
 
         Args:
             action: the run that does it.
             label: of the button that starts it.
+            choices: runs to choose from instead, by what is shown of them.
 
         Returns:
             For a person in JupyterLab, a button that starts the run; None in a recorded run, where the cell goes on.
@@ -71,7 +73,7 @@ class Operation:
         if is_interactive():
             from opskit.runbook.control import run_panel  # noqa: PLC0415  ipywidgets is for JupyterLab alone
 
-            return run_panel(action, label)
+            return run_panel(action, label, choices or {})
         raise OpskitError(
             "nothing was changed: found a kernel without a record; wanted papermill or opskit. "
             f"Remedy: `{action.command}`."

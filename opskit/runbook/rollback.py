@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import note, phase
@@ -171,7 +172,13 @@ class Rollback(Releases):
         if shown := self.unconfirmed(self.confirm, "to go back", ways):
             return shown
         given = {"release": self.asked, "snapshot": self.snapshot, "confirm": self.project}
-        if shown := self.refuse_unrecorded(self.action("rollback", typed=self.project, **given), "Rollback"):
+        action = self.action("rollback", typed=self.project, **given)
+        choices = {"the last good one that is not what runs": action} if not self.asked else {}
+        for one in read_releases(self.environment.project) if choices else ():
+            goes = self.action("rollback", typed=self.project, **{**given, "release": one.id})
+            effect = f"to launch release {one.id} of <b>{self.environment.name}</b>"
+            choices[f"{one.id}, good {one.when}, {one.run}"] = replace(goes, effect=effect)
+        if shown := self.refuse_unrecorded(action, "Rollback", choices):
             return shown
         mark = self._chosen()
         before = ""

@@ -73,6 +73,7 @@ class RunPanel:
         self._before = hint  # what stood where a question stands
         self._stopped_at: float | None = None
         self._labels: dict[widgets.Button, str] = {}
+        self._choices: tuple[widgets.Dropdown, ...] = ()
         self._end_label = end
         self.end = widgets.Button(description=end, disabled=True, layout=_FITS)
         self.end.tooltip = "Ends the run that is shown below; what is up by then stays up"
@@ -87,13 +88,24 @@ class RunPanel:
         button.on_click(lambda _: self._on_action(button, action))
         return button
 
+    def add_choice(self, label: str, choices: Mapping[str, Action]) -> Any:  # noqa: ANN401  as above
+        """A choice of what a button does, by words; another choice takes back a question that stands."""
+        chosen = widgets.Dropdown(options=list(choices.items()), description=label, layout=_FITS)
+        chosen.observe(self._on_other_choice, "value")
+        self._choices += (chosen,)
+        return chosen
+
+    def _on_other_choice(self, _: object) -> None:
+        with self._turn:
+            self._drop_question()
+
     def row(self, *more: Any) -> Any:  # noqa: ANN401  as above
         """The buttons side by side, as many as the page is wide."""
-        return widgets.HBox([*more, *self._labels, self.end, self.typed], layout=_WRAPS)
+        return widgets.HBox([*more, *self._choices, *self._labels, self.end, self.typed], layout=_WRAPS)
 
     def _controls(self) -> tuple[Any, ...]:
         """What is locked while a run goes on."""
-        return tuple(self._labels)
+        return (*self._labels, *self._choices)
 
     def _on_action(self, button: widgets.Button, make: Callable[[], Action | None]) -> None:
         with self._turn:

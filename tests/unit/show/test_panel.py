@@ -12,7 +12,8 @@ from opskit.audit.parameters import Parameter
 from opskit.errors import OpskitError, UsageError
 from opskit.show import run_panel as module
 from opskit.show.panel import Looked, Panel
-from opskit.show.run_panel import is_confirmed
+from opskit.show.run import Action
+from opskit.show.run_panel import RunPanel, is_confirmed
 
 PARAMETERS = (
     Parameter("env", "str", "", "an environment"),
@@ -494,3 +495,22 @@ def test_what_is_watched_is_of_the_choice(run: Launch) -> None:
     until(lambda: asked)
     made.watching.choice.value = "off"
     assert asked[0] == ("development", "redis", "yes")
+
+
+def test_another_choice_takes_a_question_back_and_the_click_does_what_is_chosen(run: Launch) -> None:
+    made = RunPanel(start=run.start, read=run.read, hint="")
+    choices = {name: Action("rollback", {"release": name}, f"To {name}?", f"to {name}") for name in ("one", "two")}
+    chosen = made.add_choice("to", choices)
+    button = made.add_button("Rollback", "", lambda: chosen.value)
+    button.click()
+    assert (button.description, "to one" in made.view.value) == ("To one?", True)
+    time.sleep(0.55)
+    chosen.value = choices["two"]
+    assert button.description == "Rollback"
+    button.click()
+    assert (button.description, run.started) == ("To two?", [])
+    time.sleep(0.55)
+    button.click()
+    assert run.started == [("rollback", {"release": "two"})]
+    assert chosen.disabled
+    assert [widget for widget in made.row().children if widget is chosen] == [chosen]
