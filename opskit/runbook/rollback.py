@@ -25,6 +25,7 @@ from opskit.snapshot.mark import read_unfinished, unfinished
 if TYPE_CHECKING:
     from ipywidgets import VBox
 
+    from opskit.compose.model import Stack
     from opskit.target.target import Target
 
 _DOWN_S, _ENGINE_S, _AGAIN_S = 300.0, 180.0, 2.0
@@ -62,18 +63,9 @@ class Releases(Snapshots):
         return Table(title, ("release", "last good (UTC)", "its run", ""), rows, self.rehearse)
 
     def moved(self, release: Release) -> tuple[str, ...]:
-        """Services with data that have a container of another image than the release's: their data may have moved on.
-
-        Data is a volume that is no cache, or a database in PostgreSQL.
-        """
+        """Services with data whose container is of another image than the release's: their data may have moved on."""
         images, _ = read_running(self.client, self.project)
-        _, stack = self._launched_from(release).opened()
-        keep = {
-            service.name
-            for service in stack.services
-            if "postgres" in service.depends_on
-            or any(mount.kind == "volume" and not mount.source.endswith("_cache") for mount in service.mounts)
-        }
+        keep = with_data(self._launched_from(release).opened()[1])
         return tuple(
             name for name in sorted(keep & images.keys() & release.images.keys())
             if images[name].id != release.images[name].id
@@ -233,6 +225,16 @@ def find_release(name: str, project: str) -> Release:
     if found is None:
         raise UsageError(f"release: found no {name} of {project}; there are: {', '.join(releases) or 'none'}")
     return found
+
+
+def with_data(stack: Stack) -> set[str]:
+    """Services that keep something in a volume that is no cache, or in a database of PostgreSQL."""
+    return {
+        service.name
+        for service in stack.services
+        if "postgres" in service.depends_on
+        or any(mount.kind == "volume" and not mount.source.endswith("_cache") for mount in service.mounts)
+    }
 
 
 def _runs(release: Release, hashes: dict[str, str]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opskit.audit.journal import note, phase
 from opskit.engine.events import read_clock, read_containers
 from opskit.engine.listed import read_states
+from opskit.engine.pulls import read_image
 from opskit.errors import LaunchFailedError, NotReadError, OpskitError, UsageError
 from opskit.health.readiness import Word
 from opskit.health.standing import stand
@@ -17,7 +18,7 @@ from opskit.lock import hold_project
 from opskit.release.mark import Mark, read_mark, remove_mark, set_mark
 from opskit.release.release import read_releases, read_running
 from opskit.runbook.bring_up import keep_good
-from opskit.runbook.rollback import Releases, find_release
+from opskit.runbook.rollback import Releases, find_release, with_data
 from opskit.runbook.smoke import check_services
 from opskit.show.tables import Table
 from opskit.snapshot.databases import Databases
@@ -54,6 +55,19 @@ class Upgrade(Releases):
     def plan(self) -> Table:
         """What Compose would do; images are compared as they are on the Engine, before a pull."""
         return self.start.plan()
+
+    def data(self) -> Table:
+        """Services with data whose image changes: what a newer one makes of its data, only the set undoes."""
+        running, rows = read_running(self.client, self.project)[0], []
+        _, stack = self.start.target.opened()
+        for name in sorted(with_data(stack) & running.keys()):
+            image = stack.service(name).image or ""
+            there = (read_image(self.client, image) or {}).get("Id")
+            if there != running[name].id:
+                what = f"another image, {there.removeprefix('sha256:')[:12]}" if there else "to be pulled"
+                rows.append((name, running[name].name, image, what))
+        title = f"Services with data whose image changes: {len(rows) or 'none'}"
+        return Table(title, ("service", "runs", "would run", "which is"), rows, self.rehearse)
 
     def upgrade(self) -> Table | VBox:
         """Do it.

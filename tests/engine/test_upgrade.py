@@ -66,6 +66,7 @@ def test_a_good_upgrade_replaces_what_changed_alone_and_a_rollback_takes_it_back
     override(nginx={"labels": {"changed": "yes"}})(checkout)
     shown = checkout.opskit("upgrade", *DEV)
     assert (shown.returncode, ids(checkout)) == (0, before), "it only shows"
+    assert "Services with data whose image changes: none" in shown.stdout
     other = checkout.opskit("upgrade", *DEV, "--confirm", "development")
     assert (other.returncode, f"type {checkout.project}" in other.stderr) == (2, True)
     done = checkout.opskit("upgrade", *DEV, "--confirm", checkout.project, "--observe-s", "2")
