@@ -94,32 +94,36 @@ def run_major(checkout: Checkout, data: Data) -> Result:
     """To PostgreSQL of the next major by way of a set, and back by way of the same one."""
     counted, project, name = data.count(), checkout.project, _image_names(checkout)["postgres"]
     image: Any = checkout.containers()["postgres"].image
-    said, faults, began = "", [], time.monotonic()
+    said, faults, began = "", list[str](), time.monotonic()
 
-    def act(*words: str) -> None:
+    def act(*words: str, status: int = 0) -> None:
         nonlocal said
         done = checkout.opskit(words[0], *DEV, *words[1:])
         said += done.stdout + done.stderr
-        faults.extend([f"{words[0]}: {done.stderr}"] if done.returncode else [])
+        faults.extend([f"{words[0]}: {done.stderr}"] if done.returncode != status else [])
 
-    def version() -> str:
-        return _asked(checkout.containers()["postgres"], ["postgres", "--version"])
+    def look(when: str, *, newer: bool) -> None:
+        if faults:
+            return  # nothing more to ask
+        version = _asked(checkout.containers()["postgres"], ["postgres", "--version"])
+        faults.extend([f"{when}: {version}"] if (version == old) == newer else [])
+        faults.extend([f"{when}: {now}; {counted} before"] if (now := data.count()) != counted else [])
 
-    old = version()
+    old = _asked(checkout.containers()["postgres"], ["postgres", "--version"])
     act("snapshot")
     back = ("restore", "--snapshot", checkout.last()[1]["snapshot"]["set"], "--confirm", project)
     act("stop")
     next_postgres(checkout.engine, name, _NEWER)
     try:
-        act(*back)
-        faults += [] if (now := data.count()) == counted else [f"{counted} before, {now} in the newer one"]
-        faults += [] if version() != old else [f"still {old}"]
+        act(*back, status=3)  # it is put back; the start after it sees data of 17 and an image that is still named 15
+        act("start", "--accept", "data-version")
+        look("in the newer one", newer=True)
     finally:
         image.tag(*name.rsplit(":", 1))
     seconds, began = time.monotonic() - began, time.monotonic()
     act("stop")
     act(*back)
-    faults += [] if (now := data.count()) == counted and version() == old else [f"{counted} before, {now} after"]
+    look("back", newer=False)
     return Result(0, said, seconds, time.monotonic() - began, tuple(faults))
 
 
