@@ -12,6 +12,7 @@ import pytest
 from opskit.errors import ConfigError, UsageError
 from opskit.snapshot import repository as under_test
 from opskit.snapshot.repository import Repository
+from opskit.snapshot.stream import Head, Part, SetReader, write_set
 
 
 @pytest.fixture
@@ -118,3 +119,23 @@ def test_user_and_password_of_a_repository_are_told_nowhere(state: Path, monkeyp
         repository.sets()
     assert "127.0.0.1:1" in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["missing", "flipped"])
+def test_a_set_whose_pack_is_missing_or_has_a_flipped_byte_is_no_whole_set(state: Path, *, lost: bool) -> None:
+    repository = Repository()
+    repository.ensure()
+    parts = [(Part("volume/a"), [os.urandom(1024**2) for _ in range(8)])]
+    kept = repository.save(write_set(Head("e", "p", "", {}), parts), environment="e", project="p")
+    pack = max((state / "snapshots/data").glob("*/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(pack.read_bytes())
+    pack.unlink()
+    if not lost:
+        content[len(content) // 2] ^= 1
+        pack.write_bytes(content)
+    with (
+        pytest.raises(ConfigError, match=r"wanted a whole set\. Remedy: take another; `restic check` tells"),
+        repository.open(kept) as stream,
+    ):
+        for _ in SetReader(stream, f"set {kept}").read():
+            pass
