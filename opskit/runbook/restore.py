@@ -18,7 +18,7 @@ from opskit.snapshot.mark import unfinished
 from opskit.snapshot.project import throw_away, volumes_of
 from opskit.snapshot.repository import KeptSet
 from opskit.snapshot.restore import Rows, differences, held, restore_databases, row_of
-from opskit.snapshot.stores import STORES, try_store
+from opskit.snapshot.stores import STORES, is_here, try_store
 from opskit.snapshot.stream import Part, SetReader
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Drill(Snapshots):
         found: dict[str, Rows] = {}
 
         def start_store(name: str, content: Iterator[bytes]) -> None:
-            service = stack.find(STORES[name].service) if name in STORES else None
+            service = stack.find(STORES[name].service) if name in STORES and is_here(self.client) else None
             if service is not None:
                 found[name] = try_store(self.client, service, name.partition("/")[2], content)
 

@@ -65,7 +65,7 @@ def held(name: str, rows: Rows) -> str:
     """What a part of that name holds, in words; empty where it was not counted."""
     what, where = STORES[name].nouns if name in STORES else ("rows", "tables")
     count = sum(int(count) for count, _ in rows.values())
-    return f"{count:,} {what} in {len(rows)} {where}" if rows else ""
+    return f"{count:,} {what} in {len(rows)} {where.removesuffix('s') if len(rows) == 1 else where}" if rows else ""
 
 
 def differences(part: Part, found: Rows) -> Iterator[str]:

@@ -7,11 +7,12 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
-from opskit.engine.client import asking
+from opskit.engine.client import address_of, asking
 from opskit.engine.dump import temporary
 from opskit.errors import NotReadError
 from opskit.health.smoke.client import Fault, ask, want
@@ -28,7 +29,8 @@ Rows = dict[str, list[str]]
 
 HASHED = 10_000
 """Points of a collection that are in its checksum, the lowest ids; all are counted."""
-_PAGE, _READY_S, _LABEL = 1000, 60.0, "opskit.drill-store"
+_V6 = 6
+_PAGE, _READY_S, _LABEL = 1000, 180.0, "opskit.drill-store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +123,37 @@ STORES: Mapping[str, Store] = {
 
 
 def count_store(client: DockerClient, container: str, store: Store) -> Rows:
-    """What the store in a container that runs holds; asked at the container's own address.
+    """What the store in a container that runs holds; asked at its published port, else at the container's own address.
 
     Raises:
         NotReadError: it does not answer; also where the Engine is not on this machine.
     """
+    if not is_here(client):
+        raise NotReadError(f"{store.service}: found an Engine at {address_of(client)}; wanted one on this machine")
     with asking(store.service):
         told = client.api.inspect_container(container)
-    nets = told["NetworkSettings"]["Networks"].values()
-    address = next((net["IPAddress"] for net in nets if net.get("IPAddress")), "")
-    if not address:
-        raise NotReadError(f"{store.service}: found no address of its container")
     environ = dict(line.split("=", 1) for line in told["Config"]["Env"] or () if "=" in line)
     try:
-        return store.count(f"http://{address}:{store.port}", environ)
+        return store.count(f"http://{_address(told['NetworkSettings'], store)}", environ)
     except (Fault, KeyError, TypeError) as error:
         raise NotReadError(f"{store.service}: {error}") from None
+
+
+def is_here(client: DockerClient) -> bool:
+    """Whether the Engine is on this machine: a container's address means another one elsewhere."""
+    return address_of(client).startswith("unix://")
+
+
+def _address(network: Mapping[str, Any], store: Store) -> str:
+    """Host and port."""
+    for published in (network.get("Ports") or {}).get(f"{store.port}/tcp") or ():
+        host = ip_address(published["HostIp"] or "::")
+        name = "127.0.0.1" if host.is_unspecified else f"[{host}]" if host.version == _V6 else str(host)
+        return f"{name}:{published['HostPort']}"
+    own = next((net["IPAddress"] for net in network["Networks"].values() if net.get("IPAddress")), "")
+    if not own:
+        raise NotReadError(f"{store.service}: found no address of its container")
+    return f"{own}:{store.port}"
 
 
 def counted(client: DockerClient, container: str, part: Part, content: Iterable[bytes]) -> Iterator[bytes]:
@@ -177,6 +194,8 @@ def try_store(client: DockerClient, service: Service, volume: str, content: Iter
         entrypoint=service.raw.get("entrypoint"),
         environment=environment,
         volumes=[place],
+        ports=[store.port],
+        host_config=client.api.create_host_config(port_bindings={store.port: ("127.0.0.1",)}),
     ) as made:
         client.api.put_archive(made, place, iter(content))
         client.api.start(made)
