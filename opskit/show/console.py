@@ -11,6 +11,8 @@ from opskit.plain import plain_text
 from opskit.show.run import DONE
 
 _LOOK_S = 0.2
+_STANDING = frozenset({"facts", "findings"})
+"""Kinds that a run writes at each look; what is as it was is not told again."""
 _MARKS = {"ready": "✔", "waiting": "·", "never": "✘"}
 
 
@@ -21,6 +23,7 @@ class Console:
         self.out = out
         self._read = read
         self._seen = 0
+        self._told: dict[str, Sequence[str]] = {}
 
     def follow(self, ended: threading.Event) -> None:
         """Print events as they come until `ended`, and what came by then."""
@@ -31,7 +34,11 @@ class Console:
     def _look(self) -> None:
         for event in self._read(self._seen):
             self._seen += 1
-            for line in lines_of(event):
+            lines = lines_of(event)
+            if event["kind"] in _STANDING and lines == self._told.get(event["kind"]):
+                continue
+            self._told[event["kind"]] = lines
+            for line in lines:
                 print(plain_text(line), file=self.out, flush=True)
 
 

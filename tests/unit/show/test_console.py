@@ -51,3 +51,19 @@ def test_it_prints_what_came_by_the_end_once() -> None:
 
 def test_a_pull_is_told_in_one_line() -> None:
     assert lines_of({"kind": "pull", "at": 1.0, "text": "images: 1 of 3"}) == ("images: 1 of 3",)
+
+
+def test_what_is_as_it_was_at_the_last_look_is_not_told_again() -> None:
+    looks = [{"kind": "facts", "rehearsal": True}, {"kind": "findings", "findings": []}]
+    failed = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "fix it"}
+    events: list[dict[str, Any]] = [*looks, *looks, {"kind": "findings", "findings": [failed]}, *looks]
+    out, ended = io.StringIO(), threading.Event()
+    ended.set()
+    Console(lambda seen: events[seen:], out).follow(ended)
+    told = out.getvalue().splitlines()
+    assert [line.split(":")[0] for line in told if line[0] != " "] == [
+        "REHEARSAL",
+        "preflight",
+        "preflight",
+        "preflight",
+    ]
