@@ -54,7 +54,7 @@ def test_a_pull_is_told_in_one_line() -> None:
 
 
 def test_what_is_as_it_was_at_the_last_look_is_not_told_again() -> None:
-    looks = [{"kind": "facts", "rehearsal": True}, {"kind": "findings", "findings": []}]
+    looks: list[dict[str, Any]] = [{"kind": "facts", "rehearsal": True}, {"kind": "findings", "findings": []}]
     failed = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "fix it"}
     events: list[dict[str, Any]] = [*looks, *looks, {"kind": "findings", "findings": [failed]}, *looks]
     out, ended = io.StringIO(), threading.Event()
