@@ -38,6 +38,7 @@ class Watching:
 
     def __init__(self, reads: Mapping[str, Read], services: Sequence[str]) -> None:
         self._reads = reads
+        self._showing = threading.Lock()  # a choice, and what is shown of the one before, never both at once
         self._turn = 0  # which thread's words are shown: a choice ends the one before
         self.service = widgets.Dropdown(description="Service", options=[ALL], style={"description_width": "initial"})
         self.choice = widgets.ToggleButtons(options=[OFF, *reads], style={"button_width": "auto"})
@@ -61,10 +62,11 @@ class Watching:
         self.service.options = [ALL, *services]
 
     def _begin(self) -> None:
-        self._turn += 1
-        if self.choice.value == OFF:
-            self.view.value = ""
-            return
+        with self._showing:
+            self._turn += 1
+            if self.choice.value == OFF:
+                self.view.value = ""
+                return
         threading.Thread(target=self._show, args=(self._turn, self._reads[self.choice.value]), daemon=True).start()
 
     def _show(self, turn: int, read: Read) -> None:
@@ -73,6 +75,8 @@ class Watching:
                 html = read(self.chosen)
             except Exception as error:  # noqa: BLE001  nobody sees a thread's exception; the Engine may come back
                 html = f"<b>Not known</b>: {escape(str(error) or repr(error))}"
-            if turn == self._turn:
+            with self._showing:
+                if turn != self._turn:
+                    return
                 self.view.value = html
-                time.sleep(_EVERY_S)
+            time.sleep(_EVERY_S)

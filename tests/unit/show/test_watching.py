@@ -20,7 +20,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     until = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
-    assert threading.active_count() == before, "nothing reads on once it is off"
+    assert threading.active_count() <= before, "nothing reads on once it is off"
 
 
 def wait_for(shown: Watching, text: str) -> None:
