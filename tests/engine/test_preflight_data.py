@@ -79,7 +79,7 @@ def test_data_of_another_postgresql_passes_with_its_own_image_and_on_a_new_volum
     fits = judge(checkout)
     override.write_text(before)
     assert [f.verdict for f in fits if f.check == "data-version"] == [Verdict.PASS]
-    assert "on a new volume" in finding.remedy
+    assert "`opskit restore`, which makes the databases again" in finding.remedy
     assert read_major(engine, data) == "", "no container mounts it"
     box = engine.containers.create(busybox, volumes={data: {"bind": "/var/lib/postgresql"}})
     told = read_major(engine, data)
