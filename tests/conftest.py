@@ -21,6 +21,7 @@ from opskit.rehearsal.daemon import Place
 from opskit.rehearsal.engine import RehearsalEngine, ensure_engine, stop_engine
 from opskit.rehearsal.images import ensure_images
 from tests.checkout import Checkout, make_checkout
+from tests.registry_server import Registry, build_program
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -55,6 +56,19 @@ def gcc() -> str:
             pytest.fail("gcc is not on PATH; apt-get install gcc libc6-dev")
         pytest.skip("gcc is not on PATH: the stand-in for NVML cannot be compiled; apt-get install gcc libc6-dev")
     return found
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    made = Registry()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory, gcc: str) -> bytes:
+    """A static program, for an image of the registry."""
+    return build_program(gcc, tmp_path_factory.mktemp("program"))
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,11 @@ class Journal:
         folder = os.environ.get(RUN_FOLDER)
         return cls(Path(folder) if folder else None)
 
+    @property
+    def run(self) -> str:
+        """The run's name; empty where nothing is kept."""
+        return self.folder.name if self.folder else ""
+
     def write(self, kind: str, **data: object) -> None:
         """Append one event of that kind; `at` is Unix time in seconds."""
         if self.folder is None:

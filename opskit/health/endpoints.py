@@ -44,9 +44,13 @@ def endpoints_of(stack: Stack) -> tuple[Endpoint, ...]:
 
 def url_of(scheme: str, path: str, port: Port) -> str:
     """Where a published port is reached from this machine; path `-` has none."""
-    host = "127.0.0.1" if port.host_ip in {"0.0.0.0", "::", ""} else port.host_ip  # noqa: S104  any is reached by local
-    host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}:{port.published}{'' if path == '-' else path}"
+    return f"{scheme}://{host_of(port.host_ip)}:{port.published}{'' if path == '-' else path}"
+
+
+def host_of(address: str) -> str:
+    """The host in a URL by which a port that is published at an address is reached from this machine."""
+    host = "127.0.0.1" if address in {"0.0.0.0", "::", ""} else address  # noqa: S104  any is reached by local
+    return f"[{host}]" if ":" in host else host
 
 
 def read_answers(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:

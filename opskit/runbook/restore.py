@@ -17,9 +17,9 @@ from opskit.show.tables import Table
 from opskit.snapshot.mark import unfinished
 from opskit.snapshot.project import throw_away, volumes_of
 from opskit.snapshot.repository import KeptSet
-from opskit.snapshot.restore import Rows, differences, held, restore_databases, row_of
+from opskit.snapshot.restore import differences, held, restore_databases, row_of
 from opskit.snapshot.stores import STORES, is_here, try_store
-from opskit.snapshot.stream import Part, SetReader
+from opskit.snapshot.stream import Part, Rows, SetReader
 
 if TYPE_CHECKING:
     from ipywidgets import VBox

@@ -87,8 +87,7 @@ class Releases(Snapshots):
             self._remove_new(self.release)
             shown = self.start.bring_up()
             check_services(self.start.target, self.journal)
-        run = self.journal.folder.name if self.journal.folder else ""
-        self.release = keep_again(self.client, self.project, self.release, run)
+        self.release = keep_again(self.client, self.project, self.release, self.journal.run)
         self.journal.write("release", id=self.release.id, images=self.release.images)
         remove_mark(self.project)
         return shown

@@ -84,7 +84,7 @@ class Upgrade(Releases):
         given = {"observe_s": str(self.observe_s), "confirm": self.project}
         if shown := self.refuse_unrecorded(self.action("upgrade", typed=self.project, **given), "Upgrade"):
             return shown
-        mark, run = read_mark(self.project), self.journal.folder.name if self.journal.folder else ""
+        mark, run = read_mark(self.project), self.journal.run
         release = self._what_runs() if mark is None else mark.release
         self.start.gate()
         self._pull()

@@ -35,9 +35,10 @@ class Console:
         for event in self._read(self._seen):
             self._seen += 1
             lines = lines_of(event)
-            if event["kind"] in _STANDING and lines == self._told.get(event["kind"]):
-                continue
-            self._told[event["kind"]] = lines
+            if event["kind"] in _STANDING:
+                if lines == self._told.get(event["kind"]):
+                    continue
+                self._told[event["kind"]] = lines
             for line in lines:
                 print(plain_text(line), file=self.out, flush=True)
 

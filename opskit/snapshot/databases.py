@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opskit.engine.dump import frames, open_inside, stream_inside
 from opskit.errors import NotReadError
+from opskit.snapshot.stream import Rows
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -81,7 +82,7 @@ class Databases:
         """
         yield from self._run(["pg_dumpall", "-U", "postgres", "--roles-only"], {})[0]
 
-    def dump(self, name: str, rows: dict[str, list[str]]) -> Iterator[bytes]:
+    def dump(self, name: str, rows: Rows) -> Iterator[bytes]:
         """A database in pg_dump's custom format; `rows` gets rows and checksum by table, of the same moment.
 
         Raises:
@@ -94,7 +95,7 @@ class Databases:
             raise NotReadError(f"pg_dump {name}: {' '.join(lines)[-300:]}")
         rows.update(_rows_of(lines))
 
-    def count(self, name: str) -> dict[str, list[str]]:
+    def count(self, name: str) -> Rows:
         """Rows and checksum by table.
 
         Raises:
@@ -129,7 +130,7 @@ class Databases:
         """
         self._feed(_RESTORE, name, dump, size)
 
-    def _of_tables(self, query: str, name: str) -> dict[str, list[str]]:
+    def _of_tables(self, query: str, name: str) -> Rows:
         out, _ = self._run(["sh", "-c", f"{_PSQL} <<'EOF'\n{query}EOF\n"], {"NAME": name})
         return _rows_of(b"".join(out).decode().splitlines())
 
@@ -167,6 +168,6 @@ class Databases:
         return told.decode("utf-8", "replace")
 
 
-def _rows_of(lines: Iterable[str]) -> dict[str, list[str]]:
+def _rows_of(lines: Iterable[str]) -> Rows:
     found = (line.split("\t") for line in lines)
     return {words[1]: words[2:] for words in found if words[0] == "rows"}

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from opskit.snapshot.databases import Databases
 from opskit.snapshot.stores import STORES
-from opskit.snapshot.stream import Part, SetReader
+from opskit.snapshot.stream import Part, Rows, SetReader
 
-Rows = Mapping[str, list[str]]
-"""Rows and checksum by table; points by collection, objects by bucket."""
 Fill = Callable[[str, Iterator[bytes]], None]
 
 

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
@@ -15,21 +14,18 @@ from xml.etree import ElementTree as ET
 from opskit.engine.client import address_of, asking
 from opskit.engine.dump import temporary
 from opskit.errors import NotReadError
+from opskit.health.endpoints import host_of
 from opskit.health.smoke.client import Fault, ask, want
 from opskit.health.smoke.stores import sign
+from opskit.snapshot.stream import Part, Rows
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
     from opskit.compose.model import Service
-    from opskit.snapshot.stream import Part
-
-Rows = dict[str, list[str]]
-"""How many, and a checksum that does not depend on their order, by collection or bucket."""
 
 HASHED = 10_000
 """Points of a collection that are in its checksum, the lowest ids; all are counted."""
-_V6 = 6
 _PAGE, _READY_S, _LABEL = 1000, 180.0, "opskit.drill-store"
 
 
@@ -147,9 +143,7 @@ def is_here(client: DockerClient) -> bool:
 def _address(network: Mapping[str, Any], store: Store) -> str:
     """Host and port."""
     for published in (network.get("Ports") or {}).get(f"{store.port}/tcp") or ():
-        host = ip_address(published["HostIp"] or "::")
-        name = "127.0.0.1" if host.is_unspecified else f"[{host}]" if host.version == _V6 else str(host)
-        return f"{name}:{published['HostPort']}"
+        return f"{host_of(published['HostIp'])}:{published['HostPort']}"
     own = next((net["IPAddress"] for net in network["Networks"].values() if net.get("IPAddress")), "")
     if not own:
         raise NotReadError(f"{store.service}: found no address of its container")

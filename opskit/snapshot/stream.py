@@ -19,6 +19,8 @@ from typing import IO, Any
 from opskit.errors import ConfigError
 
 SCHEMA = 1
+Rows = dict[str, list[str]]
+"""How many, and a checksum that does not depend on their order, by table, collection or bucket."""
 _BLOCK = 4 * 1024**2
 _HEAD, _MANIFEST = "head.json", "manifest.json"
 
@@ -57,7 +59,7 @@ class Part:
     name: str
     bytes: int = 0
     sha256: str = ""
-    rows: dict[str, list[str]] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
 
 
 def write_set(

@@ -156,8 +156,8 @@ def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) ->
 
 def _upgraded_from(project: str, journal: Journal) -> str:
     """The release that an upgrade which has not ended began on; none in the run that upgrades."""
-    mark, run = read_mark(project), journal.folder.name if journal.folder else ""
-    return mark.release if mark and mark.run != run else ""
+    mark = read_mark(project)
+    return mark.release if mark and mark.run != journal.run else ""
 
 
 def _launched(

@@ -15,24 +15,12 @@ from opskit.launch import launch_project
 from opskit.release.digests import locked_images
 from opskit.release.release import Image, Release, read_running
 from tests.checkout import Checkout, remove_project
-from tests.registry_server import Registry, build_program
+from tests.registry_server import Registry
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def program(tmp_path: Path, gcc: str) -> bytes:
-    return build_program(gcc, tmp_path)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    made = Registry()
-    yield made
-    made.close()
 
 
 @pytest.fixture

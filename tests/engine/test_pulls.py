@@ -6,7 +6,6 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    made = Registry()
-    yield made
-    made.close()
 
 
 def ask(engine: DockerClient, image: str, timeout_s: float = 20.0) -> Pull:

@@ -17,25 +17,13 @@ from opskit.health.images import bring_images
 from opskit.health.outcome import LaunchEvent, Outcome, PullProgress
 from opskit.launch import launch_project
 from tests.checkout import remove_project
-from tests.registry_server import Registry, Reply, build_program, error, paced
+from tests.registry_server import Registry, Reply, error, paced
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 pytestmark = pytest.mark.engine
 Launch = Callable[..., tuple[Outcome, list[LaunchEvent]]]
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory, gcc: str) -> bytes:
-    return build_program(gcc, tmp_path_factory.mktemp("program"))
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    made = Registry()
-    yield made
-    made.close()
 
 
 @pytest.fixture
