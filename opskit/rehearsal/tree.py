@@ -95,6 +95,7 @@ COMMON = Tree(
         "ln -s prometheus-alertmanager $1/usr/bin/alertmanager",
         "install -d -o 65534 -g 65534 $1/prometheus $1/alertmanager",
         "install -d -o 1000 -g 1000 $1/home/node $1/home/node/.n8n",
+        "install -d -o 10001 -g 10001 $1/app/cache",
     ),
 )
 """The tree under every image but JMeter's."""

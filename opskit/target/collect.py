@@ -32,8 +32,9 @@ from opskit.preflight.facts import Facts
 from opskit.quantity import GIB
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
+from opskit.rehearsal.programs import choose_program
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
-from opskit.rehearsal.tiny import ensure_model
+from opskit.rehearsal.tiny import ensure_models
 from opskit.release.digests import check_lock, lock_of
 from opskit.release.mark import read_mark
 from opskit.secrets.fingerprint import changed
@@ -272,8 +273,8 @@ def _set_stage(project: Project, stack: Stack, machine: Machine, journal: Journa
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=machine.rehearsal.private)
-    model: Mapping[str, str] = {}
-    if machine.level == "full" and stack.server is not None:
-        model = ensure_model(machine.client, images[stack.server.name], cache=cache, say=tell)
-    environ = {**project.environ, **stage.environ, **model}
+    full = machine.level == "full"
+    real = {service: image for service, image in images.items() if choose_program(service, full=full)}
+    models = ensure_models(machine.client, real, cache=cache, say=tell)
+    environ = {**project.environ, **stage.environ, **models}
     return replace(project, files=(*project.files, stage.overlay), environ=environ)

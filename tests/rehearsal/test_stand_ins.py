@@ -149,23 +149,3 @@ def test_elasticsearch_wants_a_user_and_json(run: Callable[..., Ask]) -> None:
     assert ask("GET", "/", **key)[0] == 200
     assert ask("PUT", "/_security/user/one", {"password": "another"}, **key)[0] == 200
     assert ask("GET", "/", Authorization="Basic b25lOmFub3RoZXI=")[0] == 200
-
-
-def test_the_stacks_own_services_are_not_healthy_before_every_store_lets_them_in(run: Callable[..., Ask]) -> None:
-    (port,) = free_ports(1)
-    places = {
-        "POSTGRES_HOST": "127.0.0.1",
-        "POSTGRES_PORT": str(port),
-        "REDIS_HOST": "127.0.0.1",
-        "REDIS_PORT": str(port),
-    }
-    ask = run(
-        "multimodal-worker",
-        **places,
-        QDRANT_HOST="127.0.0.1",
-        QDRANT_PORT=str(port),
-        MINIO_ENDPOINT=f"127.0.0.1:{port}",
-    )
-    status, text = ask("GET", "/health")
-    assert status == 503
-    assert [refused.split(":")[0] for refused in json.loads(text)["refused"]] == ["PostgreSQL", "Redis", "Qdrant", "S3"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opskit.compose.model import Ending, Service, Stack
@@ -19,7 +19,7 @@ MOUNTED = (("postgres", INIT_SQL), ("nginx", NGINX_CONF))
 """Files that say what must be there, by service and where it mounts them."""
 
 _HTTPS = 443
-_QUICK_S, _LOGS_S, _TARGETS_S = 30.0, 90.0, 45.0
+_QUICK_S, _LOGS_S, _TARGETS_S, _OWN_S = 30.0, 90.0, 45.0, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Probe:
         within_s: a hard end of it.
         role: of the database, where that is what is asked as.
         here: asked from this machine, as users do; else from inside the project's networks.
+        of: what it asks, where that is more than one service.
     """
 
     service: str
@@ -40,11 +41,12 @@ class Probe:
     within_s: float = _QUICK_S
     role: Role | None = None
     here: bool = False
+    of: str = ""
 
     @property
     def subject(self) -> str:
         """What it is called in a table."""
-        return f"{self.service} as {self.role.name}" if self.role else self.service
+        return f"{self.service} as {self.role.name}" if self.role else self.of or self.service
 
     @property
     def summary(self) -> str:
@@ -118,8 +120,7 @@ class _Planner:
     def nginx(self, service: Service) -> Probe:
         """By HTTPS where that is on: plain HTTP only leads there."""
         routes = [(r.path, r.status, r.keyed) for r in parse_routes(self.given.texts.get(NGINX_CONF, ""))]
-        port = _HTTPS if any(port.target == _HTTPS for port in service.ports) else 80
-        return self.web(service, "nginx", port, routes=routes, key=self.secret("STACK_API_KEY"))
+        return self.web(service, "nginx", _front(service), routes=routes, key=self.secret("STACK_API_KEY"))
 
     def postgres(self, service: Service) -> Iterable[Probe]:
         script = self.given.texts.get(INIT_SQL, "")
@@ -163,6 +164,45 @@ class _Planner:
         key = self.secret("LITELLM_MASTER_KEY")
         return self.web(service, "litellm", 4000, key=key, **self.model(), **self.patience())
 
+    def worker(self, service: Service) -> Iterable[Probe]:
+        """Its page; and, where both services are this repository's, what they do together, by nginx where that is."""
+        yield self.page(service, 8001, "/health")
+        names = ("retrieval-proxy", "qdrant", "minio")
+        proxy, qdrant, minio = (self.stack.find(name) for name in names)
+        if not (proxy and qdrant and minio and is_reference(service) and is_reference(proxy)):
+            return
+        nginx = self.stack.find("nginx")
+        front = ((nginx, _front(nginx)),) * 2 if nginx else ((service, 8001), (proxy, 8002))
+        asked = (*front, (qdrant, 6333), (minio, 9000))
+        here = all(self.at(*one)[1] for one in asked)
+        planner = self if here else replace(self, given=replace(self.given, local=False))
+        worker, search, vectors, objects = (planner.at(*one)[0] for one in asked)
+        values = {
+            "worker": f"{worker}/api/multimodal" if nginx else f"{worker}/api/v1",
+            "search": f"{search}/api/search" if nginx else f"{search}/api/v1",
+            "key": self.secret("STACK_API_KEY"),
+            "qdrant": vectors,
+            "qdrant_key": self.secret("QDRANT_API_KEY"),
+            "s3": objects,
+            "s3_user": self.setting(minio, "MINIO_ROOT_USER", "minioadmin"),
+            "s3_key": self.secret("MINIO_ROOT_PASSWORD"),
+            "hears": self.given.rehearsal,
+        }
+        yield Probe("multimodal-worker", "own", values, _OWN_S, here=here, of="worker and proxy")
+
+
+def _front(nginx: Service) -> int:
+    """The port that nginx answers on: plain HTTP only leads to HTTPS where that is on."""
+    return _HTTPS if any(port.target == _HTTPS for port in nginx.ports) else 80
+
+
+_REFERENCE = ("opskit/", "opskit-rehearsal/")
+
+
+def is_reference(service: Service) -> bool:
+    """Whether its image is made of compose/images/, by which it can be asked for more than its page."""
+    return (service.image or "").startswith(_REFERENCE)
+
 
 _Make = Callable[[_Planner, Service], "Probe | Iterable[Probe]"]
 _PLANS: Mapping[str, _Make] = {
@@ -176,7 +216,7 @@ _PLANS: Mapping[str, _Make] = {
     "litellm": _Planner.litellm,
     "logstash": lambda _, s: Probe(s.name, "port", {"host": s.name, "port": 5044}),
     "minio": _Planner.minio,
-    "multimodal-worker": lambda p, s: p.page(s, 8001, "/health"),
+    "multimodal-worker": _Planner.worker,
     "n8n": _Planner.n8n,
     "nginx": _Planner.nginx,
     "openwebui": _Planner.openwebui,

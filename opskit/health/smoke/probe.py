@@ -11,6 +11,7 @@ from typing import Any
 from opskit.health.smoke.client import Fault, Steps
 from opskit.health.smoke.models import check_litellm, check_openwebui, check_vllm
 from opskit.health.smoke.n8n import check_n8n
+from opskit.health.smoke.own import check_own
 from opskit.health.smoke.stores import check_qdrant, check_s3
 from opskit.health.smoke.watch import (
     check_alertmanager,
@@ -28,6 +29,7 @@ PROBES: Mapping[str, Callable[..., None]] = {
     "n8n": check_n8n,
     "nginx": check_nginx,
     "openwebui": check_openwebui,
+    "own": check_own,
     "page": check_page,
     "port": check_port,
     "prometheus": check_prometheus,
@@ -50,7 +52,7 @@ module.answer(given["probe"], given["values"])
 """
 COMMAND = ("python3", "-c", _BOOT)
 
-_MODULES = ("client", "models", "n8n", "stores", "watch", "probe")
+_MODULES = ("client", "models", "n8n", "stores", "own", "watch", "probe")
 """In the order of their imports."""
 
 

@@ -23,6 +23,7 @@ _REMEDIES = {
     "model_missing": "give VLLM_SERVED_NAME and the models of LiteLLM's configuration one name, and start again",
     "no_alertmanager": "see `alerting` in configs/prometheus.yml, and `{logs}`",
     "no_answer": "see `{logs}`",
+    "not_found": "see `{logs}` and those of retrieval-proxy: what was taken in has no vector, or no row",
     "not_asked": "start litellm: services without a published port are asked from its container",
     "not_ready": "see `{logs}`; what it depends on may not answer",
     "not_running": "see `{logs}`, then start the environment again",

@@ -6,7 +6,7 @@ import pytest
 
 from opskit.rehearsal.images import Recipe
 from opskit.rehearsal.layers import install_failure
-from opskit.rehearsal.programs import FULL, PROGRAMS, Program, choose_program
+from opskit.rehearsal.programs import FULL, IMAGES, PROGRAMS, Program, choose_program
 from tests.checkout import ROOT
 
 
@@ -29,8 +29,21 @@ def test_the_tag_says_what_runs(service: str, tag: str) -> None:
 
 def test_every_program_of_python_is_pinned() -> None:
     for service, program in PROGRAMS.items():
-        assert program.package or program.python, service
+        assert program.package or program.python or program.folder, service
         assert all("==" in requirement for requirement in program.python), service
+
+
+def test_the_two_own_services_are_installed_by_their_locks() -> None:
+    for service in ("multimodal-worker", "retrieval-proxy"):
+        program = PROGRAMS[service]
+        wanted = (IMAGES / program.folder / "requirements.txt").read_text().split()
+        names = {re.split(r"[\[=]", line)[0] for line in wanted if re.match(r"[a-z]", line) and line.islower()}
+        assert "fastapi" in names
+        pinned = dict(line.split("==", 1) for line in program.constraints.splitlines())
+        assert "fastapi" in pinned
+        assert "--hash" not in program.constraints
+        assert "/app/app.py" in program.sources.values()
+        assert "/app/service.py" in program.sources.values()
 
 
 def test_a_program_and_its_stand_in_are_images_of_their_own() -> None:

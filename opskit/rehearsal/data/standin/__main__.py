@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import elk  # beside this file, as the others
 import logs
 import n8n
-import own
 import qdrant
 import vllm
 import webui
@@ -67,11 +66,9 @@ SERVICES = {
     "grafana": ((3000,), grafana),
     "kibana": ((5601,), elk.kibana),
     "logstash": ((5044, 9600), elk.logstash),
-    "multimodal-worker": ((8001,), own.answer),
     "n8n": ((5678,), n8n.answer),
     "openwebui": ((8080,), webui.answer),
     "qdrant": ((6333, 6334), qdrant.answer),
-    "retrieval-proxy": ((8002,), own.answer),
     "vllm": ((8000,), vllm.answer),
 }
 QUIET = ("/health", "/ready", "/livez", "/metrics")

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 
 METRICS = "# HELP opskit_stand_in 1 where a stand-in runs\nopskit_stand_in 1\n"
@@ -67,16 +66,3 @@ def postgres(host, port, name, user, password):
     except OSError as error:
         return "PostgreSQL: %s" % error
     return "" if done.returncode == 0 else "PostgreSQL: " + done.stderr.strip()
-
-
-def redis(host, port, number, password):
-    """Why Redis does not let this password in; empty where it does."""
-    words = [("AUTH", password), ("SELECT", number), ("PING",)]
-    lines = ["*%d\r\n" % len(part) + "".join("$%d\r\n%s\r\n" % (len(word), word) for word in part) for part in words]
-    try:
-        with socket.create_connection((host, int(port)), 3) as link:
-            link.sendall("".join(lines).encode())
-            answers = link.makefile("rb").read(len(b"+OK\r\n+OK\r\n+PONG\r\n")).decode()
-    except OSError as error:
-        return "Redis: %s" % error
-    return "" if answers == "+OK\r\n+OK\r\n+PONG\r\n" else "Redis: " + answers.strip()

@@ -7,9 +7,19 @@ every path but the health checks.
 import json
 import math
 import os
+import threading
 
 from answer import Answer, fine, given, metrics, read_json
 
+DEFAULTS = {
+    "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
+    "optimizer_config": {
+        "deleted_threshold": 0.2,
+        "vacuum_min_vector_number": 1000,
+        "default_segment_number": 0,
+        "flush_interval_sec": 5,
+    },
+}
 OPEN = ("/", "/healthz", "/readyz", "/livez")
 STORAGE = os.path.join(given("QDRANT__STORAGE__STORAGE_PATH") or "/qdrant/storage", "standin.json")
 
@@ -32,6 +42,8 @@ def keep():
 
 
 COLLECTIONS = load()
+TURN = threading.Lock()
+"""One request at a time: each request that changes something writes the whole file."""
 
 
 def answer(request):
@@ -43,7 +55,8 @@ def answer(request):
         raise Answer(401, b"Must provide an API key or an Authorization bearer token", "text/plain")
     if request.place == "/metrics":
         metrics(request)
-    act(request.command, request.place.strip("/").split("/"), request)
+    with TURN:
+        act(request.command, request.place.strip("/").split("/"), request)
 
 
 def act(method, parts, request):
@@ -58,24 +71,65 @@ def act(method, parts, request):
         there = COLLECTIONS.pop(name, None) is not None
         keep()
         well(there)
+    if method == "GET" and parts[2:] == ["exists"]:
+        well({"exists": name in COLLECTIONS})
     if name not in COLLECTIONS:
         wrong(404, "Not found: Collection `%s` doesn't exist!" % name)
     size, points = COLLECTIONS[name]
     if method == "GET" and parts[2:] == []:
-        well({"status": "green", "points_count": len(points), "config": {"params": {"vectors": {"size": size}}}})
+        params = {"vectors": {"size": size, "distance": "Cosine"}}
+        counted = {"status": "green", "optimizer_status": "ok", "points_count": len(points), "segments_count": 1}
+        well({**counted, "config": {"params": params, **DEFAULTS}, "payload_schema": {}})
     if method == "PUT" and parts[2:] == ["points"]:
-        for point in read_json(request)["points"]:
+        given = read_json(request)["points"]
+        for point in given:
             checked(point["vector"], size)
-            points[point["id"]] = point
-        keep()
-        well({"operation_id": 0, "status": "completed"})
+        changed(points, {point["id"]: point for point in given})
+    if method == "POST" and parts[2:] == ["points", "delete"]:
+        body = read_json(request)
+        if not ("points" in body or "filter" in body):
+            wrong(400, "Format error in JSON body: data did not match any variant of untagged enum PointsSelector")
+        gone = body["points"] if "points" in body else [point["id"] for point in fitting(points, body)]
+        changed(points, dict.fromkeys(gone))
     if method == "POST" and parts[2:] == ["points", "count"]:
-        well({"count": len(points)})
+        well({"count": len(fitting(points, read_json(request)))})
     if method == "POST" and parts[2:] == ["points", "scroll"]:
         well(scrolled(points, read_json(request)))
     if method == "POST" and parts[2:] in (["points", "query"], ["points", "search"]):
         found = nearest(points, read_json(request), size)
         well({"points": found} if parts[3] == "query" else found)
+
+
+def changed(points, new):
+    """Put points in, and take out those of None; whole: a search never sees half of it."""
+    for name, point in new.items():
+        points.pop(name, None)
+        if point is not None:
+            points[name] = point
+    keep()
+    well({"operation_id": 0, "status": "completed"})
+
+
+def fitting(points, body):
+    """The points that a filter lets through: conditions on a payload's value, all of which must hold."""
+    asked = body.get("filter") or {}
+    must = asked.get("must") or []
+    must = must if isinstance(must, list) else [must]
+    if (
+        set(asked) - {"must"}
+        and any(asked[key] for key in set(asked) - {"must"})
+        or not all("match" in c for c in must)
+    ):
+        wrong(400, "Format error in JSON body: this stand-in knows `must` with `match` alone")
+
+    def fits(point):
+        for condition in must:
+            value, match = (point.get("payload") or {}).get(condition["key"]), condition["match"]
+            if value not in (match["any"] if "any" in match else [match["value"]]):
+                return False
+        return True
+
+    return [point for point in list(points.values()) if fits(point)]
 
 
 def make(name, body):
@@ -96,10 +150,14 @@ def checked(vector, size):
 
 
 def nearest(points, body, size):
-    asked = checked(body.get("query") or body.get("vector"), size)
+    query = body.get("query") or body.get("vector")
+    asked = checked(query.get("nearest", []) if isinstance(query, dict) else query, size)
     scored = [
-        {"id": p["id"], "version": 0, "score": cosine(asked, p["vector"]), **payload(p, body)} for p in points.values()
+        {"id": p["id"], "version": 0, "score": cosine(asked, p["vector"]), **payload(p, body)}
+        for p in fitting(points, body)
     ]
+    least = body.get("score_threshold")
+    scored = [point for point in scored if least is None or point["score"] >= least]
     return sorted(scored, key=lambda point: -point["score"])[: body.get("limit", 10)]
 
 

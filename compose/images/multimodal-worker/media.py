@@ -1,0 +1,158 @@
+"""What is in a file, by its content: a name or a declared type is not believed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from PIL import Image, UnidentifiedImageError
+from service import RefusedError, setting
+
+_PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_PIXELS = int(setting("MAX_PIXELS", "50000000"))
+MAX_SECONDS = float(setting("MAX_SECONDS", "7200"))
+MAX_CHARACTERS = int(setting("MAX_CHARACTERS", "5000000"))
+EVERY_S, MAX_FRAMES = 10.0, 60
+_CHUNK, _OVERLAP = 1000, 100
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A video's measures, in pixels, seconds and frames a second."""
+
+    width: int
+    height: int
+    seconds: float
+    fps: float | None
+    format: str
+    sound: bool
+
+
+def open_picture(path: Path) -> tuple[Image.Image, str]:
+    """The first frame of a picture in RGB, and its format.
+
+    Raises:
+        RefusedError: not a picture, broken, or of more than MAX_PIXELS.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # before a pixel is unpacked
+            with Image.open(path, formats=_PICTURES) as picture:
+                return picture.convert("RGB"), str(picture.format).lower()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise RefusedError(f"the picture unpacks to more than {MAX_PIXELS} pixels", 413) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        why = "no picture of " + ", ".join(_PICTURES) if isinstance(error, UnidentifiedImageError) else str(error)
+        raise RefusedError(f"the picture cannot be read: {why}") from None
+
+
+def read_film(path: Path) -> Film:
+    """A video's measures.
+
+    Raises:
+        RefusedError: not a video, broken, or longer than MAX_SECONDS.
+    """
+    try:
+        with av.open(str(path)) as film:
+            if not film.streams.video:
+                raise RefusedError("the file holds no moving picture")
+            stream = film.streams.video[0]
+            seconds = float(film.duration or 0) / av.time_base
+            rate = float(stream.average_rate) if stream.average_rate else None
+            found = Film(stream.width, stream.height, seconds, rate, film.format.name, bool(film.streams.audio))
+    except FFmpegError as error:
+        raise RefusedError(f"the video cannot be read: {error.strerror}") from None
+    _check_length(found.seconds)
+    if found.width * found.height > MAX_PIXELS:
+        raise RefusedError(f"a frame has more than {MAX_PIXELS} pixels", 413)
+    return found
+
+
+def read_sound(path: Path) -> str:
+    """The format of a file with sound.
+
+    Raises:
+        RefusedError: no sound in it, broken, or longer than MAX_SECONDS.
+    """
+    try:
+        with av.open(str(path)) as sound:
+            if not sound.streams.audio:
+                raise RefusedError("the file holds no sound")
+            seconds = float(sound.duration or 0) / av.time_base
+            next(sound.decode(audio=0))
+            form = sound.format.name.split(",")[0]
+    except (FFmpegError, StopIteration) as error:
+        raise RefusedError(f"the sound cannot be read: {getattr(error, 'strerror', 'it is empty')}") from None
+    _check_length(seconds)
+    return str(form)
+
+
+def key_frames(path: Path) -> Iterator[tuple[float, Image.Image]]:
+    """Key frames, one for each EVERY_S seconds and at most MAX_FRAMES: the second, and the picture.
+
+    Raises:
+        RefusedError: the video breaks off.
+    """
+    due, count = 0.0, 0
+    try:
+        with av.open(str(path)) as film:
+            film.streams.video[0].codec_context.skip_frame = "NONKEY"
+            for frame in film.decode(video=0):
+                at = float(frame.time or 0.0)
+                if at >= due and count < MAX_FRAMES:
+                    yield at, frame.to_image()
+                    due, count = at + EVERY_S, count + 1
+    except FFmpegError as error:
+        raise RefusedError(f"the video breaks off: {error.strerror}") from None
+    if count == 0:
+        raise RefusedError("the video has no frame")
+
+
+def read_text(path: Path) -> str:
+    """A text of UTF-8.
+
+    Raises:
+        RefusedError: it is not one, or it is longer than MAX_CHARACTERS.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(f"the text is not UTF-8: byte {error.start}") from None
+    if "\0" in text or not text.strip():
+        raise RefusedError("the text is empty" if not text.strip() else "the text holds a NUL character")
+    if len(text) > MAX_CHARACTERS:
+        raise RefusedError(f"the text has more than {MAX_CHARACTERS} characters", 413)
+    return text
+
+
+def chunks(text: str) -> Iterator[tuple[int, int]]:
+    """Where each chunk of a text begins and ends, in characters: at a blank where there is one, with an overlap."""
+    begin = 0
+    while begin < len(text):
+        end = min(begin + _CHUNK, len(text))
+        if end < len(text):
+            blank = max(text.rfind(" ", begin + _CHUNK // 2, end), text.rfind("\n", begin + _CHUNK // 2, end))
+            end = blank if blank > begin else end
+        if text[begin:end].strip():
+            yield begin, end
+        if end == len(text):
+            return
+        begin = max(end - _OVERLAP, begin + 1)
+
+
+def as_jpeg(picture: Image.Image) -> bytes:
+    """A picture as JPEG."""
+    sink = io.BytesIO()
+    picture.save(sink, "JPEG", quality=88)
+    return sink.getvalue()
+
+
+def _check_length(seconds: float) -> None:
+    if seconds > MAX_SECONDS:
+        raise RefusedError(f"it is {seconds:.0f} s long, and {MAX_SECONDS:.0f} s are taken", 413)
