@@ -102,5 +102,7 @@ lock: dev ## Resolve the locked packages again
 	@uv pip compile pyproject.toml --extra rehearsal --extra checkout $(LOCK) -o requirements.lock
 	@uv pip compile pyproject.toml --extra rehearsal --extra checkout --extra dev --constraint requirements.lock \
 	  $(LOCK) -o requirements-dev.lock
+	@for image in multimodal-worker retrieval-proxy; do \
+	  uv pip compile compose/images/$$image/requirements.txt $(LOCK) -o compose/images/$$image/requirements.lock; done
 
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet

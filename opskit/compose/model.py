@@ -85,7 +85,19 @@ class Service:
     @property
     def pulled(self) -> bool:
         """Whether its image comes from a registry: nothing builds it, and it may be pulled."""
-        return bool(self.image) and "build" not in self.raw and self.raw.get("pull_policy") not in {"never", "build"}
+        return bool(self.image) and not self.built and self.raw.get("pull_policy") not in {"never", "build"}
+
+    @property
+    def built(self) -> bool:
+        """Whether Compose builds its image."""
+        return "build" in self.raw
+
+    @property
+    def base_image(self) -> str | None:
+        """What its image is built on, where the files say so: the build argument BASE_IMAGE."""
+        build = self.raw.get("build")
+        args = build.get("args") if isinstance(build, dict) else None
+        return args.get("BASE_IMAGE") if isinstance(args, dict) else None
 
     @property
     def provided(self) -> bool:

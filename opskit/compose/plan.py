@@ -14,7 +14,7 @@ from typing import Any, Literal
 from opskit.compose.model import Ending, Service, Stack
 
 _NAMESPACES = ("network_mode", "ipc", "pid")
-Act = Literal["create", "recreate", "restart", "start", "rerun", "keep", "remove", "orphan", "pull", "differs"]
+Act = Literal["create", "recreate", "restart", "start", "rerun", "keep", "remove", "orphan", "pull", "build", "differs"]
 SETTLED: frozenset[Act] = frozenset({"keep", "rerun", "orphan", "differs"})
 """Acts that change nothing: one-shots run at each launch, and what Compose leaves alone stays."""
 
@@ -126,8 +126,9 @@ class _Planner:
         ]
 
     def _images(self) -> Iterable[Step]:
-        wanted = dict.fromkeys(s.image for s in self.stack.services if s.image and s.pulled and s.replicas)
-        return [Step("image", ref, "pull", "not on this machine") for ref in wanted if ref not in self.deployed.images]
+        wanted = {s.image: s for s in self.stack.services if s.image and (s.pulled or s.built) and s.replicas}
+        missing = {ref: service for ref, service in wanted.items() if ref not in self.deployed.images}
+        return [Step("image", ref, "build" if s.built else "pull", "not on this machine") for ref, s in missing.items()]
 
     def _networks(self) -> Iterable[Step]:
         for key, raw in _own(self.stack, "networks"):

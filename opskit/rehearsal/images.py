@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
-from opskit.rehearsal.layers import ensure_layer
+from opskit.rehearsal.layers import IMAGES, ensure_layer
 from opskit.rehearsal.programs import Program, choose_program
 from opskit.rehearsal.tree import COMMON, JMETER, Tree, ensure_tree
 
@@ -51,8 +51,12 @@ class Recipe:
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Our own files in it."""
-        return self.program.sources if self.program else _STAND_INS
+        """Our own files in it, as paths from `data/`, to their place."""
+        if self.program is None:
+            return _STAND_INS
+        folders = ("shared", self.program.folder) if self.program.folder else ()
+        paths = sorted(path for folder in folders for path in (IMAGES / folder).glob("*.py"))
+        return {**self.program.files, **{str(path): f"/app/{path.name}" for path in paths}}
 
     @property
     def key(self) -> str:
@@ -171,7 +175,29 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
                     client.api.put_archive(box, "/", content)
         client.api.put_archive(box, "/", _pack(recipe.files))
         client.api.commit(box, repository=f"{_PREFIX}{recipe.service}", tag=tag, conf=recipe.image())
-    return f"{_PREFIX}{recipe.service}:{tag}"
+    image = f"{_PREFIX}{recipe.service}:{tag}"
+    if program and program.makes[0]:
+        say(f"making what {recipe.service} serves (half a minute, once)")
+        _make_inside(client, image, program.makes, recipe)
+    return image
+
+
+def _make_inside(client: DockerClient, image: str, makes: tuple[str, str], recipe: Recipe) -> None:
+    """Run a script of the image, and commit what it made under the image's own name."""
+    box = client.api.create_container(image, list(makes), entrypoint="python3", user="0", network_disabled=True)["Id"]
+    try:
+        client.api.start(box)
+        if client.api.wait(box)["StatusCode"] != 0:
+            said = client.api.logs(box).decode(errors="replace").strip().rpartition("\n")[2]
+            client.images.remove(image)
+            raise EngineUnavailableError(
+                f"rehearsal: {makes[0]} failed in {image}: {said}. Remedy: look at the free disk space (`df -h`) and "
+                "memory (`free -h`), then try again."
+            )
+        repository, _, tag = image.rpartition(":")
+        client.api.commit(box, repository=repository, tag=tag, conf=recipe.image())
+    finally:
+        client.api.remove_container(box, force=True)
 
 
 def _pack(files: Mapping[str, str]) -> bytes:

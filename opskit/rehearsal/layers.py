@@ -15,9 +15,12 @@ from pathlib import Path
 from opskit import process
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
-from opskit.rehearsal.programs import IMAGES, Program
+from opskit.paths import COMPOSE
+from opskit.rehearsal.programs import Program
 
 _INSTALL_S = 1800.0
+IMAGES = COMPOSE / "images"
+"""The sources of the stack's own two images."""
 
 
 def ensure_layer(service: str, program: Program, python: str, *, cache: Path, say: Callable[[str], None]) -> Path:
@@ -33,7 +36,7 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
     Raises:
         EngineUnavailableError: pip failed; the message says why.
     """
-    own = (program.constraints,) if program.folder else ()
+    own = (locked_versions(program.folder),) if program.folder else ()
     recipe = repr((program.python, program.npm, program.left_out, python, *own))
     made = cache / f"{service}-layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     if not made.exists():
@@ -50,6 +53,12 @@ def ensure_layer(service: str, program: Program, python: str, *, cache: Path, sa
     return made
 
 
+def locked_versions(folder: str) -> str:
+    """The versions of an own image's lock; without its hashes, since PyTorch for CPUs is not PyPI's file."""
+    lines = (IMAGES / folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith(" "))
+
+
 def _install(program: Program, python: str, folder: Path) -> None:
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     # For another Python pip takes wheels only; some of Open WebUI's packages come as source.
@@ -57,7 +66,7 @@ def _install(program: Program, python: str, folder: Path) -> None:
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder))
     if program.folder:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-            constraints.write(program.constraints)
+            constraints.write(locked_versions(program.folder))
             constraints.flush()
             wanted = (
                 "--requirement",

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from opskit.paths import COMPOSE
-
 LIGHT = "yes"
 """The level at which the light real programs run; `full` adds the heavy ones."""
 FULL = "full"
-
-IMAGES = COMPOSE / "images"
-"""The sources of the stack's own two images."""
 
 _ENTRYPOINT = "/usr/local/bin/docker-entrypoint.sh"
 
@@ -28,6 +23,8 @@ class Program:
         npm: pinned packages of npm, installed beside them by the npm that `python` brings; where there are any, the
             first one's version is the tag.
         folder: of compose/images, where the program is the project's own: its requirements, their lock, its files.
+        makes: a script of `files` that makes what is served, at its place in the image, and the folder it makes.
+        variables: of the Compose files, by which that is served.
         left_out: patterns of what the program runs without in /opt/<name>, for its size.
         tree: the name of the tree it is in.
         files: files of `data/` to their place in the image.
@@ -41,6 +38,8 @@ class Program:
     python: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
     folder: str = ""
+    makes: tuple[str, str] = ("", "")
+    variables: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     tree: str = "debian"
     files: Mapping[str, str] = field(default_factory=dict)
@@ -52,20 +51,6 @@ class Program:
     def pinned(self) -> str:
         """What is installed for it: the program's own requirement; empty where it is a Debian package's."""
         return f"what {self.folder} imports" if self.folder else (*self.npm, *self.python, "")[0]
-
-    @property
-    def constraints(self) -> str:
-        """The versions of the own lock; without its hashes, since PyTorch for CPUs is not PyPI's file."""
-        if not self.folder:
-            return ""
-        lines = (IMAGES / self.folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
-        return "\n".join(line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith(" "))
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """The files of the image, as paths from `data/`, to their place in it."""
-        own = [*(IMAGES / "shared").glob("*.py"), *(IMAGES / self.folder).glob("*.py")] if self.folder else []
-        return {**self.files, **{str(path): f"/app/{path.name}" for path in sorted(own)}}
 
     def tag(self, package_version: str) -> str:
         """What runs, as an image's tag: the version, after the program's name where that needs to be said."""
@@ -100,6 +85,12 @@ PROGRAMS: Mapping[str, Program] = {
     "multimodal-worker": replace(
         _own("multimodal-worker", 8001, *_NO_GPU, "nvidia*", "cuda*", "onnxruntime", "hf_xet", "scipy/**/tests"),
         files={"tiny_worker_models.py": "/usr/local/lib/tiny_worker_models.py"},
+        makes=("/usr/local/lib/tiny_worker_models.py", "/opt/models"),
+        variables={
+            "MULTIMODAL_WORKER_TEXT_MODEL": "/opt/models/text",
+            "MULTIMODAL_WORKER_IMAGE_MODEL": "/opt/models/image",
+            "MULTIMODAL_WORKER_SPEECH_MODEL": "/opt/models/speech",
+        },
         differs="with models of 3 MB that are made on the spot, on the CPU",
     ),
     "retrieval-proxy": _own("retrieval-proxy", 8002),
@@ -218,3 +209,9 @@ def choose_program(service: str, *, full: bool) -> Program | None:
     """The real program of a service at a level; None where it is a stand-in there."""
     program = PROGRAMS.get(service)
     return program if program and (full or program.level == LIGHT) else None
+
+
+def variables_of(service: str) -> Mapping[str, str]:
+    """The variables by which the Compose files serve what a light program's image holds."""
+    program = choose_program(service, full=False)
+    return program.variables if program else {}

@@ -32,9 +32,9 @@ from opskit.preflight.facts import Facts
 from opskit.quantity import GIB
 from opskit.reading import Reading
 from opskit.rehearsal.images import ensure_images
-from opskit.rehearsal.programs import choose_program
+from opskit.rehearsal.programs import variables_of
 from opskit.rehearsal.stage import FULL_NEED_BYTES, NEED_BYTES, write_overlay
-from opskit.rehearsal.tiny import ensure_models
+from opskit.rehearsal.tiny import ensure_model
 from opskit.release.digests import check_lock, lock_of
 from opskit.release.mark import read_mark
 from opskit.secrets.fingerprint import changed
@@ -273,8 +273,9 @@ def _set_stage(project: Project, stack: Stack, machine: Machine, journal: Journa
     gpus = [service.name for service in stack.services if service.devices]
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=machine.rehearsal.private)
-    full = machine.level == "full"
-    real = {service: image for service, image in images.items() if choose_program(service, full=full)}
-    models = ensure_models(machine.client, real, cache=cache, say=tell)
-    environ = {**project.environ, **stage.environ, **models}
+    model: Mapping[str, str] = {}
+    if machine.level == "full" and stack.server is not None:
+        model = ensure_model(machine.client, images[stack.server.name], cache=cache, say=tell)
+    own = {name: value for service in services for name, value in variables_of(service).items()}
+    environ = {**project.environ, **stage.environ, **own, **model}
     return replace(project, files=(*project.files, stage.overlay), environ=environ)

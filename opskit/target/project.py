@@ -19,6 +19,7 @@ from opskit.rehearsal.stage import UNNAMED
 from opskit.secrets.policy import BY_NAME
 from opskit.secrets.store import read_given, read_hidden, read_secrets
 from opskit.secrets.value import Secret, make_redact
+from opskit.target.builds import Builds, choose_builds
 from opskit.target.machine import Machine
 
 SECRETS = frozenset(BY_NAME)
@@ -85,11 +86,14 @@ def draft_project(
     """
     files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
+    builds = Builds(environ=UNNAMED)
+    if not machine.rehearsal:
+        builds = choose_builds(read_source(files).demanded, lambda name: read_given(name, secrets))
+    files += builds.overlays
     source = read_source(files)
     demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
-    own = UNNAMED if machine.rehearsal else {}
-    given = {name: bool(read_given(name, secrets)) or name in own for name in demanded - SECRETS}
+    given = {name: bool(read_given(name, secrets)) or name in builds.environ for name in demanded - SECRETS}
     compose = machine.compose()
     engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
     logs = {"DOCKER_ROOT": engine.root} if isinstance(engine, EngineFacts) else {}
@@ -105,7 +109,7 @@ def draft_project(
                 filter(None, (read_given("COMPOSE_PROFILES", secrets), "gpu" if placement.gpus_needed else ""))
             ),
             **placement.environ,
-            **own,
+            **builds.environ,
             **dict.fromkeys(unmade, _UNMADE),
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,

@@ -55,8 +55,9 @@ def test_a_missing_folder_that_the_engine_would_make_as_root_is_made_by_the_prin
     checkout: Checkout, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
-    (finding,) = trouble(checkout, "file-present", MODELS_DIR=str(models))
+    worker, finding = trouble(checkout, "file-present", MODELS_DIR=str(models))
     assert (finding.verdict, finding.subject, finding.found) == (Verdict.WARN, "vllm", f"{models}: missing")
+    assert (worker.subject, worker.remedy) == ("multimodal-worker", finding.remedy)
     assert follow(checkout, finding) == f"mkdir -p {models}"
     assert not trouble(checkout, "file-present", MODELS_DIR=str(models))
 
@@ -98,14 +99,28 @@ def test_every_damaged_line_of_the_env_file_is_named_without_its_value(checkout:
     assert not trouble(checkout, "secret-readable")
 
 
-def test_a_variable_that_nobody_set_passes_once_the_printed_line_is_added(checkout: Checkout, env_file: Path) -> None:
-    worker, proxy = trouble(checkout, "variable-set")
-    assert (worker.verdict, worker.subject) == (Verdict.FAIL, "MULTIMODAL_WORKER_IMAGE")
-    assert "add a line MULTIMODAL_WORKER_IMAGE=… to .env.development" in worker.remedy
-    (exported,) = commands(proxy)
-    name, value = exported.removeprefix("export ").replace("…", "proxy:1").split("=")
-    env_file.write_text("MULTIMODAL_WORKER_IMAGE=worker:1\n")
+def test_a_variable_that_nobody_set_passes_once_the_printed_line_is_added(
+    checkout: Checkout, env_file: Path, undo: ExitStack
+) -> None:
+    append(checkout.root / OVERRIDE, "  n8n: {environment: {A: '${ONE:?say it}', B: '${TWO:?say it}'}}\n", undo)
+    one, two = trouble(checkout, "variable-set")
+    assert (one.verdict, one.subject) == (Verdict.FAIL, "ONE")
+    assert "add a line ONE=… to .env.development" in one.remedy
+    (exported,) = commands(two)
+    name, value = exported.removeprefix("export ").replace("…", "2").split("=")
+    env_file.write_text("ONE=1\n")
     assert not trouble(checkout, "variable-set", **{name: value})
+
+
+def test_an_image_that_nobody_named_is_built_and_its_base_is_asked_for(checkout: Checkout, env_file: Path) -> None:
+    found = {f.subject: f for f in judge(checkout) if f.check == "image-present"}
+    for service in ("multimodal-worker", "retrieval-proxy"):
+        assert found[service].found.startswith(f"opskit/{service}:")
+        assert found[service].found.endswith(" is not here; the launch builds it")
+    assert any("python:3.11.15-slim-bookworm" in f.subject for f in trouble(checkout, "image-reachable"))
+    env_file.write_text("MULTIMODAL_WORKER_IMAGE=worker:1\nRETRIEVAL_PROXY_IMAGE=proxy:1\n")
+    named = {f.subject: f for f in judge(checkout) if f.check == "image-present"}
+    assert named["multimodal-worker"].found == "worker:1 is not here; the launch pulls it"
 
 
 @pytest.mark.parametrize(

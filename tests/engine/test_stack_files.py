@@ -165,7 +165,7 @@ def test_every_image_of_every_environment_is_documented_with_its_memory_limits()
 
 
 def test_what_the_two_own_images_are_given_is_documented() -> None:
-    contract = IMAGES.partition("## The two images that are yours")[2]
+    contract = IMAGES.partition("## The stack's own two images")[2]
     names = {re.sub(r"^POSTGRES_", "", word) for word in re.findall(r"`([A-Z_]+)`", contract)}
     for name in ENVIRONMENT_NAMES:
         for service in resolve(name, "dual").services:

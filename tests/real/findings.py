@@ -20,7 +20,7 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     ),
     "5. the two own images are given what nobody wrote down": (
         "tests/engine/test_stack_files.py::test_what_the_two_own_images_are_given_is_documented",
-        "tests/rehearsal/test_stand_ins.py::test_the_stacks_own_services_are_not_healthy_before_every_store_lets_them_in",
+        "tests/engine/test_own_images.py::test_a_store_that_is_away_is_named_and_what_was_begun_is_gone_on_with",
     ),
     "6. preflight passes drivers that the model server's container refuses": (
         (

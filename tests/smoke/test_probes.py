@@ -313,6 +313,56 @@ def test_a_page_must_hold_what_it_should() -> None:
         assert run_probe("page", {"url": url, "holds": "pg_up 1"})["kind"] == "not_ready"
 
 
+def own_values(url: str) -> dict[str, Any]:
+    keys = {"key": KEY, "qdrant_key": KEY, "s3_user": "u", "s3_key": KEY, "hears": True}
+    return {"worker": f"{url}/w", "search": f"{url}/s", "qdrant": f"{url}/q", "s3": f"{url}/o", **keys}
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        ("", ""),
+        ("open", "unguarded"),
+        ("not found", "not_found"),
+        ("cut short", "bad_answer"),
+        ("point left", "left_behind"),
+        ("object left", "bad_answer"),
+        ("no route", "bad_answer"),
+    ],
+)
+def test_what_the_own_services_take_in_is_found_read_and_gone(broken: str, kind: str) -> None:
+    held: dict[str, bytes] = {}
+
+    def form(body: bytes) -> bytes:
+        return body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0] if b"\r\n\r\n" in body else b""
+
+    def answer(request: Request) -> None:
+        path = request.path
+        if path.startswith(("/w", "/s")) and broken != "open" and request.headers.get("X-API-Key") != KEY:
+            raise Answer(401, {})
+        if path.startswith("/w/process/"):
+            if broken == "no route":
+                raise Answer(404, {"detail": "Not Found"})
+            text = path.endswith("text")
+            held["d"] = request.json["text"].encode() if text else form(request.body)
+            raise Answer(200, {"document_id": "d", "content_hash": "h"})
+        if path == "/s/search":
+            raise Answer(200, {"results": [{"document_id": "d"}] if "d" in held and broken != "not found" else []})
+        if path.startswith("/s/artifacts/") and "d" in held:
+            raise Answer(200, held["d"][: 1 if broken == "cut short" else None])
+        if path == "/w/documents/d":
+            held.clear()
+            raise Answer(204)
+        if path.startswith("/q/"):
+            raise Answer(200, {"result": {"count": int(broken == "point left")}})
+        raise Answer(200 if path.startswith("/o/") and broken == "object left" else 404, {})
+
+    with served(answer) as url:
+        result = run_probe("own", own_values(url))
+        assert result["kind"] == kind, result
+        assert not held, "also after a failure nothing is left"
+
+
 @pytest.mark.parametrize("probe", sorted(set(PROBES) - {"port", "nginx"}))
 def test_a_service_that_is_not_there_does_not_answer(probe: str) -> None:
     with socket.socket() as holder:
@@ -327,10 +377,12 @@ def test_a_service_that_is_not_there_does_not_answer(probe: str) -> None:
             "alertmanager": False,
             "wait_s": 0.1,
             **CHAT,
+            **own_values(url),
         }
         wanted = PROBES[probe].__kwdefaults__ or {}
         names = PROBES[probe].__code__.co_varnames[1 : 1 + PROBES[probe].__code__.co_kwonlyargcount]
-        result = run_probe(probe, {name: values[name] for name in names if name not in {"url", *wanted}} | {"url": url})
+        values["url"] = url
+        result = run_probe(probe, {name: values[name] for name in names if name not in wanted})
     assert result["kind"] == "no_answer"
     assert url in result["text"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
+import urllib3
 from fastapi import HTTPException, Query
 from fastapi.responses import StreamingResponse
 from minio.error import S3Error
@@ -16,14 +16,16 @@ from psycopg import sql
 from psycopg.types.json import Json
 from pydantic import AwareDatetime, BaseModel, Field
 from qdrant_client import models as q
+from qdrant_client.http.exceptions import UnexpectedResponse
 from service import BUCKETS, COLLECTIONS, KEYED, StoreError, Stores, make_app, setting, store_errors
 
 Modality = Literal["text", "image", "video"]
-_WORKER_S = 20.0
+_WORKER_S, _LIVE_S = 20.0, 3.0
 _RANK = 60
 """What damps the first places where ranks of several lists are added up (reciprocal rank fusion, Cormack 2009)."""
 _STORES = ("postgres", "qdrant", "s3")
 stores = Stores()
+_worker = urllib3.PoolManager(maxsize=16, retries=urllib3.Retry(1, read=0))
 
 
 class Filters(BaseModel):
@@ -190,16 +192,18 @@ def _nearest(collection: str, vector: list[float], kinds: Sequence[str], body: S
         "filename": body.filters.filenames,
     }
     must = [q.FieldCondition(key=key, match=q.MatchAny(any=values)) for key, values in given.items() if values]
-    if not stores.qdrant.collection_exists(collection):
-        return []
-    return stores.qdrant.query_points(
-        collection,
-        query=vector,
-        query_filter=q.Filter(must=list(must)),
-        limit=body.limit if body.filters.created_after is None else 10 * body.limit,
-        score_threshold=body.score_threshold,
-        with_payload=True,
-    ).points
+    try:
+        return stores.qdrant.query_points(
+            collection,
+            query=vector,
+            query_filter=q.Filter(must=list(must)),
+            limit=body.limit if body.filters.created_after is None else 10 * body.limit,
+            score_threshold=body.score_threshold,
+        ).points
+    except UnexpectedResponse as error:
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return []  # nothing was taken in yet
+        raise
 
 
 def _read(points: Sequence[q.ScoredPoint], body: Search) -> list[Result]:
@@ -286,11 +290,12 @@ def _live() -> str:
 def _ask_worker(path: str, body: bytes | None = None) -> Any:  # noqa: ANN401  JSON is any
     url = f"{setting('MULTIMODAL_WORKER_URL', 'http://multimodal-worker:8001')}{path}"
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {setting('API_KEY')}"}
-    request = urllib.request.Request(url, body, headers)  # noqa: S310  the stack's own
     try:
-        with urllib.request.urlopen(request, timeout=_WORKER_S if body else 3) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise StoreError(f"the worker answered {error.code}: {error.read(300).decode(errors='replace')}") from None
-    except (OSError, ValueError) as error:
+        answer = _worker.request(
+            "POST" if body else "GET", url, body=body, headers=headers, timeout=_WORKER_S if body else _LIVE_S
+        )
+    except urllib3.exceptions.HTTPError as error:
         raise StoreError(f"the worker at {url} does not answer: {error}") from None
+    if answer.status != HTTPStatus.OK:
+        raise StoreError(f"the worker answered {answer.status}: {answer.data[:300].decode(errors='replace')}")
+    return answer.json()

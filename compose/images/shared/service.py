@@ -9,8 +9,8 @@ import hmac
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ApiException
 from redis import Redis, RedisError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("service")
 COLLECTIONS = ("text_embeddings", "image_embeddings", "video_embeddings")
@@ -40,7 +41,7 @@ COLUMNS = {
     "search_sessions": "id query filters results_count context_bundle created_at",
 }
 """What sql/init.sql makes and the services read and write."""
-_STORE_S = 4.0
+_STORE_S, _STATE_S = 4.0, 5.0
 _NEEDED = ("API_KEY", "POSTGRES_HOST", "POSTGRES_USER", "REDIS_HOST", "QDRANT_HOST", "MINIO_ENDPOINT")
 _REQUESTS = Counter("http_requests_total", "Requests answered.", ["method", "route", "status"])
 _SECONDS = Histogram("http_request_duration_seconds", "Time to answer.", ["route"])
@@ -66,6 +67,11 @@ def setting(name: str, default: str = "") -> str:
 
 class Stores:
     """The four stores. Nothing is connected until it is used, so that a store may come later than the service."""
+
+    def __init__(self) -> None:
+        """Connect to nothing yet."""
+        self._threads = ThreadPoolExecutor(8)
+        self._asked: dict[str, Future[str]] = {}
 
     @cached_property
     def pool(self) -> ConnectionPool[psycopg.Connection[DictRow]]:
@@ -126,8 +132,12 @@ class Stores:
             "qdrant": lambda: self.qdrant.get_collections() and None,
             "s3": lambda: self.s3.list_buckets() and None,
         }
-        with ThreadPoolExecutor(len(names)) as threads:
-            return dict(zip(names, threads.map(lambda name: _state(name, asked[name]), names), strict=True))
+        for name in names:
+            if name not in self._asked or self._asked[name].done():  # what still hangs is not asked a second time
+                self._asked[name] = self._threads.submit(_state, name, asked[name])
+        wait(self._asked.values(), _STATE_S)
+        pending = f"no answer within {_STATE_S:g} s"
+        return {name: self._asked[name].result() if self._asked[name].done() else pending for name in names}
 
     def _ask_postgres(self) -> None:
         with self.pool.connection(timeout=_STORE_S) as connection:
@@ -176,6 +186,11 @@ def _state(name: str, ask: Callable[[], None]) -> str:
     return "ok"
 
 
+def _faults(parts: Mapping[str, Any]) -> list[str]:
+    mappings = {of: part for of, part in parts.items() if isinstance(part, Mapping)}
+    return [f"{of} {name}: {v}" for of, part in mappings.items() for name, v in part.items() if v != "ok"]
+
+
 def need_key(request: Request) -> None:
     """Refuse a call without the key, in `Authorization: Bearer` or `X-API-Key`."""
     sent = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -185,6 +200,32 @@ def need_key(request: Request) -> None:
 
 KEYED = [Depends(need_key)]
 """For a route that reads or changes data."""
+
+
+class _Measure:
+    """Counts and times requests by route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and see what is answered."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        begun, status = time.perf_counter(), 500
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            _SECONDS.labels(route).observe(time.perf_counter() - begun)
+            _REQUESTS.labels(scope["method"], route, status).inc()
 
 
 def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any) -> FastAPI:  # noqa: ANN401
@@ -201,7 +242,6 @@ def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any
     if lacking := [name for name in _NEEDED if not setting(name)]:
         raise SystemExit(f"{title}: {', '.join(lacking)} not set; docs/images.md lists what it is given")
     app = FastAPI(title=title, version="1.0.0", **options)
-    told: list[list[str]] = [[]]
 
     @app.exception_handler(StoreError)
     def not_now(_: Request, error: StoreError) -> JSONResponse:
@@ -212,31 +252,14 @@ def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any
     def refused(_: Request, error: RefusedError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, error.status)
 
-    @app.middleware("http")
-    async def measure(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        begun = time.perf_counter()
-        response = await go_on(request)
-        route = getattr(request.scope.get("route"), "path", "none")
-        _SECONDS.labels(route).observe(time.perf_counter() - begun)
-        _REQUESTS.labels(request.method, route, response.status_code).inc()
-        return response
+    app.add_middleware(_Measure)
 
     @app.get("/", tags=["service"])
     def root() -> dict[str, str]:
         """Its name and version."""
         return {"service": title, "version": app.version}
 
-    @app.get("/health", tags=["service"], responses={503: {"description": "A store or a model does not serve."}})
-    def ready() -> JSONResponse:
-        """Whether it can serve: every store, every model, and where it computes."""
-        parts = health()
-        states = {f"{of} {n}": v for of, part in parts.items() if isinstance(part, Mapping) for n, v in part.items()}
-        faults = [f"{name}: {state}" for name, state in states.items() if state != "ok"]
-        if faults != told[-1]:
-            log.warning("health: %s", "; ".join(faults) or "ok again")
-            told[:] = [faults]
-        well = not faults
-        return JSONResponse({"status": "ok" if well else "unhealthy", **parts}, 200 if well else 503)
+    _add_health(app, health)
 
     @app.get("/health/live", tags=["service"])
     def live() -> dict[str, str]:
@@ -249,3 +272,17 @@ def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _add_health(app: FastAPI, health: Callable[[], Mapping[str, Any]]) -> None:
+    told: list[str] = []
+
+    @app.get("/health", tags=["service"], responses={503: {"description": "A store or a model does not serve."}})
+    def ready() -> JSONResponse:
+        """Whether it can serve: every store, every model, and where it computes."""
+        parts = health()
+        faults = _faults(parts)
+        if faults != told:
+            log.warning("health: %s", "; ".join(faults) or "ok again")
+            told[:] = faults
+        return JSONResponse({"status": "unhealthy" if faults else "ok", **parts}, 503 if faults else 200)

@@ -30,8 +30,10 @@ def missing_images(stack: Stack, images: Collection[str]) -> tuple[str, ...]:
         stack: the resolved model.
         images: what the Engine has, by the names that the files use.
     """
-    missing = (service.image for service in stack.services if service.pulled and service.image != UNNAMED_IMAGE)
-    return tuple(dict.fromkeys(image for image in missing if image and image not in images))
+    services = [service for service in stack.services if service.image != UNNAMED_IMAGE]
+    pulled = [service.image for service in services if service.pulled]
+    bases = [service.base_image for service in services if service.built and service.image not in images]
+    return tuple(dict.fromkeys(image for image in (*pulled, *bases) if image and image not in images))
 
 
 def check_image_present(stack: Stack, images: Collection[str], *, offline: bool) -> tuple[Finding, ...]:
@@ -53,10 +55,23 @@ def _image(service: Service, images: Collection[str], *, offline: bool) -> Findi
     if service.image in images:
         return Finding("image-present", Verdict.PASS, service.name, service.image, wanted)
     absent = f"{service.image} is not here"
+    if service.built:
+        return _built(service, images, absent, offline=offline)
     if offline or service.raw.get("pull_policy") == "never":
         remedy = f"`docker pull {service.image}` where a registry is, `docker save` it, and `docker load` it here"
         return Finding("image-present", Verdict.FAIL, service.name, absent, wanted, remedy)
     return Finding("image-present", Verdict.PASS, service.name, f"{absent}; the launch pulls it", wanted)
+
+
+def _built(service: Service, images: Collection[str], absent: str, *, offline: bool) -> Finding:
+    base = service.base_image
+    if offline and base is not None and base not in images:
+        absent = f"{absent}, and {base}, which it is built on, cannot be pulled"
+        remedy = (
+            f"`docker load` {base} here, or an image of {service.name} made elsewhere, and name that in its variable"
+        )
+        return Finding("image-present", Verdict.FAIL, service.name, absent, "on this Engine, or its base image", remedy)
+    return Finding("image-present", Verdict.PASS, service.name, f"{absent}; the launch builds it", "on this Engine")
 
 
 def check_image_reachable(pulls: Iterable[Pull]) -> tuple[Finding, ...]:

@@ -75,6 +75,7 @@ QUIET = ("/health", "/ready", "/livez", "/metrics")
 
 
 class Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # as servers do: else an answer in two parts waits 40 ms for the caller
     protocol_version = "HTTP/1.1"
     server_version = "opskit-rehearsal"
 

@@ -1,0 +1,341 @@
+# ruff: noqa: S311  pictures by chance; no secret is drawn
+"""The stack's own two services, by their own programs, on real PostgreSQL, Redis and S3, and a stand-in for Qdrant."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from opskit.health.smoke import own
+from opskit.health.smoke.client import Fault, Reply, ask, want
+from opskit.health.smoke.stores import sign
+from opskit.secrets.store import read_secrets
+from tests.checkout import ROOT, Checkout
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+UPLOADS = int(os.environ.get("OPSKIT_UPLOADS", "30"))
+BUCKETS = ("images", "videos", "documents")
+RED = (215, 25, 25)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A development that runs; asked by nginx, as its users do."""
+
+    checkout: Checkout
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"X-API-Key": self.secret("STACK_API_KEY")}
+
+    def secret(self, name: str) -> str:
+        return read_secrets(self.checkout.env_file())[name].reveal()
+
+    def port(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.checkout.environ[f'{name}_PORT']}"
+
+    def ask(self, method: str, path: str, body: object = None, base: str = "", **headers: str) -> Reply:
+        return ask(method, (base or self.port("NGINX")) + path, body, {**self.key, **headers}, timeout_s=60)
+
+    def send(self, kind: str, content: bytes, base: str = "", name: str = "smoke") -> Reply:
+        path = f"/api/v1/process/{kind}" if base else f"/api/multimodal/process/{kind}"
+        form = own._form(content).replace(b'filename="smoke"', f'filename="{name}"'.encode())
+        return self.ask("POST", path, form, base, **own._FORM)
+
+    def tell(self, text: str, **more: Any) -> Reply:
+        return self.ask("POST", "/api/multimodal/process/text", {"text": text, **more})
+
+    def search(self, query: str, **more: Any) -> list[dict[str, Any]]:
+        found = want(self.ask("POST", "/api/search/search", {"query": query, **more}), 200).json()
+        results: list[dict[str, Any]] = found["results"]
+        return results
+
+    def stats(self) -> dict[str, int]:
+        said = want(self.ask("GET", "/api/search/stats"), 200).json()
+        counts = {**said["rows"], **said["points"], "objects": sum(map(len, map(self.objects, BUCKETS)))}
+        counts.pop("search_sessions")
+        return counts
+
+    def objects(self, bucket: str) -> list[str]:
+        place, names = f"{self.port('MINIO')}/{bucket}?list-type=2&max-keys=1000", []
+        signed = sign("GET", place, b"", user="minioadmin", key=self.secret("MINIO_ROOT_PASSWORD"), now=time.gmtime())
+        names = re.findall(r"<Key>([^<]+)</Key>", want(ask("GET", place, None, signed), 200).body.decode())
+        assert len(names) < 1000
+        return names
+
+    def box(self, service: str) -> Container:
+        return self.checkout.containers()[service]
+
+
+@pytest.fixture(scope="module")
+def up(checkout: Checkout) -> Running:
+    done = checkout.start()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Running(checkout)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(up: Running) -> Iterator[None]:
+    """Whatever a test sent, and the services said of it: the stores agree with one another after it."""
+    yield
+    counts = wait_for(up.stats, consistent)
+    assert consistent(counts), counts
+
+
+def consistent(counts: dict[str, int]) -> bool:
+    """Every row with a vector has one, every document and key frame its object, and nothing else is there."""
+    pictures = counts["images"] + counts["video_keyframes"]
+    return (
+        counts["text_embeddings"] == counts["text_chunks"]
+        and counts["image_embeddings"] == pictures
+        and counts["video_embeddings"] <= counts["videos"]
+        and counts["objects"] == counts["documents"] + counts["video_keyframes"]
+    )
+
+
+def wait_for(read: Callable[[], Any], done: Callable[[Any], bool], within_s: float = 90) -> Any:
+    until, value = time.monotonic() + within_s, None
+    while time.monotonic() < until:
+        with suppress(Fault):
+            value = read()
+            if done(value):
+                break
+        time.sleep(0.5)
+    return value
+
+
+def picture(colour: Sequence[int] = RED, size: int = 40, form: str = "PNG") -> bytes:
+    sink = io.BytesIO()
+    Image.new("RGB", (size, size), tuple(colour)).save(sink, form)
+    return sink.getvalue()
+
+
+def take(reply: Reply) -> str:
+    return str(want(reply, 200).json()["document_id"])
+
+
+def test_a_picture_is_found_by_a_text_and_read_as_it_was_sent(up: Running) -> None:
+    red, blue = picture(), picture((25, 40, 215))
+    ids = [take(up.send("image", content, name=name)) for content, name in ((red, "red.png"), (blue, "blue.png"))]
+    best = up.search("something red", modalities=["image"], filters={"document_ids": ids})
+    assert [result["filename"] for result in best] == ["red.png", "blue.png"]
+    path = best[0]["artifact"].replace("/api/v1/", "/api/search/")
+    read = want(up.ask("GET", path), 200)
+    assert (read.body, read.headers["content-type"]) == (red, "image/png")
+    assert read.headers["content-disposition"] == "attachment"
+    for document in ids:
+        want(up.ask("DELETE", f"/api/multimodal/documents/{document}"), 204)
+        want(up.ask("DELETE", f"/api/multimodal/documents/{document}"), 404)
+    assert up.search("something red", filters={"document_ids": ids}) == []
+
+
+def test_the_same_content_is_one_document_whatever_it_is_called(up: Running) -> None:
+    content = picture((1, 200, 99))
+    with ThreadPoolExecutor(6) as threads:
+        replies = list(threads.map(lambda n: up.send("image", content, name=f"{n}.png"), range(6)))
+    taken = [want(reply, 200).json() for reply in replies]
+    assert len({one["document_id"] for one in taken}) == 1
+    assert sorted(one["already_there"] for one in taken) == [False] + [True] * 5
+
+
+def test_a_long_text_is_found_by_its_chunk(up: Running) -> None:
+    words = [" ".join(random.choices(["wind", "sea", "stone", "tree"], k=150)) for _ in range(6)]
+    text = "\n".join([*words[:3], "the zebra crossed the quiet junction at dawn", *words[3:]])
+    document = take(up.tell(text, document_name="zebra"))
+    best = up.search("zebra crossed the junction", modalities=["text"], filters={"document_ids": [document]})
+    assert len(best) > 3
+    assert all(text[r["start_position"] :].startswith(r["content"]) for r in best)
+    session = up.ask("GET", "/api/search/search/sessions?limit=1").json()[0]
+    assert session["query"] == "zebra crossed the junction"
+    context = up.ask("GET", f"/api/search/context/{session['session_id']}").json()["context"]
+    assert context.startswith("# zebra crossed the junction\n\n[1] zebra (text): ")
+
+
+BAD = {
+    "empty": ("image", b"", 422, "the file is empty"),
+    "text for a picture": ("image", b"a,b\n1,2\n", 422, "no picture of JPEG"),
+    "a picture cut short": ("image", picture(size=300)[:200], 422, "cannot be read"),
+    "a picture that grows": ("image", picture(size=8000), 413, "more than 50000000 pixels"),
+    "a page for a picture": ("image", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", 422, "no picture of"),
+    "noise for a video": ("video", random.Random(1).randbytes(5000), 422, "video cannot be read"),
+    "sound for a video": ("video", own._sound(440), 422, "no moving picture"),
+    "a picture for sound": ("audio", picture(form="JPEG"), 422, "no sound"),
+    "sound cut short": ("audio", own._sound(440)[:30], 422, "sound cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_taken_is_refused_in_words_and_leaves_nothing(up: Running, case: str) -> None:
+    kind, content, status, words = BAD[case]
+    before = up.stats()
+    reply = up.send(kind, content)
+    assert (reply.status, words in reply.json()["detail"]) == (status, True), str(reply)
+    assert up.stats() == before
+
+
+def test_a_name_is_never_a_path(up: Running) -> None:
+    for sent, kept in (("../../etc/passwd", "passwd"), ("..\\..\\evil.png", "evil.png"), ("a/b/..", "image")):
+        content = picture(random.choices(range(256), k=3))
+        document = want(up.send("image", content, name=sent), 200).json()
+        assert document["filename"] in {kept, ".."}
+        assert up.objects("images").count(hashlib.sha256(content).hexdigest()) == 1
+
+
+def test_no_call_that_reads_or_changes_data_goes_without_the_key(up: Running) -> None:
+    for base in (up.port("MULTIMODAL_WORKER"), up.port("RETRIEVAL_PROXY")):
+        paths = want(ask("GET", f"{base}/openapi.json"), 200).json()["paths"]
+        for path, methods in paths.items():
+            for method in methods:
+                at = re.sub(r"\{[^}]*\}", str(uuid.uuid4()), path.replace("{kind}", "image"))
+                status = ask(method.upper(), base + at, {}).status
+                assert (status == 401) is path.startswith("/api/v1/"), (method, path, status)
+
+
+def test_what_they_answer_is_what_their_openapi_files_say(up: Running) -> None:
+    """After a change that is meant: `curl 127.0.0.1:8001/openapi.json | python -m json.tool --indent 1` into the file."""
+    for name in ("MULTIMODAL_WORKER", "RETRIEVAL_PROXY"):
+        kept = ROOT / "compose/images" / name.lower().replace("_", "-") / "openapi.json"
+        assert want(ask("GET", f"{up.port(name)}/openapi.json"), 200).json() == json.loads(kept.read_text()), name
+
+
+def test_metrics_count_by_route(up: Running) -> None:
+    for base in (up.port("MULTIMODAL_WORKER"), up.port("RETRIEVAL_PROXY")):
+        text = want(ask("GET", f"{base}/metrics"), 200).body.decode()
+        assert 'http_requests_total{method="GET",route="/health",status="200"}' in text
+
+
+def kill(box: Container) -> None:
+    """As if its machine had ended it: its restart policy brings it back."""
+    os.kill(box.attrs["State"]["Pid"], signal.SIGKILL)
+
+
+def send_until_taken(up: Running, base: str, kind: str, content: bytes) -> str:
+    def once() -> str:
+        reply = up.send(kind, content, base)
+        if reply.status in {500, 502, 503}:
+            raise Fault("not_now", str(reply))
+        return take(reply)
+
+    return str(wait_for(once, bool, 120))
+
+
+@pytest.mark.parametrize(("service", "store"), [("qdrant", "qdrant"), ("minio", "s3"), ("postgres", "postgres")])
+def test_a_store_that_is_away_is_named_and_what_was_begun_is_gone_on_with(
+    up: Running, service: str, store: str
+) -> None:
+    content = picture(random.choices(range(256), k=3))
+    up.box(service).stop(timeout=5)
+    try:
+        reply = up.send("image", content)
+        assert (reply.status, reply.headers["retry-after"]) == (503, "5"), str(reply)
+        assert reply.json()["detail"].startswith(f"{store}: ")
+        health = ask("GET", f"{up.port('MULTIMODAL_WORKER')}/health", timeout_s=15)
+        assert (health.status, health.json()["stores"][store] != "ok") == (503, True)
+        assert ask("GET", f"{up.port('MULTIMODAL_WORKER')}/health/live").status == 200
+    finally:
+        up.box(service).start()
+    document = send_until_taken(up, "", "image", content)
+    assert [r["document_id"] for r in up.search("x", filters={"document_ids": [document]})] == [document]
+
+
+def test_a_job_whose_worker_was_killed_is_ended_by_the_next_one(up: Running) -> None:
+    base = up.port("MULTIMODAL_WORKER")
+    text = " ".join(str(n) for n in range(60_000))
+    before = up.stats()["text_chunks"]
+    sender = threading.Thread(target=_swallow, args=[lambda: up.tell(text)])
+    sender.start()
+    time.sleep(0.4)
+    kill(up.box("multimodal-worker"))
+    sender.join()
+    wait_for(lambda: ask("GET", f"{base}/health").status, lambda status: status == 200)
+    chunks = wait_for(lambda: up.stats()["text_chunks"], lambda n: n > before)
+    document = want(up.tell(text), 200).json()
+    assert chunks - before > 100
+    assert document["already_there"] is True
+
+
+def _swallow(act: Callable[[], Any]) -> None:
+    with suppress(Fault):
+        act()
+
+
+@pytest.fixture
+def three(up: Running) -> Iterator[list[str]]:
+    """The addresses of three workers: the one there, and two more like it."""
+    first = up.box("multimodal-worker")
+    image = first.image
+    assert image is not None
+    made = []
+    try:
+        for _ in range(2):
+            box = up.checkout.engine.containers.create(
+                image,
+                environment=first.attrs["Config"]["Env"],
+                network=next(iter(first.attrs["NetworkSettings"]["Networks"])),
+                restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},  # type: ignore[arg-type]
+                tmpfs={"/tmp": ""},  # noqa: S108  of the container
+            )
+            made.append(box)
+            for name in [*first.attrs["NetworkSettings"]["Networks"]][1:]:
+                up.checkout.engine.networks.get(name).connect(box)
+            box.start()
+        urls = []
+        for box in (first, *made):
+            box.reload()
+            at = next(iter(box.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
+            urls.append(f"http://{at}:8001")
+        for url in urls:
+            assert wait_for(partial(ask, "GET", f"{url}/health"), lambda reply: reply.status == 200).status == 200
+        yield urls
+    finally:
+        for box in made:
+            box.remove(force=True)
+
+
+def test_uploads_at_once_through_kills_are_each_there_exactly_once(up: Running, three: list[str]) -> None:
+    """OPSKIT_UPLOADS uploads over three workers; PostgreSQL, Qdrant and a worker are each killed once meanwhile."""
+    rng = random.Random(7)
+    contents = [picture(rng.choices(range(256), k=3), size=rng.randint(16, 64)) for _ in range(UPLOADS)]
+    before = up.stats()
+    begun = time.monotonic()
+    with ThreadPoolExecutor(UPLOADS) as threads:
+        sent = [
+            threads.submit(send_until_taken, up, three[n % len(three)], "image", content)
+            for n, content in enumerate(contents)
+        ]
+        for service in ("postgres", "qdrant", "multimodal-worker"):
+            time.sleep(1)
+            kill(up.box(service))
+        ids = [one.result() for one in sent]
+    print(f"{UPLOADS} uploads, three kills: {time.monotonic() - begun:.0f} s")  # noqa: T201  told with -s
+    assert "None" not in ids
+    assert len(set(ids)) == len({hashlib.sha256(content).hexdigest() for content in contents})
+    after = wait_for(up.stats, consistent)
+    grown = {name: after[name] - before[name] for name in ("documents", "images", "image_embeddings", "objects")}
+    assert grown == dict.fromkeys(grown, len(set(ids)))
+    for document, content in zip(ids, contents, strict=True):
+        asked = {"query": "x", "modalities": ["image"], "filters": {"document_ids": [document]}}
+        reply = up.ask("POST", "/api/v1/search", asked, up.port("RETRIEVAL_PROXY"))  # nginx lets 10 a second through
+        (found,) = want(reply, 200).json()["results"]
+        place = found["artifact"].replace("/api/v1/", "")
+        assert want(up.ask("GET", f"/api/v1/{place}", base=up.port("RETRIEVAL_PROXY")), 200).body == content
