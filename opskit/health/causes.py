@@ -21,6 +21,7 @@ class Cause:
         source: what prints it.
         general: whether programs that are well print it too, such as while they wait for another; then only the last
             lines tell.
+        contract: whether it is a word of what the stack's own two images must do (docs/images.md).
     """
 
     cause: str
@@ -29,6 +30,7 @@ class Cause:
     line: str
     source: str
     general: bool = False
+    contract: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -49,3 +51,11 @@ def find_cause(lines: Iterable[str]) -> tuple[Cause, str] | None:
         if line is not None:
             return cause, line
     return None
+
+
+def find_breach(lines: Iterable[str]) -> tuple[Cause, str] | None:
+    """What an own image does against its contract, by the last line that tells it; None where none does."""
+    newest = tuple(lines)[::-1]
+    breaches = [cause for cause in read_causes() if cause.contract]
+    found = ((cause, line) for line in newest for cause in breaches if re.search(cause.pattern, line))
+    return next(found, None)

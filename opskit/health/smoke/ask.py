@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from opskit.compose.model import Stack
 from opskit.engine.client import begin_inside, take_answer
+from opskit.engine.events import read_evidence
 from opskit.engine.facts import read_container_facts
 from opskit.errors import NotReadError
 from opskit.health.smoke.client import mark
 from opskit.health.smoke.plan import MOUNTED, Probe
 from opskit.health.smoke.probe import COMMAND, VARIABLE, pack, run_probe
-from opskit.health.smoke.result import Result, fill, parse_result
+from opskit.health.smoke.result import Result, fill, judge_log, parse_result
 from opskit.health.smoke.sql import REDIS_WORDS, judge_redis, judge_sql, sql_words
 from opskit.reading import Reading
 from opskit.secrets.value import Secret
@@ -71,6 +72,10 @@ def _begin(client: DockerClient, probe: Probe, present: _Present) -> _Asked:
     if why is not None:
         return _Asked(replace(result, kind=why[0], text=why[1]), _same)
     values = {name: v.reveal() if isinstance(v, Secret) else v for name, v in probe.values.items()}
+    if probe.check == "log":
+        return _Asked(
+            replace(result, place="its log"), partial(judge_log, read_evidence(client, present.running[probe.service]))
+        )
     if probe.check in {"sql", "redis"}:
         return _own_client(client, probe, result, present.running[probe.service], values)
     if probe.here:
@@ -91,7 +96,7 @@ def _why_not(probe: Probe, present: _Present) -> tuple[str, str] | None:
     missing = ", ".join(name for name, value in probe.values.items() if value is None)
     if missing:
         return "secret_missing", f"found no value for its {missing} in the env file; wanted one"
-    if present.asker is None and not (probe.here or probe.check in {"sql", "redis"}):
+    if present.asker is None and not (probe.here or probe.check in {"sql", "redis", "log"}):
         return "not_asked", f"found none of {', '.join(_ASKERS)} running; wanted one to ask from"
     return None
 

@@ -27,7 +27,8 @@ class Probe:
     """What one service, or one role of a database, is asked.
 
     Attributes:
-        check: a word of `PROBES`; `sql` and `redis` are asked by the service's own client, `none` is not asked.
+        check: a word of `PROBES`; `sql` and `redis` are asked by the service's own client, of `log` the container's log
+            is read, `none` is not asked.
         values: for the check; a secret among them is not revealed before it is asked.
         within_s: a hard end of it.
         role: of the database, where that is what is asked as.
@@ -164,11 +165,22 @@ class _Planner:
         key = self.secret("LITELLM_MASTER_KEY")
         return self.web(service, "litellm", 4000, key=key, **self.model(), **self.patience())
 
+    def proxy(self, service: Service) -> Iterable[Probe]:
+        """Its page; and, where it is an owner's image, whether its log tells that it does not keep the contract."""
+        yield self.page(service, 8002, "/health")
+        if not is_reference(service):
+            yield self.log(service)
+
+    def log(self, service: Service) -> Probe:
+        return Probe(service.name, "log", {}, of=f"{service.name}'s log")
+
     def worker(self, service: Service) -> Iterable[Probe]:
         """Its page; and, where both services are this repository's, what they do together, by nginx where that is."""
         yield self.page(service, 8001, "/health")
         names = ("retrieval-proxy", "qdrant", "minio")
         proxy, qdrant, minio = (self.stack.find(name) for name in names)
+        if not is_reference(service):
+            yield self.log(service)
         if not (proxy and qdrant and minio and is_reference(service) and is_reference(proxy)):
             return
         nginx = self.stack.find("nginx")
@@ -226,7 +238,7 @@ _PLANS: Mapping[str, _Make] = {
     "qdrant": lambda p, s: p.web(s, "qdrant", 6333, key=p.secret("QDRANT_API_KEY")),
     "redis": lambda p, s: Probe(s.name, "redis", {"REDISCLI_AUTH": p.secret("REDIS_PASSWORD")}),
     "redis-exporter": lambda p, s: p.page(s, 9121, "/metrics", "redis_up 1"),
-    "retrieval-proxy": lambda p, s: p.page(s, 8002, "/health"),
+    "retrieval-proxy": _Planner.proxy,
     "vllm": lambda p, s: p.web(s, "vllm", 8000, key=p.secret("VLLM_API_KEY"), **p.model()),
 }
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from opskit.compose.faults import Failure
-from opskit.engine.model import Answer
+from opskit.engine.model import Answer, Evidence
+from opskit.health.causes import find_breach
 
 _INIT = "read init.sql again: `{compose} exec postgres psql -U postgres -f /docker-entrypoint-initdb.d/init.sql`"
 _REMEDIES = {
     "alert_lost": "see `{logs}`; its configuration may drop alerts",
     "bad_answer": "see `{logs}`: it answers otherwise than its version should",
     "open_route": "mount the nginx configuration of this version: the route must ask for STACK_API_KEY",
+    "contract": "docs/images.md has what its image must do",
     "dead_route": "start the service that the route leads to, or correct the route in the mounted nginx configuration",
     "left_behind": "take it away by hand",
     "log_lost": "see `{compose} logs filebeat logstash`: one of them does not pass lines on",
@@ -56,6 +58,7 @@ class Result:
         at: the step that failed.
         kind: the stable word of what is wrong; empty where all is well, `no_check` where nothing was asked.
         text: what was found and wanted.
+        remedy: where it is not that of the kind.
     """
 
     service: str
@@ -66,6 +69,7 @@ class Result:
     kind: str = ""
     text: str = ""
     left: tuple[str, ...] = ()
+    remedy: str = ""
 
     @property
     def ms(self) -> int:
@@ -110,6 +114,15 @@ def fill(result: Result, printed: Mapping[str, object]) -> Result:
     )
 
 
+def judge_log(evidence: Evidence, result: Result) -> Result:
+    """Whether the log of an owner's image tells that it does not keep the contract of docs/images.md."""
+    breach = find_breach(evidence.log)
+    if breach is None:
+        return replace(result, done=(("tells of nothing against the contract", 0),))
+    cause, line = breach
+    return replace(result, kind="contract", text=f"{cause.cause}: {line.strip()[:200]}", remedy=cause.remedy)
+
+
 def row_of(result: Result) -> tuple[str, str, str, str, str]:
     """Service, word, milliseconds, steps and where from, for a table."""
     steps = ", ".join(f"{name} {ms}" for name, ms in result.done)
@@ -127,6 +140,7 @@ def _failure(result: Result, project: str) -> Failure:
     compose = f"docker compose -p {project}"
     remedy = _REMEDIES.get(f"{result.kind} {result.service}", _REMEDIES[result.kind])
     remedy = remedy.format(compose=compose, service=result.service, logs=f"{compose} logs {result.service}")
+    remedy = "; ".join(filter(None, (result.remedy, remedy)))
     at = f"{result.at}: " if result.at else ""
     evidence = [f"{name}: ok, {ms} ms" for name, ms in result.done] + [f"left behind: {name}" for name in result.left]
     return Failure(result.kind, result.service, f"{result.subject}: {at}{result.text}", tuple(evidence), remedy)
