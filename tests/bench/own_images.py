@@ -1,14 +1,46 @@
-"""An upload and a query of the stack's own two services beside the same libraries called directly.
+"""An upload and a query of the stack's own two services beside the same libraries called directly, on a CPU.
 
-`python tests/bench/own_images.py` asks the development that runs in rehearsal (`make rehearse`), inside its worker's
-container: the model, S3, Qdrant and PostgreSQL one after the other in one process, and the same by HTTP, in turn.
-Medians of 40 in one run.
+`python tests/bench/own_images.py` takes the place of the worker of a development that runs in rehearsal (`make rehearse`) with
+one that has models of real size, by random weights: MiniLM-L6 and CLIP ViT-B/32. Inside it the model, S3, Qdrant and
+PostgreSQL are asked one after the other in one process, and the same by HTTP, in turn. Medians of 40 in one run.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import docker
+
+from opskit.paths import STATE
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+MAKE = r"""
+import sys
+from pathlib import Path
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Pooling, Transformer
+from transformers import BertConfig, BertModel, BertTokenizerFast, CLIPConfig, CLIPModel, CLIPProcessor
+
+folder = Path("/models/bench")
+words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(chr, range(97, 123)), *("##" + chr(n) for n in range(97, 123))]
+(folder / "hf").mkdir(parents=True)
+(folder / "hf/vocab.txt").write_text("\n".join(words))
+sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+BertModel(BertConfig(**sizes)).save_pretrained(folder / "hf")
+BertTokenizerFast(str(folder / "hf/vocab.txt"), model_max_length=256).save_pretrained(folder / "hf")
+SentenceTransformer(modules=[Transformer(str(folder / "hf"), max_seq_length=256), Pooling(384, "mean")], device="cpu").save(
+    str(folder / "text"))
+processor = CLIPProcessor.from_pretrained("/opt/models/image")
+processor.image_processor.size, processor.image_processor.crop_size = {"shortest_edge": 224}, {"height": 224, "width": 224}
+ids = {k: getattr(CLIPModel.from_pretrained("/opt/models/image").config.text_config, k) for k in ("bos_token_id", "eos_token_id")}
+CLIPModel(CLIPConfig(text_config=ids)).save_pretrained(folder / "image")
+processor.save_pretrained(folder / "image")
+"""
 
 INSIDE = r"""
 import io, json, os, random, statistics, time, urllib.request, uuid
@@ -98,17 +130,68 @@ for key, point in made:
 """
 
 
+COLLECTIONS = ("text_embeddings", "image_embeddings", "video_embeddings")
+EMPTY = f"""
+from service import Stores
+qdrant = Stores().qdrant
+there = [name for name in {COLLECTIONS} if qdrant.collection_exists(name)]
+if any(qdrant.count(name).count for name in there):
+    raise SystemExit("the collections hold points; wanted a development without documents: `opskit first_run` empties one")
+for name in there:
+    qdrant.delete_collection(name)
+"""
+
+
 def main() -> int:
-    """Run it in the worker of the rehearsal on the Engine of DOCKER_HOST."""
-    wanted = ["label=com.docker.compose.service=multimodal-worker", "label=com.docker.compose.project"]
-    words = ["docker", "ps", "-q", *(word for one in wanted for word in ("--filter", one))]
-    worker = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-    if len(worker) != 1:
-        print(f"found {len(worker)} workers that run; wanted one: `make rehearse`", file=sys.stderr)
+    """Run it on the Engine of DOCKER_HOST."""
+    client = docker.from_env()
+    found = client.containers.list(filters={"label": "com.docker.compose.service=multimodal-worker"})
+    if len(found) != 1:
+        print(f"found {len(found)} workers that run; wanted one: `make rehearse`", file=sys.stderr)
         return 1
-    return subprocess.run(
-        ["docker", "exec", "-i", worker[0], "python3", "-"], input=INSIDE, text=True, check=False
-    ).returncode
+    with ExitStack() as undo:
+        worker, models = found[0], STATE.resolve() / "bench-models"
+        models.mkdir(parents=True, exist_ok=True)
+        run_inside(worker, EMPTY)
+        box = place(client, worker, str(models), undo)
+        print(run_inside(box, INSIDE).strip())
+        run_inside(box, EMPTY)
+    return 0
+
+
+def place(client: docker.DockerClient, worker: Container, models: str, undo: ExitStack) -> Container:
+    """Put a worker with the bench's models in the place of one; it is back afterwards."""
+    image = worker.image
+    assert image is not None
+    mounted = {models: {"bind": "/models", "mode": "rw"}}
+    if not list(STATE.glob("bench-models/bench/image")):
+        client.containers.run(image, ["-c", MAKE], entrypoint="python3", user="0", volumes=mounted, remove=True)
+        client.containers.run(
+            image, ["-R", "a+rX", "/models"], entrypoint="chmod", user="0", volumes=mounted, remove=True
+        )
+    names = {"TEXT_MODEL": "/models/bench/text", "IMAGE_MODEL": "/models/bench/image"}
+    environment = [*worker.attrs["Config"]["Env"], *(f"{name}={value}" for name, value in names.items())]
+    box = client.containers.create(image, environment=environment, volumes=mounted, tmpfs={"/tmp": ""})  # noqa: S108
+    undo.callback(box.remove, force=True)
+    for name in worker.attrs["NetworkSettings"]["Networks"]:
+        client.networks.get(name).connect(box, aliases=["multimodal-worker"])
+    worker.stop(timeout=1)
+    undo.callback(worker.start)
+    box.start()
+    for _ in range(120):
+        time.sleep(1)
+        asked = "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/health', timeout=8)"
+        if box.exec_run(["python3", "-c", asked]).exit_code == 0:
+            return box
+    raise SystemExit(box.logs(tail=20).decode())  # its health check says what is wrong
+
+
+def run_inside(box: Container, text: str) -> str:
+    """What a program printed inside a container."""
+    done = box.exec_run(["python3", "-W", "ignore", "-c", text], stderr=False, environment={"TQDM_DISABLE": "1"})
+    if done.exit_code != 0:
+        raise SystemExit(f"exit {done.exit_code}: {box.exec_run(['python3', '-c', text]).output!r}")
+    return str(done.output, "utf-8")  # type: ignore[arg-type]  # a stream only where one is asked for
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ def test_nothing_there_is_made_and_the_image_pulled_first() -> None:
     assert plan(model) == [("y:1", "pull"), ("h1_n", "create"), ("h1_vol", "create"), ("a", "create")]
 
 
+def test_an_image_that_is_built_is_so_in_the_plan() -> None:
+    model = stack(a={"image": "opskit/a:1", "build": {"context": "x"}}, b={"build": {"context": "x"}})
+    assert plan(model)[0] == ("opskit/a:1", "build")
+
+
 def test_of_too_many_replicas_the_outdated_go_first_and_then_the_highest_number() -> None:
     second, third = replace(A, id="a2", number=2), replace(A, id="a3", number=3)
     model = stack(a={"image": "x:1", "scale": 1})

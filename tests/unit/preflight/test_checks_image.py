@@ -92,3 +92,17 @@ def test_one_reason_that_several_share_is_one_finding() -> None:
 def test_each_image_that_is_there_is_a_finding_of_its_own() -> None:
     findings = check_image_reachable([pull(PullAnswer.THERE, "a:1"), pull(PullAnswer.THERE, "a:2")])
     assert [finding.subject for finding in findings] == ["a:1", "a:2"]
+
+
+BUILT: dict[str, Any] = {"build": {"context": "x", "args": {"BASE_IMAGE": "python:3"}}}
+
+
+def test_an_image_that_the_launch_builds_needs_its_base_alone() -> None:
+    assert judged("opskit/a:1", set(), **BUILT).found == "opskit/a:1 is not here; the launch builds it"
+    assert judged("opskit/a:1", {"python:3"}, offline=True, **BUILT).verdict is Verdict.PASS
+    finding = judged("opskit/a:1", set(), offline=True, **BUILT)
+    assert (finding.verdict, "python:3, which it is built on" in finding.found) == (Verdict.FAIL, True)
+    assert "`docker load` python:3" in finding.remedy
+    stack = parse_stack({"name": "p", "services": {"a": {"image": "opskit/a:1", **BUILT}}})
+    assert missing_images(stack, set()) == ("python:3",)
+    assert missing_images(stack, {"opskit/a:1"}) == missing_images(stack, {"python:3"}) == ()
