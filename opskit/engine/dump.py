@@ -6,6 +6,7 @@ import contextlib
 import io
 import struct
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 POSTGRES = "postgres_data"
 """The key of the volume that databases are in."""
 _FRAME, _STDERR, _BUFFER = struct.Struct(">BxxxL"), 2, 1024**2
+_FREEZES, _FREEZE_AGAIN_S = 10, 0.5
 _AT, _LOOKS_AT = "/data", "opskit.looks-at"
 
 
@@ -198,13 +200,22 @@ def _paused(client: DockerClient, containers: list[str]) -> Iterator[None]:
 
 
 def _told(act: Callable[[str], None], container: str) -> bool:
-    """Whether it was done; not where the container has ended since it was listed, as one does that crash-loops."""
+    """Whether it was done; not where the container has ended since it was listed, as one does that crash-loops.
+
+    On control groups v1 a busy container may not be frozen at the first try; runc leaves trying again to its caller
+    (opencontainers/runc#4388).
+    """
     from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
 
-    try:
-        act(container)
-    except APIError as error:
-        if error.status_code in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND} or "is not paused" in str(error):
-            return False
-        raise
-    return True
+    for last in (*[False] * _FREEZES, True):
+        try:
+            act(container)
+        except APIError as error:
+            if error.status_code in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND} or "is not paused" in str(error):
+                return False
+            if last or "unable to freeze" not in str(error):
+                raise
+            time.sleep(_FREEZE_AGAIN_S)
+        else:
+            return True
+    return False
