@@ -134,6 +134,12 @@ def take(reply: Reply) -> str:
     return str(want(reply, 200).json()["document_id"])
 
 
+def test_the_smoke_check_of_the_launch_left_nothing(up: Running) -> None:
+    said = want(up.ask("GET", "/api/search/stats"), 200).json()
+    assert said == {"rows": dict.fromkeys(said["rows"], 0), "points": dict.fromkeys(said["points"], 0)}
+    assert [up.objects(bucket) for bucket in BUCKETS] == [[], [], []]
+
+
 def test_a_picture_is_found_by_a_text_and_read_as_it_was_sent(up: Running) -> None:
     red, blue = picture(), picture((25, 40, 215))
     ids = [take(up.send("image", content, name=name)) for content, name in ((red, "red.png"), (blue, "blue.png"))]

@@ -46,6 +46,7 @@ class Search(BaseModel):
     filters: Filters = Field(default_factory=Filters)
     score_threshold: float | None = Field(None, ge=-1, le=1, description="The least cosine of a result.")
     session_name: str | None = Field(None, max_length=200)
+    keep_session: bool = Field(True, description="Whether the search is kept, for /search/sessions and /context.")
 
 
 class Result(BaseModel):
@@ -65,7 +66,7 @@ class Result(BaseModel):
 class Found(BaseModel):
     """What a search found, the best first."""
 
-    session_id: uuid.UUID
+    session_id: uuid.UUID | None = Field(description="None where it is not kept.")
     query: str
     results_count: int
     results: list[Result]
@@ -82,8 +83,8 @@ class Session(BaseModel):
 
 
 def health() -> Mapping[str, Any]:
-    """Every store, and the worker, without which no query has a vector."""
-    return {"stores": stores.states(_STORES), "worker": {"live": _live()}}
+    """Every store; and the worker, without which no query has a vector, but all else is answered."""
+    return {"stores": stores.states(_STORES), "worker": _live()}
 
 
 app = make_app("retrieval-proxy", health)
@@ -101,16 +102,8 @@ def search(body: Search) -> Found:
                 hits += [(1 / (_RANK + rank), point) for rank, point in enumerate(points)]
         best = [point for _, point in sorted(hits, key=lambda hit: -hit[0])]
         results = _read(best, body)[: body.limit]
-        with stores.pool.connection() as connection:
-            row = connection.execute(
-                "INSERT INTO search_sessions (session_name, query, filters, results_count, context_bundle) "
-                "VALUES (%s, %s, %s, %s, %s) RETURNING id",
-                (
-                    *(body.session_name, body.query, Json(body.filters.model_dump(mode="json")), len(results)),
-                    Json([result.model_dump(mode="json") for result in results]),
-                ),
-            ).fetchone()
-    return Found(session_id=_one(row)["id"], query=body.query, results_count=len(results), results=results)
+        session = _keep(body, results) if body.keep_session else None
+    return Found(session_id=session, query=body.query, results_count=len(results), results=results)
 
 
 @app.get("/api/v1/search/sessions", dependencies=KEYED)
@@ -174,6 +167,19 @@ def stats() -> dict[str, dict[str, int]]:
 def status() -> Mapping[str, Any]:
     """The same as /health, with 200 whatever it says."""
     return health()
+
+
+def _keep(body: Search, results: Sequence[Result]) -> uuid.UUID:
+    bundle = [result.model_dump(mode="json") for result in results]
+    filters = Json(body.filters.model_dump(mode="json"))
+    with stores.pool.connection() as connection:
+        row = connection.execute(
+            "INSERT INTO search_sessions (session_name, query, filters, results_count, context_bundle) "
+            "VALUES (%s, %s, %s, %s, %s) RETURNING id",
+            (body.session_name, body.query, filters, len(results), Json(bundle)),
+        ).fetchone()
+    session: uuid.UUID = _one(row)["id"]
+    return session
 
 
 def _where(modality: Modality, embedding: Mapping[str, list[float]]) -> list[tuple[str, list[float], tuple[str, ...]]]:

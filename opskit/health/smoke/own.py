@@ -85,7 +85,7 @@ def check_own(
 
 
 def _found(search: str, query: str, document: str, sent: Mapping[str, str]) -> Sequence[str]:
-    asked = {"query": query, "filters": {"document_ids": [document]}}
+    asked = {"query": query, "filters": {"document_ids": [document]}, "keep_session": False}
     reply = want(ask("POST", f"{search}/search", asked, sent, timeout_s=_PATIENCE_S), 200)
     return [result["document_id"] for result in reply.json()["results"]]
 
