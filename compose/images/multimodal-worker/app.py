@@ -132,8 +132,8 @@ def process_file(
         if path.stat().st_size > MAX_BYTES:
             raise RefusedError(f"more than {MAX_BYTES} bytes are not taken", 413)
         form = _FORMS[kind](path)
-        called = Path((document_name or file.filename or kind).replace("\\", "/").replace("\0", "")).name
-        return _take(kind, called[:_NAME] or kind, path, f"{kind}/{form}", given)
+        called = Path((document_name or file.filename or kind).replace("\\", "/")).name
+        return _take(kind, called, path, f"{kind}/{form}", given)
 
 
 @app.delete("/api/v1/documents/{document}", dependencies=KEYED, status_code=204)
@@ -181,7 +181,7 @@ def clear_cache() -> dict[str, int]:
 
 def _take(kind: str, name: str, path: Path, mime: str, metadata: Mapping[str, Any]) -> Document:
     _need_models()
-    row, before = jobs.take(kind, name, path, mime, metadata)
+    row, before = jobs.take(kind, name.replace("\0", "")[:_NAME] or kind, path, mime, metadata)
     return Document(
         document_id=row["id"],
         kind=row["file_type"],

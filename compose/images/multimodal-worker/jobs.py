@@ -93,13 +93,14 @@ class Jobs:
             while part := file.read(1 << 20):
                 content.update(part)
         digest = content.hexdigest()
+        kept = {key: value for key, value in metadata.items() if key not in {"state", "attempts"}}
         self.prepare()
         while True:
             with store_errors(), self.stores.pool.connection() as connection:
                 connection.execute(
                     "INSERT INTO documents (filename, file_type, file_size, mime_type, content_hash, metadata) "
                     "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (content_hash) DO NOTHING",
-                    (name, kind, path.stat().st_size, mime, digest, Json({**metadata, "state": "pending"})),
+                    (name, kind, path.stat().st_size, mime, digest, Json({**kept, "state": "pending"})),
                 )
             with store_errors(), self.stores.pool.connection() as connection:
                 row = connection.execute(
@@ -177,6 +178,7 @@ class Jobs:
                     pass
             except StoreError as error:
                 log.warning("%s; trying again", error)
+                self._made.clear()  # what was there may be gone: a restored store, a deleted collection
             except Exception:
                 log.exception("a document could not be gone on with")
 

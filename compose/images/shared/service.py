@@ -252,6 +252,10 @@ def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any
     def refused(_: Request, error: RefusedError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, error.status)
 
+    @app.exception_handler(psycopg.DataError)
+    def not_kept(_: Request, error: psycopg.DataError) -> JSONResponse:
+        return JSONResponse({"detail": f"PostgreSQL cannot keep that: {str(error).splitlines()[0]}"}, 422)
+
     app.add_middleware(_Measure)
 
     @app.get("/", tags=["service"])
