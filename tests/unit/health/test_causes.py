@@ -20,6 +20,8 @@ LOG:  database system is ready to accept connections
 Editor is now accessible via:
 level=info msg="Server is ready to receive web requests."
 2026/11/26 10:00:00 [notice] 1#1: start worker processes
+2026-11-26 10:00:00.000 UTC [187] ERROR:  permission denied for table documents
+2026-11-26 10:00:00.000 UTC [188] ERROR:  relation "_prisma_migrations" does not exist at character 15
 """
 
 
