@@ -154,8 +154,6 @@ def test_prometheus_is_ready(start: Start, image_of: ImageOf, ask: Ask, until: U
     [  # the ports and paths of the real programs
         ("qdrant", 6333, "/readyz"),
         ("vllm", 8000, "/health"),
-        ("multimodal-worker", 8001, "/metrics"),
-        ("retrieval-proxy", 8002, "/metrics"),
         ("openwebui", 8080, "/health"),
         ("n8n", 5678, "/healthz"),
     ],

@@ -13,7 +13,7 @@ from tests.checkout import Checkout
 
 OVERRIDE = "compose/docker-compose.development.override.yml"
 NGINX = "configs/nginx.conf"
-STAND_IN = ["python3", "/usr/local/lib/standin"]
+WORKER = ["python3", "-m", "uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8001"]
 _N8N, _NGINX = "/docker-entrypoint.sh", "/usr/sbin/nginx"
 _MIGRATES = """echo moved-on > /home/node/.n8n/config
 PGPASSWORD="$DB_POSTGRESDB_PASSWORD" psql -X -h postgres -U n8n -d n8n -c "CREATE TABLE moved_on ()"
@@ -106,8 +106,8 @@ CASES = (
     Case("a configuration its program refuses", nginx("http {", "http { nonsense on;"), "nginx"),
     Case("ready, and does not do its work", nginx("http://litellm:4000;", "http://litellm:4999;"),
          "does not do its work"),
-    Case("it dies while it is watched", override(multimodal_worker={"entrypoint": ["timeout", "25", *STAND_IN],
-         "command": ["multimodal-worker"]}), "while it was watched", observe_s=60),
+    Case("it dies while it is watched", override(multimodal_worker={"entrypoint": ["timeout", "40", *WORKER]}),
+         "while it was watched", observe_s=60),
     Case("out of memory", override(retrieval_proxy={"deploy": {"resources": {"limits": {"memory": "8M"}}}}),
          "retrieval-proxy"),
     Case("a new service that crash-loops", override(extra={"image": "any", "entrypoint": ["sh", "-c", "exit 3"],
