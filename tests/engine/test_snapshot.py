@@ -121,7 +121,8 @@ def test_a_set_is_one_moment_also_under_writes_and_its_drill_counts_every_table(
     assert int(rows) > 10_000, "rows were moved meanwhile"
     assert int(rows) % 2 == 0, "never one half of a move"
     assert reader.head.env_file == checkout.env_file().read_text()
-    held = {name: [told[0] for told in reader.parts[name].rows.values()] for name in STORES}
+    counts = {name: [told[0] for told in reader.parts[name].rows.values()] for name in STORES}
+    held = {name: [count for count in counts[name] if count != "0"] for name in STORES}  # the worker's own are empty
     assert held == {"volume/minio_data": ["500"], "volume/qdrant_data": ["1000"]}
 
 
