@@ -25,7 +25,7 @@ def init_project(folder: Path) -> Path:
             f"opskit init: found something at {folder}; wanted an empty folder, or none. Nothing was written."
         )
     try:
-        shutil.copytree(BROUGHT, folder, dirs_exist_ok=True)
+        shutil.copytree(BROUGHT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))  # of pip
     except (OSError, shutil.Error) as error:
         raise OpskitError(f"opskit init: {folder} cannot be written: {error}") from None
     return folder.resolve()
