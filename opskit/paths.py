@@ -23,6 +23,8 @@ ROOT = _find_root()
 """The project: compose/, configs/, notebooks/ and the env files are in it."""
 
 COMPOSE = ROOT / "compose"
+IMAGES = COMPOSE / "images"
+"""The sources of the stack's own two images."""
 ENVIRONMENTS = ROOT / "configs" / "environments.yaml"
 NOTEBOOKS = ROOT / "notebooks"
 AUDIT = Path(os.environ.get("OPSKIT_AUDIT") or ROOT / "audit")

@@ -207,15 +207,16 @@ def _told(act: Callable[[str], None], container: str) -> bool:
     """
     from docker.errors import APIError  # noqa: PLC0415  docker is imported where it is used
 
-    for last in (*[False] * _FREEZES, True):
+    left = _FREEZES
+    while True:
         try:
             act(container)
         except APIError as error:
             if error.status_code in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND} or "is not paused" in str(error):
                 return False
-            if last or "unable to freeze" not in str(error):
+            if not left or "unable to freeze" not in str(error):
                 raise
+            left -= 1
             time.sleep(_FREEZE_AGAIN_S)
         else:
             return True
-    return False

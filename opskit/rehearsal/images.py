@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
-from opskit.rehearsal.layers import IMAGES, ensure_layer
+from opskit.paths import IMAGES
+from opskit.rehearsal.layers import ensure_layer
 from opskit.rehearsal.programs import Program, choose_program
 from opskit.rehearsal.tree import COMMON, JMETER, Tree, ensure_tree
 

@@ -15,12 +15,10 @@ from pathlib import Path
 from opskit import process
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
-from opskit.paths import COMPOSE
+from opskit.paths import IMAGES
 from opskit.rehearsal.programs import Program
 
 _INSTALL_S = 1800.0
-IMAGES = COMPOSE / "images"
-"""The sources of the stack's own two images."""
 
 
 def ensure_layer(service: str, program: Program, python: str, *, cache: Path, say: Callable[[str], None]) -> Path:

@@ -86,11 +86,12 @@ def draft_project(
     """
     files = tuple(COMPOSE / name for name in (*environment.compose, *placement.overlays))
     secrets, fault, path = env_file.values, env_file.fault, ROOT / environment.env_file
-    builds = Builds(environ=UNNAMED)
+    source, builds = read_source(files), Builds(environ=UNNAMED)
     if not machine.rehearsal:
-        builds = choose_builds(read_source(files).demanded, lambda name: read_given(name, secrets))
-    files += builds.overlays
-    source = read_source(files)
+        builds = choose_builds(source.demanded, lambda name: read_given(name, secrets))
+    if builds.overlays:
+        files += builds.overlays
+        source = read_source(files)
     demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
     given = {name: bool(read_given(name, secrets)) or name in builds.environ for name in demanded - SECRETS}

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from opskit.paths import IMAGES
 from opskit.rehearsal.images import Recipe
-from opskit.rehearsal.layers import IMAGES, install_failure, locked_versions
+from opskit.rehearsal.layers import install_failure, locked_versions
 from opskit.rehearsal.programs import FULL, PROGRAMS, Program, choose_program
 from tests.checkout import ROOT
 

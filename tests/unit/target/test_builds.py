@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from opskit.paths import IMAGES
 from opskit.target import builds
 from opskit.target.builds import choose_builds
 
@@ -33,8 +34,8 @@ def test_what_is_named_or_not_demanded_is_not_built() -> None:
 def test_a_change_of_what_goes_in_is_another_tag(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, both: bool
 ) -> None:
-    shutil.copytree(builds._IMAGES, tmp_path / "images")
-    monkeypatch.setattr(builds, "_IMAGES", tmp_path / "images")
+    shutil.copytree(IMAGES, tmp_path / "images")
+    monkeypatch.setattr(builds, "IMAGES", tmp_path / "images")
     before = choose_builds(DEMANDED, lambda _: "").environ
     (tmp_path / "images/retrieval-proxy/openapi.json").write_text("{}")
     assert choose_builds(DEMANDED, lambda _: "").environ == before
