@@ -20,13 +20,14 @@ from opskit.audit.origin import given_folder, open_folder
 from opskit.audit.parameters import check_parameters, declared_parameters, describe_parameters
 from opskit.audit.runner import read_notebook, read_parameters, run_notebook
 from opskit.compose.plan import changes
-from opskit.environments import read_environments
+from opskit.environments import find_environment, read_environments
 from opskit.errors import OpskitError, UsageError, did_you_mean
 from opskit.options import NotebookCommand, make_options, read_words
-from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS
+from opskit.paths import AUDIT, ENVIRONMENTS, NOTEBOOKS, ROOT, STATE
 from opskit.plain import plain_text
+from opskit.rehearsal.level import LEVELS
 from opskit.show.console import Console
-from opskit.show.printing import print_json, print_tables
+from opskit.show.printing import print_again, print_json, print_tables
 
 CHANGES_PENDING = 10
 """Exit status of `plan` where a start would change something."""
@@ -153,7 +154,7 @@ def _look(
         Logs(**parameters).follow(click.echo)
         return 0
     while watch:
-        _look_again(name, parameters)
+        print_again(lambda: Look(name, parameters).tables())
         time.sleep(watch)
     look = Look(name, parameters)
     if as_json or quiet:
@@ -163,24 +164,6 @@ def _look(
     else:
         print_tables(look.tables())
     return look.exit_status
-
-
-def _look_again(name: str, parameters: dict[str, Any]) -> None:
-    """One of many looks: the whole answer replaces the last on a terminal; an Engine that is away may come back."""
-    from opskit.runbook.look import Look  # noqa: PLC0415  half a second
-
-    fault, tables = "", list[Any]()
-    try:
-        tables = list(Look(name, parameters).tables())
-    except UsageError:
-        raise
-    except OpskitError as error:
-        fault = plain_text(str(error))
-    click.clear()  # nothing where it is no terminal
-    click.echo(time.strftime("%Y-%m-%d %H:%M:%S UTC, Ctrl-C ends", time.gmtime()))
-    print_tables(tables)
-    if fault:
-        click.echo(fault)
 
 
 def _check(name: str, parameters: dict[str, Any]) -> None:
@@ -242,11 +225,25 @@ def init(folder: Path) -> int:
     return 0
 
 
+@runbook.command(cls=NotebookCommand,
+                 help='Print one secret, as in "$(opskit secret dev STACK_API_KEY)"; nothing records it.')  # fmt: skip
+@click.argument("env")
+@click.argument("name")
+@click.option("--rehearse", type=click.Choice(LEVELS), is_flag=False, flag_value="yes", default="no",
+              help="yes or full: of its rehearsal.")  # fmt: skip
+def secret(env: str, name: str, rehearse: str) -> int:
+    """Print one secret."""
+    from opskit.secrets.store import read_one  # noqa: PLC0415  only here
+
+    environment = find_environment(read_environments(ENVIRONMENTS), env).rehearsed(rehearse != "no")
+    click.echo(read_one(name, ROOT / environment.env_file))
+    return 0
+
+
 @runbook.command(help="The rehearsal's own Docker Engine: start or stop it.")
 @click.argument("act", type=click.Choice(["start", "stop"]))
 def engine(act: str) -> int:
     """Start or stop the private Engine."""
-    from opskit.paths import STATE  # noqa: PLC0415  only here
     from opskit.rehearsal.engine import ensure_engine, stop_engine  # noqa: PLC0415  only here
 
     with let_in():

@@ -11,14 +11,18 @@ import socket
 import subprocess
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import APIError
+
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
 LABEL = "com.docker.compose.project"
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,9 +110,20 @@ def remove_project(engine: DockerClient, project: str) -> None:
     for container in engine.containers.list(all=True, filters=label):
         container.remove(force=True, v=True)
     for network in engine.networks.list(filters=label):
-        network.remove()
+        _remove_network(network)
     for volume in engine.volumes.list(filters=label):
         volume.remove()
+
+
+def _remove_network(network: Network) -> None:
+    """Remove it, unless the Engine counts a container on it that is gone (moby/moby#42119)."""
+    try:
+        network.remove()
+    except APIError as error:
+        network.reload()
+        if "has active endpoints" not in str(error) or network.attrs["Containers"]:
+            raise
+        warnings.warn(f"{network.name} stays until the Engine is started again: {error}", stacklevel=1)
 
 
 def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterator[Checkout]:
@@ -129,7 +144,7 @@ def make_checkout(root: Path, engine: DockerClient, engine_host: str) -> Iterato
             container.remove(force=True, v=True)
     for network in engine.networks.list():
         if str((network.attrs.get("Labels") or {}).get(LABEL)).startswith(prefix):
-            network.remove()
+            _remove_network(network)
     for volume in engine.volumes.list():
         if str((volume.attrs.get("Labels") or {}).get(LABEL)).startswith(prefix):
             volume.remove()

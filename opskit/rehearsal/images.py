@@ -8,6 +8,7 @@ import io
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,10 +117,17 @@ def _ensure(
         make_folder(cache)
         with FileLock(cache / "images.lock", mode=0o666):
             images = _read_images(client)  # another process may have made them meanwhile
-            for recipe in recipes.values():
-                if recipe.mark not in images:
-                    images[recipe.mark] = _make(client, recipe, cache, say)
-                    _remove_old(client, recipe.key, recipe.mark)
+            lacking = {recipe.mark: recipe for recipe in recipes.values() if recipe.mark not in images}
+            for tree in dict.fromkeys(recipe.tree for recipe in lacking.values()):
+                _ensure_tree(client, tree, cache, say)
+            # Two at once: pip waits for the network and unpacks on one core. What takes longest begins first.
+            with ThreadPoolExecutor(2) as threads:
+                longest = sorted(lacking.values(), key=lambda recipe: not (recipe.program and recipe.program.folder))
+                images |= zip(
+                    [recipe.mark for recipe in longest],
+                    threads.map(lambda recipe: _make(client, recipe, cache, say), longest),
+                    strict=True,
+                )
     return {service: images[recipe.mark] for service, recipe in recipes.items()}
 
 
@@ -180,6 +188,7 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
     if program and program.makes[0]:
         say(f"making what {recipe.service} serves (half a minute, once)")
         _make_inside(client, image, program.makes, recipe)
+    _remove_old(client, recipe.key, recipe.mark)
     return image
 
 

@@ -12,6 +12,7 @@ from opskit.engine.events import list_containers
 from opskit.engine.facts import EngineFacts
 from opskit.engine.model import SERVICE_LABEL
 from opskit.errors import LaunchFailedError, OpskitError, UsageError
+from opskit.health.down import take_down
 from opskit.lock import hold_project
 from opskit.paths import STATE
 from opskit.rehearsal.daemon import Place
@@ -96,7 +97,7 @@ class Releases(Snapshots):
         kept = self.repository.find(name, self.project)
         parts = self.read_whole(kept)
         with hold_project(self.project, engine=self.start.target.engine_id), unfinished(self.project, kept.id):
-            if failure := self.start.target.project.take_down(timeout_s=_DOWN_S):
+            if failure := take_down(self.start.target.project, self.client, timeout_s=_DOWN_S).failure:
                 raise OpskitError(f"{self.project}: {failure.message}", failure.remedy)
             self.put_back(kept, parts)
         note(self.journal, f"set {kept.id} of {kept.time} is put back")

@@ -28,7 +28,7 @@ from opskit.runbook.parameters import Operation, find_stack, one_of, read_terms
 from opskit.runbook.smoke import check_services
 from opskit.runbook.verify_gpus import verify_gpus
 from opskit.show.plan import draw_plan
-from opskit.show.run import Action, take_down
+from opskit.show.run import Action, stop_action
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
 from opskit.target.port_overrides import PORTS
@@ -284,6 +284,6 @@ class Start(Operation):
         rows = [
             ("status", f"opskit status {name}{self.more}"),
             ("logs", f"opskit logs {name} SERVICE --follow{self.more}"),
-            ("stop (data is kept)", take_down(name, self.rehearsing).command),
+            ("stop (data is kept)", stop_action(name, self.rehearsing).command),
         ]
         return Table("What next", ("what", "command"), rows, self.rehearse)

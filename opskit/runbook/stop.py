@@ -11,17 +11,21 @@ from opskit.engine.client import connect, read_id, resolve_host
 from opskit.engine.facts import read_container_facts, read_volume_facts
 from opskit.environments import find_environment, read_environments
 from opskit.errors import LaunchFailedError
+from opskit.health.down import take_down
 from opskit.lock import hold_project
 from opskit.paths import ENVIRONMENTS, STATE
 from opskit.rehearsal.engine import ensure_engine
 from opskit.runbook.parameters import Operation
-from opskit.show.run import take_down
+from opskit.show.run import stop_action
 from opskit.show.tables import Table
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
 
 _DOWN_S = 300.0
+_COUNTED = (
+    "still there: the Engine counts a container on it that is gone; it is used again, or goes after a restart of it"
+)
 
 
 class Stop(Operation):
@@ -62,23 +66,28 @@ class Stop(Operation):
             LaunchFailedError: Compose failed, or a container is still there.
             LockHeldError: a launch of it is in progress.
         """
-        if shown := self.refuse_unrecorded(take_down(self.environment.name, self.rehearsing), "Take down"):
+        if shown := self.refuse_unrecorded(stop_action(self.environment.name, self.rehearsing), "Take down"):
             return shown
         name = self.project
         project = Project(find_compose(), name, (), engine_host=self.host)
         with hold_project(name, engine=read_id(self.client)), phase(self.journal, "compose"):
             before = read_container_facts(self.client, name)
-            failure = project.take_down(timeout_s=_DOWN_S, sink=self._tell)
+            down = take_down(project, self.client, timeout_s=_DOWN_S, sink=self._tell)
         left = read_container_facts(self.client, name)
         volumes = sorted(volume.name for volume in read_volume_facts(self.client, name))
-        failures = [failure] if failure else []
+        failures = [down.failure] if down.failure else []
         self.journal.write("outcome", failures=failures, volumes=volumes, stopped=[fact.name for fact in before])
-        if failure:
-            raise LaunchFailedError(f"{name} was not taken down: {failure.message}\nRemedy: {failure.remedy}")
+        if down.failure:
+            raise LaunchFailedError(f"{name} was not taken down: {down.failure.message}\nRemedy: {down.failure.remedy}")
         if left:
             names = ", ".join(fact.name for fact in left)
             raise LaunchFailedError(f"{name}: still there: {names}. Remedy: `docker rm -f {names.replace(',', '')}`")
-        rows = [("containers and networks", "gone"), *((volume, "kept") for volume in volumes)]
+        rows = [
+            ("containers and networks", "gone" if not down.networks else "gone but for what is below"),
+            *((volume, "kept") for volume in volumes),
+        ]
+        for network, users in down.networks.items():
+            rows.append((network, f"still there: {', '.join(users)} is on it" if users else _COUNTED))
         return Table(f"{name} is down", ("what", "now"), rows, self.rehearse)
 
     def _tell(self, event: ComposeEvent) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from opskit.errors import ConfigError, LockHeldError
+from opskit.errors import ConfigError, LockHeldError, UsageError, did_you_mean
 from opskit.files import PART, is_shared, make_folder, utc_stamp, write_atomically
 from opskit.secrets.envfile import Entry, parse_lines, quote, values_of
 from opskit.secrets.policy import ALPHABET, BY_NAME, SecretRule, hidden_of
@@ -41,6 +41,21 @@ def read_secrets(path: Path) -> Mapping[str, Secret]:
 def read_given(name: str, env_file: Mapping[str, Secret]) -> str:
     """What the operator set a variable to, by Compose's own precedence: the shell, then the env file; else empty."""
     return os.environ.get(name) or (env_file[name].reveal() if name in env_file else "")
+
+
+def read_one(name: str, path: Path) -> str:
+    """What a launch gives the services as a secret.
+
+    Raises:
+        UsageError: neither the shell nor the file has it.
+    """
+    there = read_secrets(path)
+    if not (value := read_given(name, there)):
+        raise UsageError(
+            f"{name}: not in {path}.{did_you_mean(name, there)} Wanted one of: "
+            f"{', '.join(sorted(there)) or 'none; the first start makes them'}."
+        )
+    return value
 
 
 def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[str, str]:

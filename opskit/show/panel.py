@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from opskit.audit.parameters import Parameter
 from opskit.plain import escape
 from opskit.show.choices import Choices
-from opskit.show.run import PRODUCTION, Action, RunState, take_down
+from opskit.show.run import PRODUCTION, Action, RunState, stop_action
 from opskit.show.run_panel import ReadJournal, Run, RunPanel, StartRun
 from opskit.show.watching import Watching
 
@@ -181,7 +181,7 @@ class Panel(RunPanel):
         return Action("start", words, **asks)
 
     def _taking_down(self) -> Action:
-        return take_down(self.environment.value, self._chosen("rehearse"))
+        return stop_action(self.environment.value, self._chosen("rehearse"))
 
     def _restarting(self) -> Action | None:
         name, service = escape(self.environment.value), self.watching.chosen

@@ -68,7 +68,7 @@ class Action:
         return " ".join(("opskit", self.notebook.replace("_", "-"), *place, *words))
 
 
-def take_down(env: str, more: Mapping[str, str]) -> Action:
+def stop_action(env: str, more: Mapping[str, str]) -> Action:
     """The stop of an environment, asked for twice; production's is typed. `more`: parameters beside `env`."""
     effect = f"to take <b>{escape(env)}</b> down; its data is kept"
     return Action("stop", {"env": env, **more}, f"Take {env} down?", effect, env if env == PRODUCTION else "")

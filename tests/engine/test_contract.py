@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from opskit.health.smoke.ask import ask_services
 from opskit.health.smoke.plan import Probe
@@ -115,6 +116,8 @@ BROKEN = {
       - python3
       - -c
       - from qdrant_client import QdrantClient; QdrantClient(host="qdrant", port=6333).get_collections()""",
+    "python3": f"""environment: {{PATH: /nowhere}}
+entrypoint: [/usr/bin/python3, -c, "{SERVE.format(port=8001)}"]""",
     "No module named": 'entrypoint: [python3, -c, "import app_of_the_owner"]',
 }
 
@@ -130,10 +133,12 @@ def undone(up: Checkout) -> Iterator[ExitStack]:
 def test_an_image_that_cannot_serve_fails_the_launch_with_the_clause(
     up: Checkout, undone: ExitStack, words: str
 ) -> None:
-    own = f"  {SERVICE}:\n    healthcheck: {{start_period: 1s, interval: 1s, retries: 3}}\n    {BROKEN[words]}\n"
     append(up.root / OVERRIDE, "", undone)
-    text = (up.root / OVERRIDE).read_text()
-    (up.root / OVERRIDE).write_text(text.replace(f"  {SERVICE}:\n", own, 1))
+    stack = yaml.safe_load((up.root / OVERRIDE).read_text())
+    own, broken = stack["services"][SERVICE], yaml.safe_load(BROKEN[words])
+    environment = own.get("environment", {}) | broken.pop("environment", {})
+    own |= broken | {"environment": environment, "healthcheck": {"start_period": "1s", "interval": "1s", "retries": 3}}
+    (up.root / OVERRIDE).write_text(yaml.safe_dump(stack))
     done = up.start()
     assert done.returncode == 1, done.stdout
     assert SERVICE in done.stdout

@@ -353,13 +353,18 @@ def test_uploads_at_once_through_kills_are_each_there_exactly_once(up: Running, 
             threads.submit(send_until_taken, up, three[n % len(three)], "image", content)
             for n, content in enumerate(contents)
         ]
-        for service in ("postgres", "qdrant", "multimodal-worker"):
-            time.sleep(1)
+        for number, service in enumerate(("postgres", "qdrant", "multimodal-worker"), 1):
+            while sum(one.done() for one in sent) < number * UPLOADS // 6:
+                time.sleep(0.02)
             kill(up.box(service))
         ids = [one.result() for one in sent]
     print(f"{UPLOADS} uploads, three kills: {time.monotonic() - begun:.0f} s")  # noqa: T201  told with -s
     assert "None" not in ids
     assert len(set(ids)) == len({hashlib.sha256(content).hexdigest() for content in contents})
+    worker = f"{three[0]}/health"
+    assert (
+        wait_for(partial(ask, "GET", worker), lambda reply: reply.status == 200).status == 200
+    )  # it gives a query its vector
     after = wait_for(up.stats, consistent)
     grown = {name: after[name] - before[name] for name in ("documents", "images", "image_embeddings", "objects")}
     assert grown == dict.fromkeys(grown, len(set(ids)))

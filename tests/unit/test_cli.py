@@ -64,6 +64,8 @@ def test_the_page_says_what_the_commands_say() -> None:
         ("runs show", 2, "found 0 runs; wanted 1"),
         ("runs --most -3", 2, "-3 is not in the range"),
         ("logs dev --lines -4", 2, "lines: found -4, wanted a number that is not below 0"),
+        ("secret prodction STACK_API_KEY", 2, "Did you mean production?"),
+        ("secret dev", 2, "Missing argument 'NAME'"),
         ("plan dev --deadline-s nan", 2, "deadline_s: found nan"),
     ],
 )
@@ -74,6 +76,29 @@ def test_what_is_refused_and_how(
     assert run_command(line.split()) == status
     told = capsys.readouterr()
     assert said in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("dev STACK_API_KEY", "of development\n"),
+        ("dev STACK_API_KEY --rehearse", "of its rehearsal\n"),
+        ("--rehearse dev STACK_API_KEY", "of its rehearsal\n"),
+        ("dev REDIS_PASSWORD", "the shell's\n"),
+    ],
+)
+def test_a_secret_is_printed_as_a_launch_takes_it(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opskit.cli.ROOT", tmp_path)
+    monkeypatch.setenv("REDIS_PASSWORD", "the shell's")
+    for folder, whose in ((".", "of development"), (".opskit/rehearsal", "of its rehearsal")):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / ".env.development").write_text(f"STACK_API_KEY='{whose}'\nREDIS_PASSWORD=file\n")
+    assert run_command(["secret", *words.split()]) == 0
+    assert capsys.readouterr().out == said
+    assert run_command(["secret", "dev", "STACK_API_KYE"]) == 2
+    assert "Did you mean STACK_API_KEY? Wanted one of: REDIS_PASSWORD, STACK_API_KEY." in capsys.readouterr().err
 
 
 def test_an_archived_machine_is_judged_on_a_terminal_as_in_the_notebook(
