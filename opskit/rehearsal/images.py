@@ -118,7 +118,7 @@ def _ensure(
         with FileLock(cache / "images.lock", mode=0o666):
             images = _read_images(client)  # another process may have made them meanwhile
             lacking = {recipe.mark: recipe for recipe in recipes.values() if recipe.mark not in images}
-            for tree in dict.fromkeys(recipe.tree for recipe in lacking.values()):
+            for tree in {recipe.tree.name: recipe.tree for recipe in lacking.values()}.values():
                 _ensure_tree(client, tree, cache, say)
             # Two at once: pip waits for the network and unpacks on one core. What takes longest begins first.
             with ThreadPoolExecutor(2) as threads:
