@@ -35,7 +35,7 @@ _STAND_INS = {
 }
 _PREFIX = "opskit-rehearsal/"
 _TREE = f"{_PREFIX}tree"
-_STAND_IN = "stand-in"
+_STAND_IN, _UNFINISHED = "stand-in", "unfinished"
 _TREES = {tree.name: tree for tree in (COMMON, JMETER)}
 
 
@@ -183,28 +183,32 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
                 with layer.open("rb") as content:
                     client.api.put_archive(box, "/", content)
         client.api.put_archive(box, "/", _pack(recipe.files))
-        client.api.commit(box, repository=f"{_PREFIX}{recipe.service}", tag=tag, conf=recipe.image())
-    image = f"{_PREFIX}{recipe.service}:{tag}"
-    if program and program.makes[0]:
-        say(f"making what {recipe.service} serves (half a minute, once)")
-        _make_inside(client, image, program.makes, recipe)
+        repository, conf = f"{_PREFIX}{recipe.service}", recipe.image()
+        if program and program.makes[0]:
+            base = client.api.commit(box, repository=repository, tag=_UNFINISHED, conf={**conf, "Labels": {}})["Id"]
+            say(f"making what {recipe.service} serves (half a minute, once)")
+            try:
+                _make_inside(client, base, recipe, repository, tag)
+            finally:
+                client.images.remove(f"{repository}:{_UNFINISHED}")
+        else:
+            client.api.commit(box, repository=repository, tag=tag, conf=conf)
     _remove_old(client, recipe.key, recipe.mark)
-    return image
+    return f"{repository}:{tag}"
 
 
-def _make_inside(client: DockerClient, image: str, makes: tuple[str, str], recipe: Recipe) -> None:
-    """Run a script of the image, and commit what it made under the image's own name."""
-    box = client.api.create_container(image, list(makes), entrypoint="python3", user="0", network_disabled=True)["Id"]
+def _make_inside(client: DockerClient, base: str, recipe: Recipe, repository: str, tag: str) -> None:
+    """Run the recipe's script in an image, and commit what it made as another."""
+    makes = recipe.program.makes if recipe.program else ("", "")
+    box = client.api.create_container(base, list(makes), entrypoint="python3", user="0", network_disabled=True)["Id"]
     try:
         client.api.start(box)
         if client.api.wait(box)["StatusCode"] != 0:
             said = client.api.logs(box).decode(errors="replace").strip().rpartition("\n")[2]
-            client.images.remove(image)
             raise EngineUnavailableError(
-                f"rehearsal: {makes[0]} failed in {image}: {said}. Remedy: look at the free disk space (`df -h`) and "
-                "memory (`free -h`), then try again."
+                f"rehearsal: {makes[0]} failed in {repository}: {said}. Remedy: look at the free disk space (`df -h`) "
+                "and memory (`free -h`), then try again."
             )
-        repository, _, tag = image.rpartition(":")
         client.api.commit(box, repository=repository, tag=tag, conf=recipe.image())
     finally:
         client.api.remove_container(box, force=True)

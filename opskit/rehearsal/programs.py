@@ -83,7 +83,7 @@ def _own(folder: str, port: int, *left_out: str) -> Program:
 
 PROGRAMS: Mapping[str, Program] = {
     "multimodal-worker": replace(
-        _own("multimodal-worker", 8001, *_NO_GPU, "nvidia*", "cuda*", "onnxruntime", "hf_xet", "scipy/**/tests"),
+        _own("multimodal-worker", 8001, *_NO_GPU, "onnxruntime", "hf_xet", "scipy/**/tests"),
         files={"tiny_worker_models.py": "/usr/local/lib/tiny_worker_models.py"},
         makes=("/usr/local/lib/tiny_worker_models.py", "/opt/models"),
         variables={

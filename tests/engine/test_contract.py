@@ -111,12 +111,12 @@ def test_one_that_keeps_it_tells_nothing(up: Checkout) -> None:
 SERVE = "import http.server as h; h.HTTPServer(('', {port}), h.SimpleHTTPRequestHandler).serve_forever()"
 BROKEN = {
     "it listens on 9001, the contract wants 8001": f'entrypoint: [python3, -c, "{SERVE.format(port=9001)}"]',
-    "404": f'entrypoint: [python3, -c, "{SERVE.format(port=8001)}"]',
+    "the page that its health check asks for is not there": f'entrypoint: [python3, -c, "{SERVE.format(port=8001)}"]',
     "Qdrant is asked without its key": """entrypoint:
       - python3
       - -c
       - from qdrant_client import QdrantClient; QdrantClient(host="qdrant", port=6333).get_collections()""",
-    "python3": f"""environment: {{PATH: /nowhere}}
+    "the program that its health check runs is not in the image": f"""environment: {{PATH: /nowhere}}
 entrypoint: [/usr/bin/python3, -c, "{SERVE.format(port=8001)}"]""",
     "No module named": 'entrypoint: [python3, -c, "import app_of_the_owner"]',
 }

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from opskit.errors import EngineUnavailableError
+from opskit.paths import STATE
 from opskit.rehearsal.images import ensure_images
+from opskit.rehearsal.programs import PROGRAMS
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -195,3 +201,19 @@ def test_images_that_are_there_are_found_at_once(engine: DockerClient, image_of:
     assert again["vllm"] == "opskit-rehearsal/vllm:stand-in"
     assert again["postgres"].split(":")[0] == "opskit-rehearsal/postgres"
     assert engine.images.get(again["vllm"]).labels["opskit.rehearsal"] == "true"
+
+
+def test_an_image_whose_script_fails_is_not_there_the_next_time(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch, undo: ExitStack
+) -> None:
+    """The program is nginx, under a service's name of its own."""
+    service = f"opskit-test-{uuid.uuid4().hex[:8]}"
+    monkeypatch.setitem(PROGRAMS, service, replace(PROGRAMS["nginx"], makes=("/no/such.py", "/models")))
+    for _ in range(2):
+        with pytest.raises(EngineUnavailableError, match=r"/no/such\.py failed in .*No such file or directory"):
+            ensure_images(engine, [service], cache=STATE / "cache", say=print)
+        assert engine.images.list(f"opskit-rehearsal/{service}") == []
+    monkeypatch.setitem(PROGRAMS, service, replace(PROGRAMS["nginx"], makes=("-c", "open('/made', 'w').close()")))
+    image = ensure_images(engine, [service], cache=STATE / "cache", say=print)[service]
+    undo.callback(engine.images.remove, image)
+    assert engine.containers.run(image, ["ls", "/made"], remove=True) == b"/made\n"

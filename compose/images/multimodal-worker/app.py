@@ -28,8 +28,8 @@ _NAME = 255
 
 _FORMS: Mapping[str, Callable[[Path], str]] = {
     "image": lambda path: media.open_picture(path)[1],
-    "audio": media.read_sound,
-    "video": lambda path: media.read_film(path).format.split(",")[0],
+    "audio": lambda path: media.read_recording(path, "audio").format,
+    "video": lambda path: media.read_recording(path, "video").format,
 }
 stores, models = Stores(), Models()
 jobs = Jobs(stores, models)

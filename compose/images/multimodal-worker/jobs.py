@@ -13,7 +13,7 @@ import logging
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,8 @@ class Jobs:
             RefusedError: its content cannot be taken; nothing of it is left.
             StoreError: a store does not answer; what was begun is gone on with.
         """
-        content = hashlib.sha256()
         with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                content.update(part)
-        digest = content.hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         kept = {key: value for key, value in metadata.items() if key not in {"state", "attempts"}}
         self.prepare()
         while True:
@@ -224,11 +221,11 @@ class Jobs:
         self._chunks(connection, row, media.read_text(path))
 
     def _audio(self, connection: Connection, row: Row, path: Path) -> None:
-        media.read_sound(path)
+        media.read_recording(path, "audio")
         self._chunks(connection, row, self.models.transcribe(str(path)))
 
     def _video(self, connection: Connection, row: Row, path: Path) -> None:
-        film = media.read_film(path)
+        film = media.read_recording(path, "video")
         said = self.models.transcribe(str(path)) if film.sound else ""
         video = _name(row, "video")
         if said:
@@ -268,11 +265,11 @@ class Jobs:
             )
 
     def _point(self, collection: str, row: Row, kind: str, vectors: Mapping[uuid.UUID, Vector]) -> None:
-        payload = {"document_id": str(row["id"]), "content_type": kind, "file_type": row["file_type"]}
-        payload["filename"] = row["filename"]
+        payload = {"document_id": str(row["id"]), "content_type": kind}
+        payload |= {name: row[name] for name in ("file_type", "filename")}
         points = [q.PointStruct(id=str(name), vector=vector, payload=payload) for name, vector in vectors.items()]
-        for part in _parts(points, 256):
-            self.stores.qdrant.upsert(collection, part, wait=True)
+        for begin in range(0, len(points), 256):  # `upload_points` opens a connection for each call
+            self.stores.qdrant.upsert(collection, points[begin : begin + 256], wait=True)
 
     def _remove(self, connection: Connection, row: Row) -> None:
         """Take a document out of every store, its row last: with it goes what says that there is work left."""
@@ -301,7 +298,3 @@ def _path(row: Row) -> str:
 
 def _name(row: Row, part: str) -> uuid.UUID:
     return uuid.uuid5(row["id"], part)
-
-
-def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (items[begin : begin + size] for begin in range(0, len(items), size))

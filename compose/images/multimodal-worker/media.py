@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.error import FFmpegError
@@ -23,15 +24,15 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """A video's measures, in pixels, seconds and frames a second."""
+class Recording:
+    """What a file of sound or film is: pixels, seconds, frames a second; `sound` whether anything is heard."""
 
-    width: int
-    height: int
-    seconds: float
-    fps: float | None
     format: str
+    seconds: float
     sound: bool
+    width: int = 0
+    height: int = 0
+    fps: float | None = None
 
 
 def open_picture(path: Path) -> tuple[Image.Image, str]:
@@ -52,45 +53,32 @@ def open_picture(path: Path) -> tuple[Image.Image, str]:
         raise RefusedError(f"the picture cannot be read: {why}") from None
 
 
-def read_film(path: Path) -> Film:
-    """A video's measures.
+def read_recording(path: Path, kind: Literal["audio", "video"]) -> Recording:
+    """The measures of a file with sound, or with moving pictures.
 
     Raises:
-        RefusedError: not a video, broken, or longer than MAX_SECONDS.
+        RefusedError: it holds none, is broken, or longer or larger than is taken.
     """
+    named, held = {"audio": ("sound", "sound"), "video": ("video", "moving picture")}[kind]
     try:
-        with av.open(str(path)) as film:
-            if not film.streams.video:
-                raise RefusedError("the file holds no moving picture")
-            stream = film.streams.video[0]
-            seconds = float(film.duration or 0) / av.time_base
-            rate = float(stream.average_rate) if stream.average_rate else None
-            found = Film(stream.width, stream.height, seconds, rate, film.format.name, bool(film.streams.audio))
-    except FFmpegError as error:
-        raise RefusedError(f"the video cannot be read: {error.strerror}") from None
-    _check_length(found.seconds)
+        with av.open(str(path)) as file:
+            if not (streams := getattr(file.streams, kind)):
+                raise RefusedError(f"the file holds no {held}")
+            form, seconds = file.format.name.split(",")[0], float(file.duration or 0) / av.time_base
+            found = Recording(form, seconds, bool(file.streams.audio))
+            if kind == "audio":
+                next(file.decode(audio=0))
+            else:
+                one = streams[0]
+                fps = float(one.average_rate) if one.average_rate else None
+                found = replace(found, width=one.width, height=one.height, fps=fps)
+    except (FFmpegError, StopIteration) as error:
+        raise RefusedError(f"the {named} cannot be read: {getattr(error, 'strerror', 'it is empty')}") from None
+    if found.seconds > MAX_SECONDS:
+        raise RefusedError(f"it is {found.seconds:.0f} s long, and {MAX_SECONDS:.0f} s are taken", 413)
     if found.width * found.height > MAX_PIXELS:
         raise RefusedError(f"a frame has more than {MAX_PIXELS} pixels", 413)
     return found
-
-
-def read_sound(path: Path) -> str:
-    """The format of a file with sound.
-
-    Raises:
-        RefusedError: no sound in it, broken, or longer than MAX_SECONDS.
-    """
-    try:
-        with av.open(str(path)) as sound:
-            if not sound.streams.audio:
-                raise RefusedError("the file holds no sound")
-            seconds = float(sound.duration or 0) / av.time_base
-            next(sound.decode(audio=0))
-            form = sound.format.name.split(",")[0]
-    except (FFmpegError, StopIteration) as error:
-        raise RefusedError(f"the sound cannot be read: {getattr(error, 'strerror', 'it is empty')}") from None
-    _check_length(seconds)
-    return str(form)
 
 
 def key_frames(path: Path) -> Iterator[tuple[float, Image.Image]]:
@@ -151,8 +139,3 @@ def as_jpeg(picture: Image.Image) -> bytes:
     sink = io.BytesIO()
     picture.save(sink, "JPEG", quality=88)
     return sink.getvalue()
-
-
-def _check_length(seconds: float) -> None:
-    if seconds > MAX_SECONDS:
-        raise RefusedError(f"it is {seconds:.0f} s long, and {MAX_SECONDS:.0f} s are taken", 413)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import threading
-import urllib.request
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import urllib3
 from service import setting
 
 if TYPE_CHECKING:
@@ -81,9 +80,13 @@ class Models:
     def embed_query(self, text: str) -> Vector:
         """The vector of a text among pictures."""
         model, processor = self._loaded["image"]
-        words = processor(text=[text], return_tensors="pt", padding=True, truncation=True)
-        with self._turn:
-            return _unit(model.get_text_features(**words))[0]
+        return self._batches(
+            [text],
+            1,
+            lambda part: _unit(
+                model.get_text_features(**processor(text=part, return_tensors="pt", padding=True, truncation=True))
+            ),
+        )[0]
 
     def transcribe(self, path: str) -> str:
         """What is said in a file of sound or film; empty where nothing is."""
@@ -118,16 +121,18 @@ def caption(jpeg: bytes) -> str | None:
         {"type": "text", "text": "Describe this picture in one sentence."},
         {"type": "image_url", "image_url": picture},
     ]
-    request = urllib.request.Request(  # noqa: S310  the address is of the stack
-        f"{setting('VISION_URL', 'http://vllm:8000/v1')}/chat/completions",
-        json.dumps({"model": model, "max_tokens": 80, "messages": [{"role": "user", "content": asked}]}).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {setting('VLLM_API_KEY')}"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return str(json.load(answer)["choices"][0]["message"]["content"]).strip()
-    except (OSError, ValueError, LookupError) as error:
-        log.warning("no caption from %s: %s", model, error)
+        answer = urllib3.request(
+            "POST",
+            f"{setting('VISION_URL', 'http://vllm:8000/v1')}/chat/completions",
+            json={"model": model, "max_tokens": 80, "messages": [{"role": "user", "content": asked}]},
+            headers={"Authorization": f"Bearer {setting('VLLM_API_KEY')}"},
+            timeout=60,
+            retries=False,
+        )
+        return str(answer.json()["choices"][0]["message"]["content"]).strip()
+    except (urllib3.exceptions.HTTPError, ValueError, LookupError, TypeError) as error:
+        log.warning("no caption from %s: %r", model, error)
         return None
 
 
