@@ -1,6 +1,6 @@
 """The ledger of the archive: a line when a run begins and when it ends, each with the hash of the line before it.
 
-It tells an archive that was altered from one that was not. Who may write the ledger may write it anew as a whole: its
+It tells an archive that was altered from one that was not. Who may write the ledger may write a new one as a whole: its
 newest hash goes to the system's log too, where `verify` is given it.
 """
 

@@ -45,7 +45,7 @@ def open_folder(notebook: Mapping[str, Any], parameters: Mapping[str, Any], *, n
 
 
 def given_folder() -> Path | None:
-    """The folder that whoever started this process has opened for its run; None where nobody has."""
+    """The folder that the starter of this process has opened for its run; None where there is none."""
     given = os.environ.get(RUN_FOLDER)
     return Path(given) if given else None
 

@@ -1,4 +1,4 @@
-"""Whether a notebook's code cells are the shipped ones: what automation runs is never what somebody tried out."""
+"""Whether a notebook's code cells are the shipped ones: what automation runs is never an experiment."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _writers(client: DockerClient, volume: str) -> list[dict[str, Any]]:
 def read_still(client: DockerClient, volume: str) -> Generator[bytes]:
     """A volume as a tar while its writers are paused: what a power cut would leave.
 
-    They go on when the last byte was read or the generator is closed: whoever may stop early closes it.
+    They go on when the last byte was read or the generator is closed: a caller that may stop early closes it.
 
     Raises:
         NotReadError: the Engine has no image, or refused.

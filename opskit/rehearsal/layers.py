@@ -101,6 +101,12 @@ def install_failure(requirement: str, stderr: str) -> str:
             f"rehearsal: a build without network: pip reaches no package index to install {requirement}. Remedy: try "
             "again where there is network, or give pip an index that is reached (PIP_INDEX_URL, PIP_PROXY)."
         )
+    if re.search(r"Cannot install torch==.*conflicting|for torch==\S+\+cpu", stderr):
+        return (
+            f"rehearsal: {requirement} needs PyTorch for CPUs, which PyPI does not have. Remedy: give pip PyTorch's "
+            "own index of builds for CPUs by PIP_EXTRA_INDEX_URL (its installation page names it), or rehearse without "
+            "`full`."
+        )
     why = " ".join(lines[-1:]).removeprefix("ERROR: ") or "it says nothing"
     return (
         f"rehearsal: pip could not install {requirement}: {why}. Remedy: try `pip download '{requirement}'` here, and "

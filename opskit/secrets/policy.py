@@ -47,7 +47,7 @@ class SecretRule:
 
     @property
     def why_not_rotated(self) -> str:
-        """Why another value would lock somebody out; empty where it can be changed while the stack runs."""
+        """Why another value would lock a user out; empty where it can be changed while the stack runs."""
         if self.permanent:
             return "changing it makes data unreadable for ever"
         if self.first_start:

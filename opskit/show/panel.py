@@ -73,7 +73,7 @@ class Panel(RunPanel):
         options: the words of a parameter that is one of a few.
         start, read: as in `RunPanel`.
         look: what preflight and the plan say of these parameters; it takes seconds, and is called in a thread.
-        find: the run of an environment that is in progress, whoever started it: it is shown, and can be ended.
+        find: the run of an environment that is in progress, by any user: it is shown, and can be ended.
         watch: what can be shown beside it, by its name.
         services: of an environment.
     """

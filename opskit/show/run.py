@@ -86,7 +86,7 @@ class RunState:
         ok: whether every cell ran to its end; None before the recorder told.
         ended: whether its process has ended.
         stopped: whether the operator asked it to end, here.
-        interrupted: whether it was ended by an interrupt, whoever's.
+        interrupted: whether it was ended by an interrupt, of any user.
         output: the last lines of its process, for one that ended without an outcome.
         usual_s: seconds that earlier launches of it took; None where there was none.
     """

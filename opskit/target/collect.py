@@ -241,7 +241,7 @@ def _lock(
     try:
         check_lock(path, stack)
     except ConfigError as error:
-        remedy = f"`opskit lock {environment.name}` writes it anew; without the file, the tags are what is run"
+        remedy = f"`opskit lock {environment.name}` writes it again; without the file, the tags are what is run"
         return project, Failure("config_invalid", None, str(error), (), remedy)
     project = replace(project, files=(*project.files, path))
     return project, resolve(project, env_file.values)

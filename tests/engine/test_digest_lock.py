@@ -70,7 +70,7 @@ def test_a_lock_is_merged_and_one_that_does_not_fit_forbids_a_start(checkout: Ch
         path.write_text(f"services: {{postgres: {{image: 'postgres:1@{digest}'}}}}\n")
         said = checkout.opskit("preflight", "staging", "--json").stdout
         assert f"configs/locks/staging.yml: found postgres: postgres:1, where compose/ has {tag}" in said
-        assert "`opskit lock staging` writes it anew" in said
+        assert "`opskit lock staging` writes it again" in said
         none = checkout.opskit("lock", "staging")
         assert none.returncode == 2, none.stderr
         assert "found no release; wanted one, which `opskit start staging` keeps" in none.stderr

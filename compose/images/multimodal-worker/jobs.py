@@ -1,7 +1,7 @@
 """A document's way into PostgreSQL, Qdrant and S3, and out of them: whole, once, and gone on with after a crash.
 
 `documents.metadata` holds the state: `pending`, `done` or `deleting`; a row of another's making, without one,
-is done. Whoever works at a document holds its row's lock, which PostgreSQL gives free when that process or its
+is done. The worker of a document holds its row's lock, which PostgreSQL gives free when that process or its
 connection dies. Points and objects have names that follow from the document, so that work done twice leaves one of
 each; rows and the state `done` are one transaction.
 """

