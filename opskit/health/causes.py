@@ -42,20 +42,17 @@ def read_causes() -> tuple[Cause, ...]:
     return tuple(Cause(**entry) for entry in yaml.safe_load(text))
 
 
-def find_cause(lines: Iterable[str]) -> tuple[Cause, str] | None:
-    """The first cause of the table that one of the lines tells, and the last such line; None where none is known."""
+def find_cause(lines: Iterable[str], *, contract: bool = False) -> tuple[Cause, str] | None:
+    """The first cause of the table that one of the lines tells, and the last such line; None where none is known.
+
+    Args:
+        lines: of a log, the oldest first.
+        contract: look only for what an own image does against docs/images.md.
+    """
     newest = tuple(lines)[::-1]
     for cause in read_causes():
         read = newest[:_LAST] if cause.general else newest
         line = next((line for line in read if re.search(cause.pattern, line)), None)
-        if line is not None:
+        if line is not None and (cause.contract or not contract):
             return cause, line
     return None
-
-
-def find_breach(lines: Iterable[str]) -> tuple[Cause, str] | None:
-    """What an own image does against its contract, by the last line that tells it; None where none does."""
-    newest = tuple(lines)[::-1]
-    breaches = [cause for cause in read_causes() if cause.contract]
-    found = ((cause, line) for line in newest for cause in breaches if re.search(cause.pattern, line))
-    return next(found, None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from opskit.compose.faults import Failure
 from opskit.engine.model import Answer, Evidence
-from opskit.health.causes import find_breach
+from opskit.health.causes import find_cause
 
 _INIT = "read init.sql again: `{compose} exec postgres psql -U postgres -f /docker-entrypoint-initdb.d/init.sql`"
 _REMEDIES = {
@@ -116,7 +116,7 @@ def fill(result: Result, printed: Mapping[str, object]) -> Result:
 
 def judge_log(evidence: Evidence, result: Result) -> Result:
     """Whether the log of an owner's image tells that it does not keep the contract of docs/images.md."""
-    breach = find_breach(evidence.log)
+    breach = find_cause(evidence.log, contract=True)
     if breach is None:
         return replace(result, done=(("tells of nothing against the contract", 0),))
     cause, line = breach
