@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import docker
 
 from opskit.paths import STATE
+from tests.twin import make_twin
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -170,11 +171,9 @@ def place(client: docker.DockerClient, worker: Container, models: str, undo: Exi
             image, ["-R", "a+rX", "/models"], entrypoint="chmod", user="0", volumes=mounted, remove=True
         )
     names = {"TEXT_MODEL": "/models/bench/text", "IMAGE_MODEL": "/models/bench/image"}
-    environment = [*worker.attrs["Config"]["Env"], *(f"{name}={value}" for name, value in names.items())]
-    box = client.containers.create(image, environment=environment, volumes=mounted, tmpfs={"/tmp": ""})  # noqa: S108
+    variables = [f"{name}={value}" for name, value in names.items()]
+    box = make_twin(client, worker, alias="multimodal-worker", variables=variables, volumes=mounted)
     undo.callback(box.remove, force=True)
-    for name in worker.attrs["NetworkSettings"]["Networks"]:
-        client.networks.get(name).connect(box, aliases=["multimodal-worker"])
     worker.stop(timeout=1)
     undo.callback(worker.start)
     box.start()

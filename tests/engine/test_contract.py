@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -18,9 +17,7 @@ from opskit.health.smoke.plan import Probe
 from opskit.health.smoke.result import failures_of
 from tests.checkout import Checkout
 from tests.remedies import OVERRIDE, append
-
-if TYPE_CHECKING:
-    from docker.models.containers import Container
+from tests.twin import make_twin
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 SERVICE = "multimodal-worker"
@@ -64,23 +61,8 @@ def up(checkout: Checkout) -> Checkout:
 def play(up: Checkout, program: str, made: ExitStack) -> None:
     """Put a program in the worker's place, with the worker's image, variables, networks and rights."""
     worker = up.containers()[SERVICE]
-    image = worker.image
-    assert image is not None
-    host, networks = worker.attrs["HostConfig"], [*worker.attrs["NetworkSettings"]["Networks"]]
-    box: Container = up.engine.containers.create(
-        image,
-        ["-c", program],
-        entrypoint="python3",
-        environment=worker.attrs["Config"]["Env"],
-        labels=worker.labels,
-        network=networks[0],
-        read_only=host["ReadonlyRootfs"],
-        cap_drop=host["CapDrop"],
-        tmpfs=host["Tmpfs"],
-    )
+    box = make_twin(up.engine, worker, ["-c", program], entrypoint="python3", labels=worker.labels)
     made.callback(box.remove, force=True)
-    for name in networks[1:]:
-        up.engine.networks.get(name).connect(box)
     worker.stop(timeout=1)
     made.callback(worker.start)
     box.start()

@@ -28,6 +28,7 @@ from opskit.health.smoke.client import Fault, Reply, ask, want
 from opskit.health.smoke.stores import sign
 from opskit.secrets.store import read_secrets
 from tests.checkout import ROOT, Checkout
+from tests.twin import make_twin
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -313,21 +314,12 @@ def _swallow(act: Callable[[], Any]) -> None:
 def three(up: Running) -> Iterator[list[str]]:
     """The addresses of three workers: the one there, and two more like it."""
     first = up.box("multimodal-worker")
-    image = first.image
-    assert image is not None
     made = []
     try:
         for _ in range(2):
-            box = up.checkout.engine.containers.create(
-                image,
-                environment=first.attrs["Config"]["Env"],
-                network=next(iter(first.attrs["NetworkSettings"]["Networks"])),
-                restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},  # type: ignore[arg-type]
-                tmpfs={"/tmp": ""},  # noqa: S108  of the container
-            )
+            again = {"Name": "unless-stopped", "MaximumRetryCount": 0}
+            box = make_twin(up.checkout.engine, first, restart_policy=again)
             made.append(box)
-            for name in [*first.attrs["NetworkSettings"]["Networks"]][1:]:
-                up.checkout.engine.networks.get(name).connect(box)
             box.start()
         urls = []
         for box in (first, *made):
