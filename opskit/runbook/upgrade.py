@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ from opskit.errors import LaunchFailedError, NotReadError, OpskitError, UsageErr
 from opskit.health.readiness import Word
 from opskit.health.standing import stand
 from opskit.lock import hold_project
+from opskit.release.majors import majors, unreadable
 from opskit.release.mark import Mark, read_mark, remove_mark, set_mark
-from opskit.release.release import read_releases, read_running
+from opskit.release.release import Image, read_releases, read_running
 from opskit.runbook.bring_up import keep_good
 from opskit.runbook.rollback import Releases, find_release, with_data
 from opskit.runbook.smoke import check_services
@@ -58,22 +59,37 @@ class Upgrade(Releases):
 
     def data(self) -> Table:
         """Services with data whose image changes: what a newer one makes of its data, only the set undoes."""
-        running, rows = read_running(self.client, self.project)[0], []
-        _, stack = self.start.target.opened()
-        for name in sorted(with_data(stack) & running.keys()):
-            image = stack.service(name).image or ""
+        rows = []
+        for name, before, image in self._with_data():
             there = (read_image(self.client, image) or {}).get("Id")
-            if there != running[name].id:
+            if there != before.id:
                 what = f"another image, {there.removeprefix('sha256:')[:12]}" if there else "to be pulled"
-                rows.append((name, running[name].name, image, what))
+                major = majors(before.name, image)
+                rows.append((name, before.name, image, f"{what}; major {major[0]} to {major[1]}" if major else what))
         title = f"Services with data whose image changes: {len(rows) or 'none'}"
         return Table(title, ("service", "runs", "would run", "which is"), rows, self.rehearse)
+
+    def _with_data(self) -> Iterator[tuple[str, Image, str]]:
+        """Services with data that run: the image of each, and the one that the files name."""
+        running = read_running(self.client, self.project)[0]
+        _, stack = self.start.target.opened()
+        for name in sorted(with_data(stack) & running.keys()):
+            yield name, running[name], stack.service(name).image or ""
+
+    def _refuse_majors(self) -> None:
+        faults = [why for name, before, image in self._with_data() if (why := unreadable(name, before.name, image))]
+        if faults:
+            raise UsageError(
+                f"{self.project}: {'; '.join(faults)}. Remedy: go by each major between, the last minor of it, or "
+                "give the new one an empty volume"
+            )
 
     def upgrade(self) -> Table | VBox:
         """Do it.
 
         Raises:
-            UsageError: another name was typed, or nothing runs that could be gone back to.
+            UsageError: another name was typed, nothing runs that could be gone back to, or a program does not read the
+                data that is there.
             GateClosedError: preflight found what must be fixed; nothing was changed.
             LaunchFailedError: it failed; what ran before is ready again, or the message says what is not.
             LockHeldError: a launch of the environment is in progress.
@@ -84,6 +100,7 @@ class Upgrade(Releases):
         given = {"observe_s": str(self.observe_s), "confirm": self.project}
         if shown := self.refuse_unrecorded(self.action("upgrade", typed=self.project, **given), "Upgrade"):
             return shown
+        self._refuse_majors()
         mark, run = read_mark(self.project), self.journal.run
         release = self._what_runs() if mark is None else mark.release
         self.start.gate()
