@@ -4,93 +4,30 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import random
 import re
-import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from PIL import Image
 
 from opskit.health.smoke import own
-from opskit.health.smoke.client import Fault, Reply, ask, want
-from opskit.health.smoke.stores import sign
-from opskit.secrets.store import read_secrets
+from opskit.health.smoke.client import Fault, ask, want
 from tests.checkout import ROOT, Checkout
+from tests.own_images import BUCKETS, Running, consistent, kill, picture, send_until_taken, take, wait_for
 from tests.twin import make_twin
-
-if TYPE_CHECKING:
-    from docker.models.containers import Container
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 UPLOADS = int(os.environ.get("OPSKIT_UPLOADS", "30"))
-BUCKETS = ("images", "videos", "documents")
-RED = (215, 25, 25)
-
-
-@dataclass(frozen=True)
-class Running:
-    """A development that runs; asked by nginx, as its users do, or past it, where more is asked than it lets through."""
-
-    checkout: Checkout
-    by_nginx: bool = False
-
-    @property
-    def key(self) -> dict[str, str]:
-        return {"X-API-Key": self.secret("STACK_API_KEY")}
-
-    def secret(self, name: str) -> str:
-        return read_secrets(self.checkout.env_file())[name].reveal()
-
-    def port(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.checkout.environ[f'{name}_PORT']}"
-
-    def ask(self, method: str, path: str, body: object = None, base: str = "", **headers: str) -> Reply:
-        for route, name in {"/api/multimodal/": "MULTIMODAL_WORKER", "/api/search/": "RETRIEVAL_PROXY"}.items():
-            if path.startswith(route) and not base:
-                base = self.port("NGINX" if self.by_nginx else name)
-                path = path if self.by_nginx else path.replace(route, "/api/v1/", 1)
-        return ask(method, base + path, body, {**self.key, **headers}, timeout_s=60)
-
-    def send(self, kind: str, content: bytes, base: str = "", name: str = "smoke") -> Reply:
-        path = f"/api/v1/process/{kind}" if base else f"/api/multimodal/process/{kind}"
-        form = own._form(content).replace(b'filename="smoke"', f'filename="{name}"'.encode())
-        return self.ask("POST", path, form, base, **own._FORM)
-
-    def tell(self, text: str, **more: Any) -> Reply:
-        return self.ask("POST", "/api/multimodal/process/text", {"text": text, **more})
-
-    def search(self, query: str, **more: Any) -> list[dict[str, Any]]:
-        found = want(self.ask("POST", "/api/search/search", {"query": query, **more}), 200).json()
-        results: list[dict[str, Any]] = found["results"]
-        return results
-
-    def stats(self) -> dict[str, int]:
-        said = want(self.ask("GET", "/api/search/stats"), 200).json()
-        counts = {**said["rows"], **said["points"], "objects": sum(map(len, map(self.objects, BUCKETS)))}
-        counts.pop("search_sessions")
-        return counts
-
-    def objects(self, bucket: str) -> list[str]:
-        place, names = f"{self.port('MINIO')}/{bucket}?list-type=2&max-keys=1000", []
-        signed = sign("GET", place, b"", user="minioadmin", key=self.secret("MINIO_ROOT_PASSWORD"), now=time.gmtime())
-        names = re.findall(r"<Key>([^<]+)</Key>", want(ask("GET", place, None, signed), 200).body.decode())
-        assert len(names) < 1000
-        return names
-
-    def box(self, service: str) -> Container:
-        return self.checkout.containers()[service]
 
 
 @pytest.fixture(scope="module")
@@ -106,38 +43,6 @@ def _nothing_is_left(up: Running) -> Iterator[None]:
     yield
     counts = wait_for(up.stats, consistent)
     assert consistent(counts), counts
-
-
-def consistent(counts: dict[str, int]) -> bool:
-    """Every row with a vector has one, every document and key frame its object, and nothing else is there."""
-    pictures = counts["images"] + counts["video_keyframes"]
-    return (
-        counts["text_embeddings"] == counts["text_chunks"]
-        and counts["image_embeddings"] == pictures
-        and counts["video_embeddings"] <= counts["videos"]
-        and counts["objects"] == counts["documents"] + counts["video_keyframes"]
-    )
-
-
-def wait_for(read: Callable[[], Any], done: Callable[[Any], bool], within_s: float = 90) -> Any:
-    until, value = time.monotonic() + within_s, None
-    while time.monotonic() < until:
-        with suppress(Fault):
-            value = read()
-            if done(value):
-                break
-        time.sleep(0.5)
-    return value
-
-
-def picture(colour: Sequence[int] = RED, size: int = 40, form: str = "PNG") -> bytes:
-    sink = io.BytesIO()
-    Image.new("RGB", (size, size), tuple(colour)).save(sink, form)
-    return sink.getvalue()
-
-
-def take(reply: Reply) -> str:
-    return str(want(reply, 200).json()["document_id"])
 
 
 def test_the_smoke_check_of_the_launch_left_nothing(up: Running) -> None:
@@ -255,21 +160,6 @@ def test_metrics_count_by_route(up: Running) -> None:
         assert 'http_requests_total{method="GET",route="/health",status="200"}' in text
 
 
-def kill(box: Container) -> None:
-    """As if its machine had ended it: its restart policy brings it back."""
-    os.kill(box.attrs["State"]["Pid"], signal.SIGKILL)
-
-
-def send_until_taken(up: Running, base: str, kind: str, content: bytes) -> str:
-    def once() -> str:
-        reply = up.send(kind, content, base)
-        if reply.status in {500, 502, 503}:
-            raise Fault("not_now", str(reply))
-        return take(reply)
-
-    return str(wait_for(once, bool, 120))
-
-
 @pytest.mark.parametrize(("service", "store"), [("qdrant", "qdrant"), ("minio", "s3"), ("postgres", "postgres")])
 def test_a_store_that_is_away_is_named_and_what_was_begun_is_gone_on_with(
     up: Running, service: str, store: str
@@ -303,6 +193,43 @@ def test_a_job_whose_worker_was_killed_is_ended_by_the_next_one(up: Running) -> 
     document = want(up.tell(text), 200).json()
     assert chunks - before > 100
     assert document["already_there"] is True
+
+
+def test_a_worker_told_to_end_finishes_what_it_was_sent(up: Running) -> None:
+    text = " ".join(f"n{n}" for n in range(20_000))
+    worker = up.box("multimodal-worker")
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            sent = thread.submit(up.tell, text)
+            time.sleep(0.5)
+            worker.stop(timeout=60)
+            document = take(sent.result())
+    finally:
+        worker.start()
+    wait_for(partial(ask, "GET", f"{up.port('MULTIMODAL_WORKER')}/health"), lambda reply: reply.status == 200)
+    assert want(up.tell(text), 200).json()["already_there"] is True
+    assert len(up.search("n1 n2", modalities=["text"], limit=100, filters={"document_ids": [document]})) == 100
+
+
+@pytest.mark.parametrize("folder", ["/opt/models/nosuch", "/opt/models"])
+def test_a_model_that_is_not_whole_is_named_and_nothing_is_taken_in(up: Running, folder: str) -> None:
+    before = up.stats()
+    box = make_twin(up.checkout.engine, up.box("multimodal-worker"), variables=[f"TEXT_MODEL={folder}"])
+    try:
+        box.start()
+        box.reload()
+        base = f"http://{next(iter(box.attrs['NetworkSettings']['Networks'].values()))['IPAddress']}:8001"
+        told = wait_for(
+            lambda: ask("GET", f"{base}/health").json()["models"], lambda said: "loading" not in said.values()
+        )
+        assert told["text"].startswith(f"{folder}: ")
+        assert (told["image"], told["speech"]) == ("ok", "ok")
+        assert ask("GET", f"{base}/health").status == 503
+        reply = up.send("image", picture((3, 5, 8)), base)
+        assert (reply.status, f"the text model: {folder}" in reply.json()["detail"]) == (503, True)
+    finally:
+        box.remove(force=True)
+    assert up.stats() == before
 
 
 def _swallow(act: Callable[[], Any]) -> None:
@@ -353,10 +280,8 @@ def test_uploads_at_once_through_kills_are_each_there_exactly_once(up: Running, 
     print(f"{UPLOADS} uploads, three kills: {time.monotonic() - begun:.0f} s")  # noqa: T201  told with -s
     assert "None" not in ids
     assert len(set(ids)) == len({hashlib.sha256(content).hexdigest() for content in contents})
-    worker = f"{three[0]}/health"
-    assert (
-        wait_for(partial(ask, "GET", worker), lambda reply: reply.status == 200).status == 200
-    )  # it gives a query its vector
+    well = wait_for(partial(ask, "GET", f"{three[0]}/health"), lambda reply: reply.status == 200)
+    assert well.status == 200  # it gives a query its vector
     after = wait_for(up.stats, consistent)
     grown = {name: after[name] - before[name] for name in ("documents", "images", "image_embeddings", "objects")}
     assert grown == dict.fromkeys(grown, len(set(ids)))
