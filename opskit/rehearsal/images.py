@@ -8,7 +8,6 @@ import io
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from filelock import FileLock
 from opskit.errors import EngineUnavailableError
 from opskit.files import make_folder
 from opskit.paths import IMAGES
+from opskit.reading import Reading
 from opskit.rehearsal.layers import ensure_layer
 from opskit.rehearsal.programs import Program, choose_program
 from opskit.rehearsal.tree import COMMON, JMETER, Tree, ensure_tree
@@ -35,6 +35,7 @@ _STAND_INS = {
 }
 _PREFIX = "opskit-rehearsal/"
 _TREE = f"{_PREFIX}tree"
+_MAKE_S = 7200.0
 _STAND_IN, _UNFINISHED = "stand-in", "unfinished"
 _TREES = {tree.name: tree for tree in (COMMON, JMETER)}
 
@@ -120,15 +121,30 @@ def _ensure(
             lacking = {recipe.mark: recipe for recipe in recipes.values() if recipe.mark not in images}
             for tree in {recipe.tree.name: recipe.tree for recipe in lacking.values()}.values():
                 _ensure_tree(client, tree, cache, say)
-            # Two at once: pip waits for the network and unpacks on one core. What takes longest begins first.
-            with ThreadPoolExecutor(2) as threads:
-                longest = sorted(lacking.values(), key=lambda recipe: not (recipe.program and recipe.program.folder))
-                images |= zip(
-                    [recipe.mark for recipe in longest],
-                    threads.map(lambda recipe: _make(client, recipe, cache, say), longest),
-                    strict=True,
-                )
+            longest = sorted(lacking.values(), key=lambda recipe: not (recipe.program and recipe.program.folder))
+            images |= _make_all(longest, lambda recipe: _make(client, recipe, cache, say))
     return {service: images[recipe.mark] for service, recipe in recipes.items()}
+
+
+def _make_all(recipes: Iterable[Recipe], make: Callable[[Recipe], str]) -> Mapping[str, str]:
+    """Make images two at once, since pip waits for the network and unpacks on one core; returns them by mark.
+
+    The second thread is one that an interrupt leaves behind: what it runs ends with this process.
+    """
+    made, left = {}, iter(tuple(recipes))
+
+    def work() -> None:
+        try:
+            for recipe in left:
+                made[recipe.mark] = make(recipe)
+        finally:
+            for _ in left:
+                pass  # after a failure nothing more is begun
+
+    beside = Reading("the images of the rehearsal", work, timeout_s=_MAKE_S, refused=())
+    work()
+    beside.result()
+    return made
 
 
 def parse_version(status: str, package: str) -> str:
