@@ -44,18 +44,18 @@ def read_given(name: str, env_file: Mapping[str, Secret]) -> str:
 
 
 def read_one(name: str, path: Path) -> str:
-    """What a launch gives the services as a secret.
+    """What a launch gives the services as a secret: the file's, whatever the shell has.
 
     Raises:
-        UsageError: neither the shell nor the file has it.
+        UsageError: the file does not have it.
     """
     there = read_secrets(path)
-    if not (value := read_given(name, there)):
+    if name not in there:
         raise UsageError(
             f"{name}: not in {path}.{did_you_mean(name, there)} Wanted one of: "
             f"{', '.join(sorted(there)) or 'none; the first start makes them'}."
         )
-    return value
+    return there[name].reveal()
 
 
 def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[str, str]:

@@ -84,7 +84,7 @@ def test_what_is_refused_and_how(
         ("dev STACK_API_KEY", "of development\n"),
         ("dev STACK_API_KEY --rehearse", "of its rehearsal\n"),
         ("--rehearse dev STACK_API_KEY", "of its rehearsal\n"),
-        ("dev REDIS_PASSWORD", "the shell's\n"),
+        ("dev REDIS_PASSWORD", "file\n"),
     ],
 )
 def test_a_secret_is_printed_as_a_launch_takes_it(
