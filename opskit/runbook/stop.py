@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opskit.audit.journal import phase
+from opskit.audit.journal import note, phase
 from opskit.compose.client import Project, find_compose
 from opskit.compose.progress import ComposeEvent
 from opskit.engine.client import connect, read_id, resolve_host
@@ -87,7 +87,9 @@ class Stop(Operation):
             *((volume, "kept") for volume in volumes),
         ]
         for network, users in down.networks.items():
-            rows.append((network, f"still there: {', '.join(users)} is on it" if users else _COUNTED))
+            why = f"still there: {', '.join(users)} is on it" if users else _COUNTED
+            note(self.journal, f"{network}: {why}")
+            rows.append((network, why))
         return Table(f"{name} is down", ("what", "now"), rows, self.rehearse)
 
     def _tell(self, event: ComposeEvent) -> None:

@@ -40,7 +40,8 @@ def stop(checkout: Checkout, env: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert checkout.containers(env) == {}
     label = {"label": f"com.docker.compose.project={checkout.project_of(env)}"}
-    assert checkout.engine.networks.list(filters=label) == []
+    for network in checkout.engine.networks.list(filters=label):  # moby/moby#42119, on a busy machine
+        assert f"{network.name}: still there: the Engine counts a container on it that is gone" in done.stdout
 
 
 def ask_postgres(checkout: Checkout, env: str, query: str) -> str:
