@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +21,6 @@ from pathlib import Path
 import pytest
 
 from opskit.audit.journal import plain
-from opskit.compose.client import find_compose
 from opskit.engine.client import read_id
 from opskit.engine.events import read_evidence
 from opskit.health.causes import find_cause
@@ -37,32 +34,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def first(checkout: Checkout) -> subprocess.CompletedProcess[str]:
-    """The first start; with Compose behind a script that keeps how it was asked."""
-    real, folder = find_compose().words, checkout.root / "asked"
-    folder.mkdir()
-    for name in ("docker", "docker-compose"):
-        words = real if name == "docker-compose" else (shutil.which("docker") or "false",)
-        (folder / name).write_text(f'#!/bin/sh\necho "$*" >>{folder}/log\nexec {shlex.join(words)} "$@"\n')
-        (folder / name).chmod(0o755)
-    checkout.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
     return checkout.start()
-
-
-def compose_starts(checkout: Checkout) -> list[str]:
-    """What Compose was started for since it was last asked, beside telling its version."""
-    log = checkout.root / "asked/log"
-    verbs = re.findall(r"^(?!.*\bversion\b).*?\b(config|up|pull|ps|images|ls)\b", log.read_text(), re.MULTILINE)
-    log.write_text("")
-    return verbs
-
-
-def test_compose_is_started_twice_in_a_first_start_and_once_where_nothing_changed(
-    checkout: Checkout, first: subprocess.CompletedProcess[str]
-) -> None:
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert compose_starts(checkout) == ["config", "up"]
-    assert checkout.start().returncode == 0
-    assert compose_starts(checkout) == ["config"]
 
 
 def test_a_first_start_comes_to_ready_and_every_address_answers(
