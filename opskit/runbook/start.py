@@ -172,6 +172,8 @@ class Start(Operation):
         client, stack = self.target.opened()
         project = self.target.project
         deployed = read_deployed(client, project.name, stack.images)
+        if not deployed.containers:  # no configuration that could have changed
+            return plan_launch(stack, deployed, {})
         with phase(self.journal, "compose config"):
             hashes = project.read_hashes(shared_modes(stack, deployed))
         return plan_launch(stack, deployed, hashes)
