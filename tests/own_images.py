@@ -103,6 +103,17 @@ def wait_for(read: Callable[[], Any], done: Callable[[Any], bool], within_s: flo
     return value
 
 
+def wait_until_well(base: str) -> None:
+    """A service answers 200 to `/health`."""
+    assert wait_for(lambda: ask("GET", f"{base}/health"), lambda reply: reply.status == 200).status == 200
+
+
+def address(box: Container) -> str:
+    """A worker's own address, once it runs."""
+    box.reload()
+    return f"http://{next(iter(box.attrs['NetworkSettings']['Networks'].values()))['IPAddress']}:8001"
+
+
 def picture(colour: Sequence[int] = RED, size: int = 40, form: str = "PNG") -> bytes:
     sink = io.BytesIO()
     Image.new("RGB", (size, size), tuple(colour)).save(sink, form)

@@ -50,9 +50,9 @@ def find_cause(lines: Iterable[str], *, contract: bool = False) -> tuple[Cause, 
         contract: look only for what an own image does against docs/images.md.
     """
     newest = tuple(lines)[::-1]
-    for cause in read_causes():
+    for cause in (cause for cause in read_causes() if cause.contract or not contract):
         read = newest[:_LAST] if cause.general else newest
         line = next((line for line in read if re.search(cause.pattern, line)), None)
-        if line is not None and (cause.contract or not contract):
+        if line is not None:
             return cause, line
     return None

@@ -36,7 +36,7 @@ _STAND_INS = {
 _PREFIX = "opskit-rehearsal/"
 _TREE = f"{_PREFIX}tree"
 _MAKE_S = 7200.0
-_STAND_IN, _UNFINISHED = "stand-in", "unfinished"
+_STAND_IN = "stand-in"
 _TREES = {tree.name: tree for tree in (COMMON, JMETER)}
 
 
@@ -60,6 +60,11 @@ class Recipe:
         folders = ("shared", self.program.folder) if self.program.folder else ()
         paths = sorted(path for folder in folders for path in (IMAGES / folder).glob("*.py"))
         return {**self.program.files, **{str(path): f"/app/{path.name}" for path in paths}}
+
+    @property
+    def script(self) -> tuple[str, ...]:
+        """What is run in it to make what it serves; empty where nothing is."""
+        return self.program.makes if self.program and self.program.makes[0] else ()
 
     @property
     def key(self) -> str:
@@ -188,7 +193,8 @@ def _ensure_tree(client: DockerClient, tree: Tree, cache: Path, say: Callable[[s
 def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str], None]) -> str:
     """Commit the tree with the service's own files under the service's own name; the tree's layer is shared."""
     program, tag = recipe.program, _STAND_IN
-    with _container(client, _ensure_tree(client, recipe.tree, cache, say)) as box:
+    repository = f"{_PREFIX}{recipe.service}"
+    with _container(client, recipe, _ensure_tree(client, recipe.tree, cache, say)) as box:
         if program:
             status = _read_file(client, box, "/var/lib/dpkg/status")
             tag = program.tag(parse_version(status, program.package))
@@ -199,35 +205,22 @@ def _make(client: DockerClient, recipe: Recipe, cache: Path, say: Callable[[str]
                 with layer.open("rb") as content:
                     client.api.put_archive(box, "/", content)
         client.api.put_archive(box, "/", _pack(recipe.files))
-        repository, conf = f"{_PREFIX}{recipe.service}", recipe.image()
-        if program and program.makes[0]:
-            base = client.api.commit(box, repository=repository, tag=_UNFINISHED, conf={**conf, "Labels": {}})["Id"]
+        if recipe.script:
             say(f"making what {recipe.service} serves (half a minute, once)")
-            try:
-                _make_inside(client, base, recipe, repository, tag)
-            finally:
-                client.images.remove(f"{repository}:{_UNFINISHED}")
-        else:
-            client.api.commit(box, repository=repository, tag=tag, conf=conf)
+            _run_script(client, box, recipe)
+        client.api.commit(box, repository=repository, tag=tag, conf=recipe.image())
     _remove_old(client, recipe.key, recipe.mark)
     return f"{repository}:{tag}"
 
 
-def _make_inside(client: DockerClient, base: str, recipe: Recipe, repository: str, tag: str) -> None:
-    """Run the recipe's script in an image, and commit what it made as another."""
-    makes = recipe.program.makes if recipe.program else ("", "")
-    box = client.api.create_container(base, list(makes), entrypoint="python3", user="0", network_disabled=True)["Id"]
-    try:
-        client.api.start(box)
-        if client.api.wait(box)["StatusCode"] != 0:
-            said = client.api.logs(box).decode(errors="replace").strip().rpartition("\n")[2]
-            raise EngineUnavailableError(
-                f"rehearsal: {makes[0]} failed in {repository}: {said}. Remedy: look at the free disk space (`df -h`) "
-                "and memory (`free -h`), then try again."
-            )
-        client.api.commit(box, repository=repository, tag=tag, conf=recipe.image())
-    finally:
-        client.api.remove_container(box, force=True)
+def _run_script(client: DockerClient, box: str, recipe: Recipe) -> None:
+    client.api.start(box)
+    if client.api.wait(box)["StatusCode"] != 0:
+        said = client.api.logs(box).decode(errors="replace").strip().rpartition("\n")[2]
+        raise EngineUnavailableError(
+            f"rehearsal: {recipe.script[0]} failed in {_PREFIX}{recipe.service}: {said}. Remedy: look at the free disk "
+            "space (`df -h`) and memory (`free -h`), then try again."
+        )
 
 
 def _pack(files: Mapping[str, str]) -> bytes:
@@ -243,13 +236,16 @@ def _pack(files: Mapping[str, str]) -> bytes:
 
 
 @contextlib.contextmanager
-def _container(client: DockerClient, image: str) -> Iterator[str]:
-    """A container that is never started: something to commit."""
-    box: str = client.api.create_container(image, command=["true"])["Id"]
+def _container(client: DockerClient, recipe: Recipe, image: str) -> Iterator[str]:
+    """A container to commit; it is started only where the recipe has a script, which it runs as root."""
+    ran: dict[str, Any] = {}
+    if recipe.script:
+        ran = {"entrypoint": "python3", "user": "0", "network_disabled": True, "environment": recipe.image().get("Env")}
+    box: str = client.api.create_container(image, command=list(recipe.script) or ["true"], **ran)["Id"]
     try:
         yield box
     finally:
-        client.api.remove_container(box)
+        client.api.remove_container(box, force=True)
 
 
 def _read_file(client: DockerClient, box: str, path: str) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +22,18 @@ import pytest
 from opskit.health.smoke import own
 from opskit.health.smoke.client import Fault, ask, want
 from tests.checkout import ROOT, Checkout
-from tests.own_images import BUCKETS, Running, consistent, kill, picture, send_until_taken, take, wait_for
+from tests.own_images import (
+    BUCKETS,
+    Running,
+    address,
+    consistent,
+    kill,
+    picture,
+    send_until_taken,
+    take,
+    wait_for,
+    wait_until_well,
+)
 from tests.twin import make_twin
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -180,7 +190,6 @@ def test_a_store_that_is_away_is_named_and_what_was_begun_is_gone_on_with(
 
 
 def test_a_job_whose_worker_was_killed_is_ended_by_the_next_one(up: Running) -> None:
-    base = up.port("MULTIMODAL_WORKER")
     text = " ".join(str(n) for n in range(60_000))
     before = up.stats()["text_chunks"]
     sender = threading.Thread(target=_swallow, args=[lambda: up.tell(text)])
@@ -188,7 +197,7 @@ def test_a_job_whose_worker_was_killed_is_ended_by_the_next_one(up: Running) -> 
     time.sleep(0.4)
     kill(up.box("multimodal-worker"))
     sender.join()
-    wait_for(lambda: ask("GET", f"{base}/health").status, lambda status: status == 200)
+    wait_until_well(up.port("MULTIMODAL_WORKER"))
     chunks = wait_for(lambda: up.stats()["text_chunks"], lambda n: n > before)
     document = want(up.tell(text), 200).json()
     assert chunks - before > 100
@@ -206,7 +215,7 @@ def test_a_worker_told_to_end_finishes_what_it_was_sent(up: Running) -> None:
             document = take(sent.result())
     finally:
         worker.start()
-    wait_for(partial(ask, "GET", f"{up.port('MULTIMODAL_WORKER')}/health"), lambda reply: reply.status == 200)
+    wait_until_well(up.port("MULTIMODAL_WORKER"))
     assert want(up.tell(text), 200).json()["already_there"] is True
     assert len(up.search("n1 n2", modalities=["text"], limit=100, filters={"document_ids": [document]})) == 100
 
@@ -217,8 +226,7 @@ def test_a_model_that_is_not_whole_is_named_and_nothing_is_taken_in(up: Running,
     box = make_twin(up.checkout.engine, up.box("multimodal-worker"), variables=[f"TEXT_MODEL={folder}"])
     try:
         box.start()
-        box.reload()
-        base = f"http://{next(iter(box.attrs['NetworkSettings']['Networks'].values()))['IPAddress']}:8001"
+        base = address(box)
         told = wait_for(
             lambda: ask("GET", f"{base}/health").json()["models"], lambda said: "loading" not in said.values()
         )
@@ -248,13 +256,9 @@ def three(up: Running) -> Iterator[list[str]]:
             box = make_twin(up.checkout.engine, first, restart_policy=again)
             made.append(box)
             box.start()
-        urls = []
-        for box in (first, *made):
-            box.reload()
-            at = next(iter(box.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
-            urls.append(f"http://{at}:8001")
+        urls = [address(box) for box in (first, *made)]
         for url in urls:
-            assert wait_for(partial(ask, "GET", f"{url}/health"), lambda reply: reply.status == 200).status == 200
+            wait_until_well(url)
         yield urls
     finally:
         for box in made:
@@ -280,8 +284,7 @@ def test_uploads_at_once_through_kills_are_each_there_exactly_once(up: Running, 
     print(f"{UPLOADS} uploads, three kills: {time.monotonic() - begun:.0f} s")  # noqa: T201  told with -s
     assert "None" not in ids
     assert len(set(ids)) == len({hashlib.sha256(content).hexdigest() for content in contents})
-    well = wait_for(partial(ask, "GET", f"{three[0]}/health"), lambda reply: reply.status == 200)
-    assert well.status == 200  # it gives a query its vector
+    wait_until_well(three[0])  # it gives a query its vector
     after = wait_for(up.stats, consistent)
     grown = {name: after[name] - before[name] for name in ("documents", "images", "image_embeddings", "objects")}
     assert grown == dict.fromkeys(grown, len(set(ids)))
