@@ -158,6 +158,19 @@ def choose(page: Page, *, env: str = "", rehearse: str = "") -> None:
         raise AssertionError(f"{error}\nThe page says: {said}") from None
 
 
+def open_more(page: Page) -> None:
+    """Open the panel's other parameters. What a picture above moves while the mouse is down is no click: again, then."""
+    field = page.get_by_role("textbox", name="overlays")
+    for _ in range(3):
+        page.get_by_text("More parameters").click()
+        try:
+            expect(field).to_be_visible(timeout=5_000)
+        except AssertionError:
+            continue
+        return
+    expect(field).to_be_visible(timeout=1)
+
+
 def picture(page: Page, name: str) -> None:
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"panel-{name}.png")

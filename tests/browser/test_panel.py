@@ -17,6 +17,7 @@ from opskit.paths import COMPOSE
 from tests.browser.lab import (
     button,
     choose,
+    open_more,
     open_notebook,
     picture,
     run_cell,
@@ -207,7 +208,7 @@ def test_a_crash_loop_is_shown_with_its_cause_before_what_waits_for_it(page: Pag
         "    command: [\"echo 'FATAL: the data directory is gone' >&2; sleep 1; exit 3\"]\n"
     )
     shown = page.locator(".jp-Cell-outputArea")
-    page.get_by_text("More parameters").click()
+    open_more(page)
     page.get_by_label("overlays").fill("docker-compose.dies.yml")
     page.get_by_label("overlays").press("Tab")
     choose(page, rehearse="yes")

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import button, choose, open_notebook, picture, serve_lab
+from tests.browser.lab import button, choose, open_more, open_notebook, picture, serve_lab
 
 pytestmark = pytest.mark.browser
 
@@ -271,7 +271,7 @@ def test_a_wrong_parameter_is_told_in_the_panel_and_no_cell_is_red(start_page: P
     expect(start_page.get_by_text("[*]:")).to_have_count(0, timeout=60_000)
     expect(start_page.locator(".jp-OutputArea-output[data-mime-type*=stderr]")).to_have_count(0)
     expect(start_page.locator(".jp-RenderedText[data-mime-type*=error]")).to_have_count(0)
-    start_page.get_by_text("More parameters").click()
+    open_more(start_page)
     field = start_page.get_by_role("textbox", name="overlays")
     field.fill("docker-compose.prometeus-grafana.yml")
     field.press("Enter")
