@@ -68,29 +68,6 @@ def test_a_lost_env_file_is_read_back_from_the_containers(up: Checkout, env_file
     is_ready(up)
 
 
-def test_edited_passwords_of_roles_fail_and_are_repaired_in_place(up: Checkout, env_file: Path) -> None:
-    text = env_file.read_text()
-    env_file.write_text(
-        re.sub(r"(?m)^(\w+_DB_PASSWORD|POSTGRES_PASSWORD)=.*$", r"\1=edited-by-hand-and-long-enough", text)
-    )
-    failed = up.start()
-    assert failed.returncode == 1
-    assert "password" in failed.stderr
-    rc, said = secrets(up, "-p", "action", "repair")
-    assert rc == 2
-    assert f"type {up.project}" in said
-    rc, said = secrets(up, "-p", "action", "repair", "-p", "confirm", up.project)
-    assert rc == 0, said
-    assert (up.last()[0] / "secrets.ipynb").read_text().count("logs in") >= 5
-    is_ready(up)
-    # The old file is put back: the same, the other way round.
-    env_file.write_text(text)
-    assert up.start().returncode == 1
-    rc, said = secrets(up, "-p", "action", "repair", "-p", "confirm", up.project)
-    assert rc == 0, said
-    is_ready(up)
-
-
 def test_every_change_leaves_a_copy_and_a_look_changes_nothing(up: Checkout, env_file: Path) -> None:
     before = env_file.read_bytes()
     rc, said = secrets(up)
@@ -150,37 +127,6 @@ def test_a_rotation_that_fails_is_taken_back(up: Checkout, env_file: Path) -> No
     is_ready(up)
 
 
-def test_edited_keys_that_no_login_can_try_stop_the_start_and_are_read_back(up: Checkout, env_file: Path) -> None:
-    is_ready(up)
-    before, names = read_secrets(env_file), ("N8N_ENCRYPTION_KEY", "LITELLM_SALT_KEY", "WEBUI_SECRET_KEY")
-    edited = "sk-edited-by-hand-and-long-enough-0123456789"
-    env_file.write_text(re.sub(rf"(?m)^({'|'.join(names)})=.*$", rf"\1={edited}", env_file.read_text()))
-    refused = up.start()
-    assert refused.returncode == 3, refused.stdout
-    for name in names:
-        assert f"FAIL secret-changed     {name}" in refused.stdout
-        assert f"-p action recover -p names {name}" in refused.stdout
-    rc, said = secrets(up, "-p", "action", "recover", "-p", "names", ",".join(names))
-    assert rc == 0, said
-    after = read_secrets(env_file)
-    assert {name: after[name] for name in names} == {name: before[name] for name in names}
-    is_ready(up)
-
-
-def test_an_old_env_file_put_back_is_noticed_also_when_no_container_is_left(up: Checkout, env_file: Path) -> None:
-    is_ready(up)
-    kept = env_file.read_text()
-    assert up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes").returncode == 0
-    env_file.write_text(
-        re.sub(r"(?m)^N8N_ENCRYPTION_KEY=.*$", "N8N_ENCRYPTION_KEY=of-an-older-installation-0123456789", kept)
-    )
-    refused = up.start()
-    assert refused.returncode == 3, refused.stdout
-    assert "FAIL secret-changed" in refused.stdout
-    env_file.write_text(kept)
-    is_ready(up)
-
-
 def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Checkout) -> None:
     stopped = up.run("stop", "-p", "env", "dev", "-p", "rehearse", "yes")
     assert stopped.returncode == 0, stopped.stderr
@@ -199,24 +145,3 @@ def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Check
     assert up.last()[1]["volumes"]["names"] == sorted(
         v.name for v in up.engine.volumes.list() if v.name.startswith(up.project)
     )
-
-
-def test_an_edited_password_that_a_program_keeps_in_its_data_is_told_and_read_back(
-    up: Checkout, env_file: Path
-) -> None:
-    overlay = ("-p", "overlays", "docker-compose.prometheus-grafana.yml")
-    ready = up.start(*overlay)
-    assert ready.returncode == 0, ready.stdout + ready.stderr
-    before = read_secrets(env_file)["GRAFANA_PASSWORD"]
-    env_file.write_text(re.sub(r"(?m)^GRAFANA_PASSWORD=.*$", "GRAFANA_PASSWORD=edited-by-hand", env_file.read_text()))
-    refused = up.start(*overlay, "-p", "strict", "yes")  # else a warning: Grafana goes on with the one it has
-    assert refused.returncode == 3, refused.stdout
-    assert "FAIL secret-changed     GRAFANA_PASSWORD" in refused.stdout
-    words = re.search(r"`opskit secrets (.* -p names GRAFANA_PASSWORD)` reads it back", refused.stdout)
-    assert words, refused.stdout
-    done = up.opskit("secrets", *words[1].split())
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert read_secrets(env_file)["GRAFANA_PASSWORD"] == before
-    again = up.start(*overlay)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "secret-changed" not in again.stdout
