@@ -29,6 +29,8 @@ VERIFY = {
     "staging's before you believe that it is faster.",
 }
 
+_ANY = "Open its addresses, and follow one service with `opskit logs`."
+
 
 def make(name: str, purpose: str, project: str) -> dict[str, Any]:
     """The notebook of one environment."""
@@ -60,7 +62,7 @@ def make(name: str, purpose: str, project: str) -> dict[str, Any]:
     ]
     notebook["cells"] = [cell for cell in notebook["cells"] if "".join(cell["source"]) not in _LEFT_OUT][:-1]
     undo = f"## Undo\n\n`opskit stop {name}` takes it down; its data is kept."
-    notebook["cells"].append(_cell("markdown", f"{name}-verify", f"## 9. Look yourself\n\n{VERIFY[name]}\n\n{undo}"))
+    notebook["cells"].append(_cell("markdown", f"{name}-verify", f"## 9. Look yourself\n\n{VERIFY.get(name, _ANY)}\n\n{undo}"))
     notebook["metadata"]["opskit"] = {"act": "start", "env": name, "name": f"environments/{name}"}
     return notebook
 
