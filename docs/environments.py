@@ -62,7 +62,8 @@ def make(name: str, purpose: str, project: str) -> dict[str, Any]:
     ]
     notebook["cells"] = [cell for cell in notebook["cells"] if "".join(cell["source"]) not in _LEFT_OUT][:-1]
     undo = f"## Undo\n\n`opskit stop {name}` takes it down; its data is kept."
-    notebook["cells"].append(_cell("markdown", f"{name}-verify", f"## 9. Look yourself\n\n{VERIFY.get(name, _ANY)}\n\n{undo}"))
+    verify = f"## 9. Look yourself\n\n{VERIFY.get(name, _ANY)}\n\n{undo}"
+    notebook["cells"].append(_cell("markdown", f"{name}-verify", verify))
     notebook["metadata"]["opskit"] = {"act": "start", "env": name, "name": f"environments/{name}"}
     return notebook
 

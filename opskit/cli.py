@@ -35,7 +35,7 @@ STATUSES = """\b
 Exit status: 0 done, 1 failed, 2 usage, 3 preflight forbids a start, 4 a service is not ready,
 5 another launch holds the environment, 10 a start would change something, 130 interrupted."""
 _PLAN, _START = "plan", "start"
-_PLANS = "What a start would do, nothing done; exit status 10 where it would change something."
+_PLANS = "What a start would do, nothing done. Exit status 10 where it would change something."
 
 
 def run_command(arguments: list[str] | None = None) -> int:
@@ -214,7 +214,7 @@ def _plan(notebook: str, given: dict[str, Any]) -> int:
         return CHANGES_PENDING if changes(start.steps) else 0
 
 
-@runbook.command(help="Put the project's files into FOLDER: compose/, configs/, sql/ and notebooks/.")
+@runbook.command(help="Put the project's files into a folder. They are compose/, configs/, sql/ and notebooks/.")
 @click.argument("folder", type=click.Path(path_type=Path))
 def init(folder: Path) -> int:
     """Make a project."""
@@ -226,7 +226,7 @@ def init(folder: Path) -> int:
 
 
 @runbook.command(cls=NotebookCommand,
-                 help='Print one secret, as in "$(opskit secret dev STACK_API_KEY)"; nothing records it.')  # fmt: skip
+                 help='Print one secret. As in "$(opskit secret dev STACK_API_KEY)"; nothing records it.')  # fmt: skip
 @click.argument("env")
 @click.argument("name")
 @click.option("--rehearse", type=click.Choice(LEVELS), is_flag=False, flag_value="yes", default="no",
@@ -254,7 +254,7 @@ def engine(act: str) -> int:
     return 0
 
 
-@runbook.command(help="Whether the archive is as its ledger says; exit status 1 where it is not.")
+@runbook.command(help="Whether the archive is as its ledger says. Exit status 1 where it is not.")
 @click.argument("act", type=click.Choice(["verify"]))
 @click.option("--head", default="", metavar="SHA256", help="The newest hash, as the system's log has it.")
 def audit(act: str, head: str) -> int:  # noqa: ARG001  there is one
@@ -268,7 +268,9 @@ def audit(act: str, head: str) -> int:  # noqa: ARG001  there is one
     return 1 if faults else 0
 
 
-@runbook.command(help="The runs so far: list, show RUN, diff [OLD] [NEW] (since it last worked).")
+@runbook.command(
+    help="List, show and compare runs. The act is list, show RUN, or diff [OLD] [NEW], since it last worked."
+)
 @click.argument("act", type=click.Choice(["list", "show", "diff"]), default="list")
 @click.argument("names", nargs=-1, metavar="RUN...")
 @click.option("--env", default="", help="list: only this environment.")
