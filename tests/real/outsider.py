@@ -48,8 +48,8 @@ SCAN = (
     ("minio", 9001, "GET", "/", "", (200,)),
     ("qdrant", 6333, "GET", "/collections", "QDRANT_API_KEY", (401, 403)),
     ("qdrant", 6334, "GET", "/collections", "QDRANT_API_KEY", (401, 403)),
-    ("multimodal-worker", 8001, "GET", "/api/v1/storage/status", "", (200,)),
-    ("retrieval-proxy", 8002, "GET", "/api/v1/stats", "", (200,)),
+    ("multimodal-worker", 8001, "GET", "/api/v1/storage/status", "STACK_API_KEY", (401,)),
+    ("retrieval-proxy", 8002, "GET", "/api/v1/stats", "STACK_API_KEY", (401,)),
     ("postgres", 5432, "PostgreSQL", "log in as multimodal", "", ("SCRAM-SHA-256",)),
     ("redis", 6379, "Redis", "PING", "REDIS_PASSWORD", ("NOAUTH",)),
 )

@@ -169,8 +169,8 @@ def test_an_outsider_reaches_no_data_without_a_key(chain: Chain, section: Callab
     note = (
         "Every published port and every route of nginx, asked from outside the containers of a development, all on"
         " 127.0.0.1. In production nginx's port alone is published to the network, and these ports of the others are"
-        " on 127.0.0.1 or not at all. What stands without a key beside 200 is a health check, metrics, a page that"
-        " asks for a password, or, with worker and proxy, a service that trusts who is on this host."
+        " on 127.0.0.1 or not at all. Where 200 stands without a key, it is a health check, metrics, or a page that"
+        " asks for a password."
     )
     section("What an outsider reaches", f"{note}\n\n{table(('port', 'asked', 'without a key', 'with it'), rows)}")
 
