@@ -89,7 +89,7 @@ def edit(env_file: Path, names: Iterable[str], value: str = "sk-of-another-insta
 def follow(up: Checkout, said: str, names: Iterable[str]) -> None:
     """The printed `opskit secrets … recover`, as it stands, of each name."""
     for secret in names:
-        finding = next(line for line in said.splitlines() if re.search(rf"(FAIL|WARN) secret-\w+ +{secret} ", line))
+        finding = next(line for line in said.splitlines() if re.search(rf"(FAIL|WARN) secret-\w+ +{secret}:", line))
         words = re.search(r"`opskit secrets ([^`]* -p action recover[^`]*)`", said[said.index(finding) :])
         assert words, said
         done = up.opskit("secrets", *words[1].split())
@@ -118,7 +118,7 @@ def test_lost_and_read_back_from_the_containers(names: tuple[str, ...], up: Chec
     refused = start(up)
     assert refused.returncode == 3, refused.stdout
     for secret in names:
-        assert f"FAIL secret-data        {secret} " in refused.stdout
+        assert f"FAIL secret-data        {secret}:" in refused.stdout
     assert not read_secrets(env_file).keys() & set(names), "none was made"
     follow(up, refused.stdout, names[:1])  # one reads every lost one back
     assert values(env_file, names) == before
@@ -130,7 +130,7 @@ def test_lost_with_every_container_and_put_back_from_a_copy(
     names: tuple[str, ...], up: Checkout, env_file: Path
 ) -> None:
     before = values(env_file, names)
-    assert up.run("stop", *WHERE).returncode == 0
+    assert up.run("stop", *WHERE[:4]).returncode == 0
     edit(env_file, names, "")
     assert start(up).returncode == 3
     assert not up.containers("monitoring")
@@ -180,7 +180,7 @@ def test_edited_keys_are_refused_and_read_back(names: tuple[str, ...], up: Check
     refused = start(up, "-p", "strict", "yes")
     assert refused.returncode == 3, refused.stdout
     for secret in names:
-        assert f"FAIL secret-changed     {secret} " in refused.stdout
+        assert f"FAIL secret-changed     {secret}:" in refused.stdout
     if any(BY_NAME[secret].permanent for secret in names):
         assert start(up).returncode == 3
     follow(up, refused.stdout, names)
@@ -193,12 +193,12 @@ def test_an_old_file_put_back_is_noticed_with_no_container_left(
     names: tuple[str, ...], up: Checkout, env_file: Path
 ) -> None:
     before = values(env_file, names)
-    assert up.run("stop", *WHERE).returncode == 0
+    assert up.run("stop", *WHERE[:4]).returncode == 0
     edit(env_file, names, "sk-of-an-older-installation-0123456789abcdefg")
     refused = start(up, "-p", "strict", "yes")
     assert refused.returncode == 3, refused.stdout
     for secret in names:
-        assert f"FAIL secret-changed     {secret} " in refused.stdout
+        assert f"FAIL secret-changed     {secret}:" in refused.stdout
     assert not up.containers("monitoring")
     put_back(env_file, names, before)
     is_ready(up)

@@ -76,11 +76,13 @@ def check_file_readable(stack: Stack, modes: Mapping[str, int]) -> tuple[Finding
     """What is mounted may be read by a container's user, who is nobody of this host.
 
     Args:
-        stack: its bind mounts are looked at.
+        stack: its bind mounts are looked at, but for those of services that say they run as root.
         modes: permission bits by path, where something is there.
     """
     wanted = "readable by all"
-    closed = [(owner, path) for owner, path in stack.bind_sources if path in modes and not modes[path] & 0o004]
+    roots = {s.name for s in stack.services if str(s.raw.get("user", "")).partition(":")[0] in {"root", "0"}}
+    mounted = [(owner, path) for owner, path in stack.bind_sources if path in modes and owner not in roots]
+    closed = [(owner, path) for owner, path in mounted if not modes[path] & 0o004]
     if not closed:
         return (Finding("file-readable", Verdict.PASS, "mounted files", f"{len(modes)} looked at", wanted),)
     return tuple(

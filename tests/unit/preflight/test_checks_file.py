@@ -94,3 +94,11 @@ def test_a_mounted_file_that_others_may_not_read_is_a_warning(mode: int, verdict
     found = check_file_readable(sound(volumes=[bind]), {"/etc/a b.conf": mode})
     assert [f.verdict for f in found] == [verdict]
     assert [f.verdict for f in check_file_readable(sound(volumes=[bind]), {})] == [Verdict.PASS]
+
+
+@pytest.mark.parametrize("user", ["root", "0", "0:0", "root:root"])
+def test_what_root_in_a_container_reads_need_not_be_open_to_all(user: str) -> None:
+    bind = {"type": "bind", "source": "/engine/containers", "target": "/c"}
+    assert [
+        f.verdict for f in check_file_readable(sound(volumes=[bind], user=user), {"/engine/containers": 0o710})
+    ] == [Verdict.PASS]
