@@ -24,7 +24,8 @@ LOGINS = tuple(name for name in PROTECTED if name in ROLES)
 KEYS = tuple(name for name in PROTECTED if name not in ROLES)
 SETS = tuple((name,) for name in PROTECTED) if os.environ.get("OPSKIT_SECRETS") == "each" else (PROTECTED,)
 ROW = "kept through it all"
-WHERE = ("-p", "env", "monitoring", "-p", "rehearse", "yes", "-p", "overlays", "docker-compose.prometheus-grafana.yml")
+LOGS = ("-p", "env", "monitoring", "-p", "rehearse", "yes")
+WHERE = (*LOGS, "-p", "overlays", "docker-compose.prometheus-grafana.yml")
 
 
 def of(kind: Iterable[str]) -> list[tuple[str, ...]]:
@@ -130,7 +131,7 @@ def test_lost_with_every_container_and_put_back_from_a_copy(
     names: tuple[str, ...], up: Checkout, env_file: Path
 ) -> None:
     before = values(env_file, names)
-    assert up.run("stop", *WHERE[:4]).returncode == 0
+    assert up.run("stop", *LOGS).returncode == 0
     edit(env_file, names, "")
     assert start(up).returncode == 3
     assert not up.containers("monitoring")
@@ -193,7 +194,7 @@ def test_an_old_file_put_back_is_noticed_with_no_container_left(
     names: tuple[str, ...], up: Checkout, env_file: Path
 ) -> None:
     before = values(env_file, names)
-    assert up.run("stop", *WHERE[:4]).returncode == 0
+    assert up.run("stop", *LOGS).returncode == 0
     edit(env_file, names, "sk-of-an-older-installation-0123456789abcdefg")
     refused = start(up, "-p", "strict", "yes")
     assert refused.returncode == 3, refused.stdout
