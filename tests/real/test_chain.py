@@ -170,7 +170,9 @@ def test_an_outsider_reaches_no_data_without_a_key(chain: Chain, section: Callab
         "Every published port and every route of nginx, asked from outside the containers of a development, all on"
         " 127.0.0.1. In production nginx's port alone is published to the network, and these ports of the others are"
         " on 127.0.0.1 or not at all. Where 200 stands without a key, it is a health check, metrics, or a page that"
-        " asks for a password."
+        " asks for a password; Qdrant and MinIO's console are stand-ins here. On the files as they were before, the first"
+        " stranger to sign up was Open WebUI's administrator and read LiteLLM's master key at /openai/config, the first to"
+        " come was n8n's owner, and nginx passed /api/multimodal/ and /api/search/ on by any method without a key."
     )
     section("What an outsider reaches", f"{note}\n\n{table(('port', 'asked', 'without a key', 'with it'), rows)}")
 
