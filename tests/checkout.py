@@ -81,6 +81,13 @@ class Checkout:
         found = self.engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
         return {container.labels["com.docker.compose.service"]: container for container in found}
 
+    def ask_postgres(self, sql: str, environment: str = "development") -> str:
+        """What PostgreSQL answers its superuser, over its own socket."""
+        words = ["psql", "-X", "-U", "postgres", "-d", "multimodal", "-v", "ON_ERROR_STOP=1", "-1", "-qtAc", sql]
+        said = self.containers(environment)["postgres"].exec_run(words)
+        assert said.exit_code == 0, said.output
+        return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
+
     def events(self) -> list[dict[str, Any]]:
         folder, _ = self.last()
         return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]

@@ -43,7 +43,7 @@ def up(checkout: Checkout) -> Checkout:
     done = start(checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_secrets(checkout.env_file("monitoring")).keys() >= set(PROTECTED)
-    ask(checkout, f"INSERT INTO search_sessions (query) VALUES ('{ROW}')")  # noqa: S608  our own text
+    checkout.ask_postgres(f"INSERT INTO search_sessions (query) VALUES ('{ROW}')", "monitoring")  # noqa: S608  our own text
     # A change of another secret leaves a copy of the file as it is now.
     env_file = checkout.env_file("monitoring")
     rotated = secrets(
@@ -64,21 +64,14 @@ def name(checkout: Checkout) -> str:
     return checkout.project_of("monitoring")
 
 
-def ask(checkout: Checkout, query: str) -> str:
-    box = checkout.containers("monitoring")["postgres"]
-    said = box.exec_run(["psql", "-U", "postgres", "-d", "multimodal", "-tAc", query])
-    assert said.exit_code == 0, said.output
-    return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
-
-
 def secrets(checkout: Checkout, *words: str) -> subprocess.CompletedProcess[str]:
     return checkout.run("secrets", *WHERE, *words)
 
 
-def is_ready(up: Checkout, *more: str) -> None:
-    done = start(up, *more)
+def is_ready(up: Checkout) -> None:
+    done = start(up)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ask(up, "SELECT query FROM search_sessions") == ROW
+    assert up.ask_postgres("SELECT query FROM search_sessions", "monitoring") == ROW
 
 
 def edit(env_file: Path, names: Iterable[str], value: str = "sk-of-another-installation-0123456789abcdef") -> None:
@@ -111,16 +104,22 @@ def values(env_file: Path, names: Iterable[str]) -> dict[str, str]:
     return {secret: held[secret].reveal() for secret in names}
 
 
+def refused(up: Checkout, check: str, names: Iterable[str], *more: str) -> str:
+    """What is printed where a start finds a FAIL for each of the names."""
+    done = start(up, *more)
+    assert done.returncode == 3, done.stdout
+    for secret in names:
+        assert f"FAIL {check:<19}{secret}:" in done.stdout
+    return done.stdout
+
+
 @pytest.mark.parametrize("names", SETS, ids="-".join)
 def test_lost_and_read_back_from_the_containers(names: tuple[str, ...], up: Checkout, env_file: Path) -> None:
     before = values(env_file, names)
     edit(env_file, names, "")
-    refused = start(up)
-    assert refused.returncode == 3, refused.stdout
-    for secret in names:
-        assert f"FAIL secret-data        {secret}:" in refused.stdout
+    said = refused(up, "secret-data", names)
     assert not read_secrets(env_file).keys() & set(names), "none was made"
-    follow(up, refused.stdout, names[:1])  # one reads every lost one back
+    follow(up, said, names[:1])  # one reads every lost one back
     assert values(env_file, names) == before
     is_ready(up)
 
@@ -129,10 +128,25 @@ def test_lost_and_read_back_from_the_containers(names: tuple[str, ...], up: Chec
 def test_lost_with_every_container_and_put_back_from_a_copy(
     names: tuple[str, ...], up: Checkout, env_file: Path
 ) -> None:
+    change_with_no_container_left(up, env_file, names, "", "secret-data")
+
+
+@pytest.mark.parametrize("names", of(KEYS), ids="-".join)
+def test_an_old_file_put_back_is_noticed_with_no_container_left(
+    names: tuple[str, ...], up: Checkout, env_file: Path
+) -> None:
+    old = "sk-of-an-older-installation-0123456789abcdefg"
+    change_with_no_container_left(up, env_file, names, old, "secret-changed", "-p", "strict", "yes")
+
+
+def change_with_no_container_left(
+    up: Checkout, env_file: Path, names: tuple[str, ...], value: str, check: str, *more: str
+) -> None:
+    """A start is refused and starts nothing; a kept copy ends in READY."""
     before = values(env_file, PROTECTED)
     assert up.run("stop", *LOGS).returncode == 0
-    edit(env_file, names, "")
-    assert start(up).returncode == 3
+    edit(env_file, names, value)
+    refused(up, check, names, *more)
     assert not up.containers("monitoring")
     put_back(env_file, before)
     is_ready(up)
@@ -143,30 +157,11 @@ def test_edited_keys_are_refused_and_read_back(names: tuple[str, ...], up: Check
     """Those of a program that keeps its own are a warning, for that program goes on with what it has."""
     before = values(env_file, names)
     edit(env_file, names)
-    refused = start(up, "-p", "strict", "yes")
-    assert refused.returncode == 3, refused.stdout
-    for secret in names:
-        assert f"FAIL secret-changed     {secret}:" in refused.stdout
+    said = refused(up, "secret-changed", names, "-p", "strict", "yes")
     if any(BY_NAME[secret].permanent for secret in names):
         assert start(up).returncode == 3
-    follow(up, refused.stdout, names)
+    follow(up, said, names)
     assert values(env_file, names) == before
-    is_ready(up, "-p", "strict", "no")
-
-
-@pytest.mark.parametrize("names", of(KEYS), ids="-".join)
-def test_an_old_file_put_back_is_noticed_with_no_container_left(
-    names: tuple[str, ...], up: Checkout, env_file: Path
-) -> None:
-    before = values(env_file, PROTECTED)
-    assert up.run("stop", *LOGS).returncode == 0
-    edit(env_file, names, "sk-of-an-older-installation-0123456789abcdefg")
-    refused = start(up, "-p", "strict", "yes")
-    assert refused.returncode == 3, refused.stdout
-    for secret in names:
-        assert f"FAIL secret-changed     {secret}:" in refused.stdout
-    assert not up.containers("monitoring")
-    put_back(env_file, before)
     is_ready(up)
 
 

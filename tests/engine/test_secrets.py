@@ -19,7 +19,7 @@ def up(checkout: Checkout) -> Checkout:
     """A development that runs, with a row of data."""
     done = checkout.start()
     assert done.returncode == 0, done.stdout + done.stderr
-    ask(checkout, f"INSERT INTO search_sessions (query) VALUES ('{ROW}')")  # noqa: S608  our own text
+    checkout.ask_postgres(f"INSERT INTO search_sessions (query) VALUES ('{ROW}')")  # noqa: S608  our own text
     return checkout
 
 
@@ -31,12 +31,6 @@ def env_file(up: Checkout) -> Iterator[Path]:
     path.write_bytes(before)
 
 
-def ask(checkout: Checkout, query: str) -> str:
-    said = checkout.containers()["postgres"].exec_run(["psql", "-U", "postgres", "-d", "multimodal", "-tAc", query])
-    assert said.exit_code == 0, said.output
-    return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
-
-
 def secrets(checkout: Checkout, *words: str) -> tuple[int, str]:
     done = checkout.run("secrets", "-p", "env", "dev", "-p", "rehearse", "yes", *words)
     return done.returncode, done.stdout + done.stderr
@@ -45,7 +39,7 @@ def secrets(checkout: Checkout, *words: str) -> tuple[int, str]:
 def is_ready(checkout: Checkout) -> None:
     done = checkout.start()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ask(checkout, "SELECT query FROM search_sessions") == ROW
+    assert checkout.ask_postgres("SELECT query FROM search_sessions") == ROW
 
 
 def test_a_lost_env_file_is_read_back_from_the_containers(up: Checkout, env_file: Path) -> None:
@@ -138,7 +132,7 @@ def test_a_volume_that_vanished_stops_the_start_until_that_is_accepted(up: Check
     assert name not in {volume.name for volume in up.engine.volumes.list()}
     done = up.start("-p", "accept", "data-missing")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not ask(up, "SELECT query FROM search_sessions")
+    assert not up.ask_postgres("SELECT query FROM search_sessions")
     again = up.start()
     assert again.returncode == 0, again.stderr
     assert up.last()[1]["volumes"]["names"] == sorted(

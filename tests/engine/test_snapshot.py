@@ -45,13 +45,6 @@ RESTORES = int(os.environ.get("OPSKIT_RESTORES", "3"))
 MOVE = "INSERT INTO ledger (amount) VALUES (5); INSERT INTO ledger (amount) VALUES (-5);"
 
 
-def ask(checkout: Checkout, sql: str) -> str:
-    words = ["psql", "-X", "-U", "postgres", "-d", "multimodal", "-v", "ON_ERROR_STOP=1", "-1", "-qtAc", sql]
-    said = checkout.containers()["postgres"].exec_run(words)
-    assert said.exit_code == 0, said.output
-    return str(said.output, "utf-8").strip()  # type: ignore[arg-type]  # a stream only where one is asked for
-
-
 def ok(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -287,8 +280,8 @@ def test_a_snapshot_that_is_killed_leaves_no_set_and_the_next_one_is_made(
 
 def test_a_set_put_back_has_every_row_secret_and_volume_as_it_was(checkout: Checkout, kept: str) -> None:
     secrets = {name: secret.reveal() for name, secret in read_secrets(checkout.env_file()).items()}
-    count = ask(checkout, "SELECT count(*), sum(amount) FROM ledger")
-    ask(checkout, "DROP TABLE ledger; CREATE TABLE of_later (a int)")
+    count = checkout.ask_postgres("SELECT count(*), sum(amount) FROM ledger")
+    checkout.ask_postgres("DROP TABLE ledger; CREATE TABLE of_later (a int)")
     running = checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project)
     assert (running.returncode, "found containers of it" in running.stderr) == (2, True)
     ok(checkout.opskit("stop", *DEV))
@@ -298,10 +291,10 @@ def test_a_set_put_back_has_every_row_secret_and_volume_as_it_was(checkout: Chec
     assert (other.returncode, f"type {checkout.project}" in other.stderr) == (2, True)
     ok(checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project))
     is_ready(checkout)
-    rows, total = ask(checkout, "SELECT count(*), sum(amount) FROM ledger").split("|")
+    rows, total = checkout.ask_postgres("SELECT count(*), sum(amount) FROM ledger").split("|")
     assert (int(rows) <= int(count.split("|")[0]), int(rows) > 10_001, total) == (True, True, "0")
-    assert ask(checkout, "SELECT to_regclass('of_later') IS NULL") == "t"
-    assert ask(checkout, "SELECT tableowner FROM pg_tables WHERE tablename = 'ledger'") == "multimodal"
+    assert checkout.ask_postgres("SELECT to_regclass('of_later') IS NULL") == "t"
+    assert checkout.ask_postgres("SELECT tableowner FROM pg_tables WHERE tablename = 'ledger'") == "multimodal"
     assert {name: secret.reveal() for name, secret in read_secrets(env_file).items()} == secrets
     assert len(Repository().sets(checkout.project)) == 3, "what was there before is a set too"
 
@@ -323,4 +316,4 @@ def test_a_restore_that_was_killed_refuses_a_start_until_one_ends_well(checkout:
     ok(checkout.opskit("restore", *DEV, "--snapshot", kept, "--confirm", checkout.project))
     is_ready(checkout)
     assert not mark.exists()
-    assert json.loads(ask(checkout, "SELECT sum(amount) FROM ledger")) == 0
+    assert json.loads(checkout.ask_postgres("SELECT sum(amount) FROM ledger")) == 0
