@@ -22,10 +22,6 @@ _VERSION_S = 20.0
 _CANCEL_S = 10.0
 
 _PLUGIN, _ALONE, _BESIDE = ("docker", "compose"), ("docker-compose",), Path(sys.executable).with_name("docker-compose")
-_PLUGIN_FOLDERS = tuple(
-    Path(f"/usr/{part}/docker/cli-plugins") for part in ("local/lib", "local/libexec", "lib", "libexec")
-)
-"""Where Docker's command line looks for plugins. Source: github.com/docker/cli, cli-plugins/manager."""
 
 
 def find_compose() -> Compose:

@@ -86,6 +86,17 @@ class Source:
         return frozenset(name for name, _, _ in self._variables())
 
     @property
+    def removed(self) -> frozenset[str]:
+        """The services that a file takes away (`!reset null`)."""
+        return frozenset(owner for scalar in self.scalars if len(scalar.path) == 2 for owner in scalar.owners)  # noqa: PLR2004
+
+    @property
+    def reserving(self) -> frozenset[str]:
+        """The services that reserve something, such as GPUs."""
+        place = ("deploy", "resources", "reservations")
+        return frozenset(owner for scalar in self.scalars if scalar.path[2:5] == place for owner in scalar.owners)
+
+    @property
     def ports(self) -> Mapping[str, int]:
         """The default port by the variable that publishes it."""
         defaults = {}

@@ -71,6 +71,7 @@ def launch(
     stall_s: float = STALL_S,
     clock: Callable[[], float] = time.monotonic,
     restart: tuple[str, ...] = (),
+    converged: bool = False,
 ) -> Outcome:
     """Start `up -d` and wait until every service is ready, one never will be, or the deadline comes.
 
@@ -86,11 +87,12 @@ def launch(
         stall_s: seconds without a byte after which the pull of an image is given up.
         clock: seconds, monotonic.
         restart: services to restart, in place of `up`.
+        converged: there is nothing for Compose to do: it is not started, and what runs is waited for.
 
     Raises:
         EngineUnavailableError: the Engine went before the launch began.
     """
-    return _Launch(project, stack, client, deadline_s, guard(sink), clock, restart, stall_s).run()
+    return _Launch(project, stack, client, deadline_s, guard(sink), clock, restart, stall_s, converged).run()
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class _Launch:
     clock: Callable[[], float]
     restart: tuple[str, ...] = ()
     stall_s: float = STALL_S
+    converged: bool = False
     began: float = 0.0
     pulled: float | None = None
     """When all images were there: the deadline counts from then."""
@@ -137,8 +140,8 @@ class _Launch:
         pump = EventPump(self.client, self.project.name)
         try:
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
-            self.running = self._start()
-            return self._wait(tracker, pump, self.running)
+            self.running = None if self.converged else self._start()
+            return self._wait(tracker, pump)
         except KeyboardInterrupt:
             return self._outcome((cancelled(self.project.name),))
         except (requests.exceptions.RequestException, OSError) as error:
@@ -151,18 +154,19 @@ class _Launch:
     def _start(self) -> Running:
         return self.project.start_restart(self.restart) if self.restart else self.project.start_up()
 
-    def _wait(self, tracker: Tracker, pump: EventPump, running: Running) -> Outcome:
+    def _wait(self, tracker: Tracker, pump: EventPump) -> Outcome:
         looked = self.clock()
         teller = Teller(self.client, self.sink, self.began, self.told)
         while True:
             again = self._drain(tracker, pump)
-            self._read_compose(running, tracker)
+            self._read_compose(tracker)
             now = self.clock()
             if again or now - looked >= _LOOK_S:
                 tracker.observe(read_containers(self.client, self.project.name), now)
                 looked = now
             words = tracker.words(now)
-            failure = self._compose_failure() if self.compose_seconds is not None and running.poll() else None
+            failed = self.compose_seconds is not None and self.running is not None and self.running.poll()
+            failure = self._compose_failure() if failed else None
             # Where Compose failed, what this launch never started has not failed in it: Compose's own failure is told.
             never = [word for word in words if word.word is Word.NEVER and (word.counts or failure is None)]
             if failure and not never and may_go_on(self.client, self.stack, failure, self.again):
@@ -170,7 +174,7 @@ class _Launch:
                 self.again += 1
                 tracker.unsettle()
                 self.compose_seconds = self.error = None
-                running = self.running = self._start()
+                self.running = self._start()
                 continue
             teller.tell(words, now)
             if never:
@@ -204,8 +208,8 @@ class _Launch:
                 tracker.update(state, self.clock())
         return again
 
-    def _read_compose(self, running: Running, tracker: Tracker) -> None:
-        for event in read_events(running, until=0.0):
+    def _read_compose(self, tracker: Tracker) -> None:
+        for event in read_events(self.running, until=0.0) if self.running else ():
             if event.kind == "error" or (event.kind == "raw" and self.error is None):
                 self.error = event.verb or self.error
             if event.kind == "raw":
@@ -223,7 +227,7 @@ class _Launch:
             ):  # Compose 5, of one it cannot make
                 self.refused = f"{self.project.name}-{match[1]}-{match[2]}"
             self.sink(event)
-        if self.compose_seconds is None and running.poll() is not None:
+        if self.compose_seconds is None and (self.running is None or self.running.poll() is not None):
             self.compose_seconds = self.clock() - self.began
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
             tracker.settle(self.clock())

@@ -14,6 +14,7 @@ from opskit.release.mark import remove_mark
 from opskit.release.release import keep_release
 from opskit.runbook.outcome import keep_outcome
 from opskit.secrets.fingerprint import fingerprints
+from opskit.target.plan import keep_hashes, plan_project
 from opskit.target.target import Target
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def bring_up(
         if made:
             journal.write("note", text=f"made in {target.facts.environment.env_file}: {', '.join(made)}")
         client, stack = target.opened()
-        outcome = launch(target.project, stack, client, deadline_s=deadline_s, sink=sink)
+        converged = plan_project(client, target.project, stack, journal).converged
+        outcome = launch(target.project, stack, client, deadline_s=deadline_s, sink=sink, converged=converged)
+        if outcome.ok and not converged:
+            keep_hashes(client, target.project, stack)
     outcome = outcome.redacted(target.redact())
     keep_outcome(journal, outcome)
     listed, keys = list_containers(client, project), ("Id", "Image", "ImageID")

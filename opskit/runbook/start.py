@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opskit.audit.history import expected_seconds
 from opskit.audit.journal import phase
 from opskit.audit.runner import is_interactive
-from opskit.compose.plan import Step, plan_launch, shared_modes
-from opskit.engine.deployed import read_deployed
+from opskit.compose.plan import Step
 from opskit.engine.waste import MODES
 from opskit.errors import LaunchFailedError, OpskitError
 from opskit.gpu.placement import GPU_MODES
@@ -31,6 +30,7 @@ from opskit.show.plan import draw_plan
 from opskit.show.run import Action, stop_action
 from opskit.show.tables import FindingsTable, Table
 from opskit.target.collect import collect_here
+from opskit.target.plan import plan_project
 from opskit.target.port_overrides import PORTS
 from opskit.target.target import Target
 from opskit.unknown import Unknown
@@ -170,13 +170,7 @@ class Start(Operation):
     def steps(self) -> tuple[Step, ...]:
         """What Compose will do about each container, network, volume and image; nothing is done."""
         client, stack = self.target.opened()
-        project = self.target.project
-        deployed = read_deployed(client, project.name, stack.images)
-        if not deployed.containers:  # no configuration that could have changed
-            return plan_launch(stack, deployed, {})
-        with phase(self.journal, "compose config"):
-            hashes = project.read_hashes(shared_modes(stack, deployed))
-        return plan_launch(stack, deployed, hashes)
+        return plan_project(client, self.target.project, stack, self.journal).steps
 
     def plan(self) -> Table:
         """What the launch will do, service by service; nothing is done."""

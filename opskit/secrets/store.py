@@ -10,6 +10,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
@@ -69,11 +70,18 @@ def read_hidden(env_file: Mapping[str, Secret], used: Iterable[str]) -> Mapping[
     return {**hidden_of(shell), **hidden_of({name: value.reveal() for name, value in env_file.items()})}
 
 
-def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
+def ensure_secrets(
+    path: Path, rules: Iterable[SecretRule], planned: Mapping[str, Secret] = MappingProxyType({})
+) -> tuple[str, ...]:
     """Add those of the rules' secrets that the file lacks; what is there stays byte for byte.
 
     The file comes whole or not at all (temporary file, fsync, rename) and is for its owner alone (0600), with the group
     where the checkout is the group's (0660). A lock beside it keeps two processes from making two values of one secret.
+
+    Args:
+        path: of the file.
+        rules: of the secrets it shall have.
+        planned: values for what is missing, by name; any other is made here.
 
     Returns:
         The names added, in the order of the rules.
@@ -92,7 +100,8 @@ def ensure_secrets(path: Path, rules: Iterable[SecretRule]) -> tuple[str, ...]:
                 before = _HEADER
             elif before and not before.endswith("\n"):
                 before += "\n"
-            _rewrite(path, before + "".join(f"{name}={value}\n" for name, value in new_values(missing).items()))
+            values = {**new_values(missing), **{r.name: planned[r.name].reveal() for r in missing if r.name in planned}}
+            _rewrite(path, before + "".join(f"{name}={value}\n" for name, value in values.items()))
         elif path.exists() and path.stat().st_mode & 0o077 & ~_mode_of(path):
             path.chmod(_mode_of(path))
     return tuple(rule.name for rule in missing)

@@ -23,7 +23,8 @@ _FILE, _TAG, _RAW = "set.tar", "opskit-set", "opskit-unfinished"
 _ANSWER_S = 600.0
 _ROOM_BYTES = 128 * 1024**2
 """What restic may have read and not yet written: a few packs, and its index."""
-_FULL_BYTES = 1024**2
+_FULL_BYTES = 24 * 1024**2
+"""Below this a pack may not fit: 16 MiB, and the blob that made it full, 8 MiB at most."""
 _NONE = re.compile(r"unable to open config file: .*(no such file|not exist)", re.IGNORECASE)
 """No repository, and not one that does not answer; restic asks "Is there a repository?" for both."""
 _WRONG = "restic: found {said}; wanted {wanted}. Remedy: {remedy}"

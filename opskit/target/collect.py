@@ -13,7 +13,8 @@ from opskit.audit.history import launched_volumes
 from opskit.audit.journal import Journal, note, phase
 from opskit.compose.client import Project
 from opskit.compose.faults import Failure
-from opskit.compose.model import Compose, Stack
+from opskit.compose.model import MODEL_SERVER, Compose, Stack
+from opskit.compose.source import read_service_names, read_source
 from opskit.engine.facts import EngineFacts, VolumeFact
 from opskit.engine.postgres import read_major
 from opskit.engine.pulls import read_present
@@ -39,11 +40,12 @@ from opskit.release.digests import check_lock, lock_of
 from opskit.release.mark import read_mark
 from opskit.secrets.fingerprint import changed
 from opskit.secrets.policy import value_faults
+from opskit.secrets.value import Secret
 from opskit.snapshot.mark import read_unfinished
 from opskit.target.machine import Machine
 from opskit.target.placement import choose_placement
 from opskit.target.port_overrides import given_ports, plan_overrides, read_overrides
-from opskit.target.project import EnvFile, draft_project, read_env_file, resolve
+from opskit.target.project import draft_project, read_env_file, resolve
 from opskit.target.target import Target
 from opskit.unknown import Unknown, or_else
 
@@ -84,18 +86,17 @@ def collect_facts(
         moved = {} if ports == "keep" else read_overrides(environment.project)
         draft = draft_project(environment, env_file, placement, machine, moved)
         project, compose = draft.project, machine.compose()
+        secret = {**env_file.values, **draft.planned}
+    if rehearsal and isinstance(compose, Compose):
+        with phase(journal, "images"):
+            project = _set_stage(project, machine, journal)
+            machine.read_images_again()
     with phase(journal, "compose config"):
         began = time.monotonic()
-        stack = _resolve(project, compose, env_file)
+        stack = _resolve(project, compose, secret)
         if locked and rehearsal is None and isinstance(stack, Stack):
-            project, stack = _lock(environment, project, stack, env_file)
+            project, stack = _lock(environment, project, stack, secret)
         resolved_s = round(time.monotonic() - began, 3)
-    if rehearsal and isinstance(stack, Stack):
-        with phase(journal, "images"):
-            project = _set_stage(project, stack, machine, journal)
-            machine.read_images_again()
-        with phase(journal, "compose config"):
-            stack = _resolve(project, compose, env_file)
     if rehearsal is None:
         machine.ask_hub(stack)
     with phase(journal, "facts"):
@@ -111,7 +112,7 @@ def collect_facts(
                 note(journal, "moved: " + ", ".join(f"{name}={port}" for name, port in planned.items()))
                 moved = {**moved, **planned}
                 project = replace(project, environ={**project.environ, **planned})
-                stack = _resolve(project, compose, env_file)
+                stack = _resolve(project, compose, secret)
         files, model, files_s = _read_files(environment, project.name, stack, engine, machine.client)
         hub = machine.hub(stack)
         pulls = None if missing is None else machine.pulls(missing)
@@ -146,13 +147,13 @@ def collect_facts(
         env_fault=env_file.fault,
         seconds={**machine.seconds, "compose config": resolved_s, "files": files_s},
     )
-    return Target(facts, project, machine.client, env_file.values)
+    return Target(facts, project, machine.client, env_file.values, draft.planned)
 
 
-def _resolve(project: Project, compose: Compose | Unknown, env_file: EnvFile) -> Stack | Failure:
+def _resolve(project: Project, compose: Compose | Unknown, secret: Mapping[str, Secret]) -> Stack | Failure:
     if isinstance(compose, Unknown):
         return Failure("compose_missing", None, "not resolved: there is no Compose to ask", (), "install Compose")
-    return resolve(project, env_file.values)
+    return resolve(project, secret)
 
 
 def _upgraded_from(project: str, journal: Journal) -> str:
@@ -232,7 +233,7 @@ def _files_of(
 
 
 def _lock(
-    environment: Environment, project: Project, stack: Stack, env_file: EnvFile
+    environment: Environment, project: Project, stack: Stack, secret: Mapping[str, Secret]
 ) -> tuple[Project, Stack | Failure]:
     """The project with its images by digest, where its environment has a lock."""
     path = lock_of(environment)
@@ -244,7 +245,7 @@ def _lock(
         remedy = f"`opskit lock {environment.name}` writes it again; without the file, the tags are what is run"
         return project, Failure("config_invalid", None, str(error), (), remedy)
     project = replace(project, files=(*project.files, path))
-    return project, resolve(project, env_file.values)
+    return project, resolve(project, secret)
 
 
 def _read_secret_mode(path: Path) -> int | None:
@@ -263,19 +264,22 @@ def _majors(own: Iterable[VolumeFact], stack: Stack | Failure, client: DockerCli
     return {key: major or (read_major(client, volumes[key].name) if client else "") for key, major in majors.items()}
 
 
-def _set_stage(project: Project, stack: Stack, machine: Machine, journal: Journal) -> Project:
-    """The project with the rehearsal's images in place."""
-    if machine.client is None or machine.rehearsal is None:
+def _set_stage(project: Project, machine: Machine, journal: Journal) -> Project:
+    """The project with the rehearsal's images in place; as it is where it cannot be resolved."""
+    source, services = read_source(project.files), read_service_names(project.files)
+    if services is None and isinstance(stack := project.read_stack(), Stack):
+        services = frozenset(service.name for service in stack.services)
+    if machine.client is None or machine.rehearsal is None or services is None:
         return project
-    services = [service.name for service in stack.services]
+    services -= source.removed
     tell, cache = partial(note, journal), STATE / "cache"
     images = ensure_images(machine.client, services, cache=cache, say=tell, full=machine.level == "full")
-    gpus = [service.name for service in stack.services if service.devices]
+    gpus = source.reserving & services
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=machine.rehearsal.private)
     model: Mapping[str, str] = {}
-    if machine.level == "full" and stack.server is not None:
-        model = ensure_model(machine.client, images[stack.server.name], cache=cache, say=tell)
+    if machine.level == "full" and MODEL_SERVER in services:
+        model = ensure_model(machine.client, images[MODEL_SERVER], cache=cache, say=tell)
     own = {name: value for service in services for name, value in variables_of(service).items()}
     environ = {**project.environ, **stage.environ, **own, **model}
     return replace(project, files=(*project.files, stage.overlay), environ=environ)

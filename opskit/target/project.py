@@ -17,7 +17,7 @@ from opskit.gpu.placement import Placement, Setting
 from opskit.paths import COMPOSE, ROOT
 from opskit.rehearsal.stage import UNNAMED
 from opskit.secrets.policy import BY_NAME
-from opskit.secrets.store import read_given, read_hidden, read_secrets
+from opskit.secrets.store import new_values, read_given, read_hidden, read_secrets
 from opskit.secrets.value import Secret, make_redact
 from opskit.target.builds import Builds, choose_builds
 from opskit.target.machine import Machine
@@ -26,9 +26,6 @@ SECRETS = frozenset(BY_NAME)
 
 _NEAR = {"BIND_ADDRESS": "127.0.0.1", "NGINX_BIND_ADDRESS": "127.0.0.1"}
 """A rehearsal is reached from this machine alone."""
-
-_UNMADE = "not-made-yet"
-"""The value of a missing secret while the model is only looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +61,17 @@ class EnvFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A project, and what it lacks yet; the fields are those of `preflight.facts.Facts`."""
+    """A project, and what it lacks yet; the fields are those of `preflight.facts.Facts`.
+
+    Attributes:
+        planned: a value for each secret that is missing: a launch writes it, so that its model is the one looked at.
+    """
 
     project: Project
     demanded: Mapping[str, bool]
     secrets: frozenset[str]
     unmade: tuple[str, ...]
+    planned: Mapping[str, Secret]
 
 
 def draft_project(
@@ -94,6 +96,7 @@ def draft_project(
         source = read_source(files)
     demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
+    planned = {} if fault else new_values(BY_NAME[name] for name in unmade)
     given = {name: bool(read_given(name, secrets)) or name in builds.environ for name in demanded - SECRETS}
     compose = machine.compose()
     engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
@@ -111,7 +114,7 @@ def draft_project(
             ),
             **placement.environ,
             **builds.environ,
-            **dict.fromkeys(unmade, _UNMADE),
+            **(dict.fromkeys(unmade, "unknown") if fault else planned),
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,
             **(_NEAR if environment.rehearsal else {}),
@@ -119,15 +122,16 @@ def draft_project(
         engine_host=machine.address or None,
         withheld=SECRETS,
     )
-    return Draft(project, given, demanded & SECRETS, () if fault else unmade)
+    secret = {name: Secret(name, value) for name, value in planned.items()}
+    return Draft(project, given, demanded & SECRETS, tuple(planned), secret)
 
 
-def resolve(project: Project, env_file: Mapping[str, Secret]) -> Stack | Failure:
+def resolve(project: Project, secret: Mapping[str, Secret]) -> Stack | Failure:
     """The resolved model, or the fault that keeps Compose from resolving it, without any secret that it quotes."""
     stack = project.read_stack()
     if isinstance(stack, Stack):
         return stack
-    return stack.redacted(make_redact(read_hidden(env_file, read_source(project.files).used)))
+    return stack.redacted(make_redact(read_hidden(secret, read_source(project.files).used)))
 
 
 def read_env_file(environment: Environment) -> EnvFile:

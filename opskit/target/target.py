@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
@@ -36,12 +36,14 @@ class Target:
         facts: everything a decision looks at.
         client: the connection; None where the Engine does not answer.
         secrets: values of the env file.
+        planned: values that a launch gives to the secrets it makes.
     """
 
     facts: Facts
     project: Project
     client: DockerClient | None
     secrets: Mapping[str, Secret]
+    planned: Mapping[str, Secret] = field(default_factory=dict)
 
     def versions(self) -> dict[str, str]:
         """Versions for the record, of what answers."""
@@ -89,23 +91,28 @@ class Target:
 
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        hidden = read_hidden(self.secrets, read_source(self.project.files).used)
+        hidden = read_hidden({**self.secrets, **self.planned}, read_source(self.project.files).used)
         written = self.facts.stack.variables.values() if isinstance(self.facts.stack, Stack) else ()
         literal = {name: value for variables in written for name, value in hidden_of(variables, words=False).items()}
         return make_redact({**literal, **hidden})
 
     def with_secrets(self) -> tuple[Target, tuple[str, ...]]:
-        """Make the secrets that are missing, and resolve the model with them. Returns the names made."""
+        """Make the secrets that are missing, as planned; the model is resolved again where others were made meanwhile.
+
+        Returns:
+            The target with them, and the names made.
+        """
         environment = self.facts.environment
         if not environment.secrets:
             return self, ()
         path = ROOT / environment.env_file
-        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded))
+        added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded), self.planned)
         secrets = read_secrets(path)
+        as_planned = self.planned.keys() >= set(added) and all(secrets.get(n) == v for n, v in self.planned.items())
         environ = {name: value for name, value in self.project.environ.items() if name not in SECRETS}
         project = replace(self.project, env_file=path, environ=environ)
-        facts = replace(self.facts, unmade=(), stack=resolve(project, secrets) if added else self.facts.stack)
-        return replace(self, project=project, secrets=secrets, facts=facts), added
+        facts = replace(self.facts, unmade=(), stack=self.facts.stack if as_planned else resolve(project, secrets))
+        return replace(self, project=project, secrets=secrets, planned={}, facts=facts), added
 
     def launched_from(self, project: Project) -> Target:
         """The same machine, with other files and variables of the project."""
