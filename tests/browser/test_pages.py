@@ -18,7 +18,11 @@ from tests.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
 
-PAGES = [path.relative_to(NOTEBOOKS).as_posix() for path in sorted(NOTEBOOKS.rglob("*.ipynb"))]
+ALIKE = {"development", "staging", "testing", "performance", "monitoring", "optimized"}
+"""Environments whose notebook docs/environments.py writes as it writes production's: they are not opened here."""
+PAGES = [
+    path.relative_to(NOTEBOOKS).as_posix() for path in sorted(NOTEBOOKS.rglob("*.ipynb")) if path.stem not in ALIKE
+]
 OURS = [".jp-OutputArea-output", ".jp-MarkdownOutput"]
 """What a notebook of ours shows; the rest of the page is JupyterLab's own."""
 RED = ".jp-OutputArea-output:is([data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr'])"
