@@ -266,14 +266,16 @@ def _majors(own: Iterable[VolumeFact], stack: Stack | Failure, client: DockerCli
 
 def _set_stage(project: Project, machine: Machine, journal: Journal) -> Project:
     """The project with the rehearsal's images in place; as it is where it cannot be resolved."""
+    if machine.client is None or machine.rehearsal is None:
+        return project
     source, services = read_source(project.files), read_service_names(project.files)
     if services is None and isinstance(stack := project.read_stack(), Stack):
         services = frozenset(service.name for service in stack.services)
-    if machine.client is None or machine.rehearsal is None or services is None:
+    if services is None:
         return project
     services -= source.removed
     tell, cache = partial(note, journal), STATE / "cache"
-    images = ensure_images(machine.client, services, cache=cache, say=tell, full=machine.level == "full")
+    images = ensure_images(machine.client, sorted(services), cache=cache, say=tell, full=machine.level == "full")
     gpus = source.reserving & services
     path = STATE / f"{project.name}.rehearsal.yml"
     stage = write_overlay(path, images, gpu_services=gpus, keep_reservations=machine.rehearsal.private)

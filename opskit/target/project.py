@@ -96,7 +96,7 @@ def draft_project(
         source = read_source(files)
     demanded = source.demanded
     unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
-    planned = {} if fault else new_values(BY_NAME[name] for name in unmade)
+    planned = new_values(BY_NAME[name] for name in unmade)
     given = {name: bool(read_given(name, secrets)) or name in builds.environ for name in demanded - SECRETS}
     compose = machine.compose()
     engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
@@ -114,7 +114,7 @@ def draft_project(
             ),
             **placement.environ,
             **builds.environ,
-            **(dict.fromkeys(unmade, "unknown") if fault else planned),
+            **planned,
             **{name: UNNAMED_IMAGE for name, there in given.items() if not there},
             **logs,
             **(_NEAR if environment.rehearsal else {}),
@@ -122,8 +122,8 @@ def draft_project(
         engine_host=machine.address or None,
         withheld=SECRETS,
     )
-    secret = {name: Secret(name, value) for name, value in planned.items()}
-    return Draft(project, given, demanded & SECRETS, tuple(planned), secret)
+    secret = {} if fault else {name: Secret(name, value) for name, value in planned.items()}
+    return Draft(project, given, demanded & SECRETS, tuple(secret), secret)
 
 
 def resolve(project: Project, secret: Mapping[str, Secret]) -> Stack | Failure:
