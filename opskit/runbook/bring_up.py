@@ -48,9 +48,9 @@ def bring_up(
         if made:
             journal.write("note", text=f"made in {target.facts.environment.env_file}: {', '.join(made)}")
         client, stack = target.opened()
-        converged = plan_project(client, target.project, stack, journal).converged
+        converged, written = plan_project(client, target.project, stack, journal).converged, target.written()
         outcome = launch(target.project, stack, client, deadline_s=deadline_s, sink=sink, converged=converged)
-        if outcome.ok and not converged:
+        if outcome.ok and not converged and target.written() == written:  # else `up` may have read another model
             keep_hashes(client, target.project, stack)
     outcome = outcome.redacted(target.redact())
     keep_outcome(journal, outcome)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opskit.audit.journal import Journal
 from opskit.compose.client import Project
 from opskit.compose.faults import Failure
 from opskit.compose.model import Stack
-from opskit.compose.source import read_source
+from opskit.compose.source import read_source, read_texts
 from opskit.engine.facts import EngineFacts
 from opskit.errors import OpskitError
 from opskit.gpu.model import Inventory
@@ -113,6 +114,11 @@ class Target:
         project = replace(self.project, env_file=path, environ=environ)
         facts = replace(self.facts, unmade=(), stack=self.facts.stack if as_planned else resolve(project, secrets))
         return replace(self, project=project, secrets=secrets, planned={}, facts=facts), added
+
+    def written(self) -> tuple[Mapping[Path, str], bytes]:
+        """What the model comes from, as it is written just now: the Compose files and the env file."""
+        env_file = self.project.env_file
+        return read_texts(self.project.files), env_file.read_bytes() if env_file and env_file.is_file() else b""
 
     def launched_from(self, project: Project) -> Target:
         """The same machine, with other files and variables of the project."""
