@@ -20,6 +20,8 @@ from opskit.target.target import Target
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_EDITED = "the Compose files or the env file were edited during this launch: it may run what preflight has not seen"
+
 
 def bring_up(
     target: Target, journal: Journal, *, deadline_s: float, wait_lock_s: float, sink: Sink
@@ -50,8 +52,10 @@ def bring_up(
         client, stack = target.opened()
         converged, written = plan_project(client, target.project, stack, journal).converged, target.written()
         outcome = launch(target.project, stack, client, deadline_s=deadline_s, sink=sink, converged=converged)
-        if outcome.ok and not converged and target.written() == written:  # else `up` may have read another model
-            keep_hashes(client, target.project, stack)
+    if target.written() != written:
+        note(journal, _EDITED)
+    elif outcome.ok and not converged:
+        keep_hashes(client, target.project, stack)
     outcome = outcome.redacted(target.redact())
     keep_outcome(journal, outcome)
     listed, keys = list_containers(client, project), ("Id", "Image", "ImageID")

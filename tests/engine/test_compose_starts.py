@@ -67,9 +67,10 @@ def test_a_file_edited_before_up_reads_it_is_not_taken_for_the_one_that_was_reso
     file, edit = checkout.root / "compose/services/frontends.yml", log.with_name("edit")
     before = file.read_text()
     edit.write_text(f"sed -i s,TIMEZONE:-UTC,TIMEZONE:-Asia/Tokyo, {file}; rm {edit}\n")
-    for zone in ("Asia/Tokyo", "UTC"):
+    for zone, told in (("Asia/Tokyo", True), ("UTC", False)):
         done = checkout.start()
         assert done.returncode == 0, done.stdout + done.stderr
         assert asked(log)[-1] == "up"
+        assert ("edited during this launch" in done.stdout) == told
         assert f"GENERIC_TIMEZONE={zone}" in checkout.containers()["n8n"].attrs["Config"]["Env"]
         file.write_text(before)
