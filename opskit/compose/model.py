@@ -13,7 +13,7 @@ from opskit.compose.labels import Labels, parse_labels
 MODEL_SERVER = "vllm"
 UNNAMED_IMAGE = "opskit-not-named-yet"
 """What stands for an image whose variable is not set, so that the rest of the model can be looked at all the same."""
-_POSTGRES = re.compile(r"(?:^|/)(?:postgres|pgvector):(?:.*-?pg)?(\d+)")
+_POSTGRES = re.compile(r"(?:^|/)(?:postgres:|pgvector:(?:[\d.]+-)?pg)(\d+)")
 _PROBED = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})\b")
 
 

@@ -65,10 +65,10 @@ def check_probe_tool_missing(subject: Subject) -> Iterator[Flaw]:
 def check_data_path_mismatch(subject: Subject) -> Iterator[Flaw]:
     """PostgreSQL's volume is where its version keeps its data: since 18 one folder higher, else nothing is kept."""
     for service in subject.stack.services:
-        major = _postgres_major(service.image or "")
-        if major is None or "PGDATA" in (service.raw.get("environment") or {}):
+        major = service.postgres_major
+        if not major or "PGDATA" in (service.raw.get("environment") or {}):
             continue
-        wanted = "/var/lib/postgresql" if major >= 18 else "/var/lib/postgresql/data"  # noqa: PLR2004  where it moved
+        wanted = "/var/lib/postgresql" if int(major) >= 18 else "/var/lib/postgresql/data"  # noqa: PLR2004  where it moved
         for index, mount in enumerate(service.mounts):
             if (
                 re.fullmatch(r"/var/lib/postgresql(/data)?", mount.target.rstrip("/"))
@@ -84,13 +84,6 @@ def _split(image: str) -> tuple[str, str]:
     folder, slash, last = name.rpartition("/")
     base, _, tag = last.partition(":")
     return f"{folder}{slash}{base}", tag
-
-
-def _postgres_major(image: str) -> int | None:
-    repository, tag = _split(image)
-    patterns = {"postgres": r"(\d+)", "pgvector/pgvector": r"(?:[\d.]+-)?pg(\d+)"}
-    found = re.match(patterns[repository], tag) if repository in patterns else None
-    return int(found[1]) if found else None
 
 
 def _tools(repository: str, tag: str) -> frozenset[str]:
