@@ -92,3 +92,15 @@ def test_an_escape_is_no_variable_and_damage_is_left_to_compose(tmp_path: Path) 
 )
 def test_a_port_s_variable_and_its_default_are_read_in_both_forms(tmp_path: Path, port: str) -> None:
     assert read_source(write(tmp_path, f"services: {{a: {{ports: [{port}, '80:80']}}}}")).ports == {"P": 4000}
+
+
+def test_a_service_that_a_later_file_takes_away_and_one_that_reserves_are_told(tmp_path: Path) -> None:
+    gpu = "deploy: {resources: {reservations: {devices: [{capabilities: [gpu], count: 1}]}}}"
+    files = write(
+        tmp_path,
+        f"services:\n  a: {{image: x, {gpu}}}\n  b: {{image: x, deploy: {{resources: {{limits: {{memory: 1G}}}}}}}}\n",
+        "services: {b: !reset null}\n",
+    )
+    source = read_source(files)
+    assert source.reserving == {"a"}
+    assert source.removed == {"b"}
