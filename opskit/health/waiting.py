@@ -154,6 +154,11 @@ class _Launch:
     def _start(self) -> Running:
         return self.project.start_restart(self.restart) if self.restart else self.project.start_up()
 
+    @property
+    def _rc(self) -> int | None:
+        """Compose's exit status: None while it runs, 0 where there was nothing for it to do."""
+        return self.running.poll() if self.running else 0
+
     def _wait(self, tracker: Tracker, pump: EventPump) -> Outcome:
         looked = self.clock()
         teller = Teller(self.client, self.sink, self.began, self.told)
@@ -165,8 +170,7 @@ class _Launch:
                 tracker.observe(read_containers(self.client, self.project.name), now)
                 looked = now
             words = tracker.words(now)
-            failed = self.compose_seconds is not None and self.running is not None and self.running.poll()
-            failure = self._compose_failure() if failed else None
+            failure = self._compose_failure() if self.compose_seconds is not None and self._rc else None
             # Where Compose failed, what this launch never started has not failed in it: Compose's own failure is told.
             never = [word for word in words if word.word is Word.NEVER and (word.counts or failure is None)]
             if failure and not never and may_go_on(self.client, self.stack, failure, self.again):
@@ -227,7 +231,7 @@ class _Launch:
             ):  # Compose 5, of one it cannot make
                 self.refused = f"{self.project.name}-{match[1]}-{match[2]}"
             self.sink(event)
-        if self.compose_seconds is None and (self.running is None or self.running.poll() is not None):
+        if self.compose_seconds is None and self._rc is not None:
             self.compose_seconds = self.clock() - self.began
             tracker.observe(read_containers(self.client, self.project.name), self.clock())
             tracker.settle(self.clock())

@@ -52,10 +52,10 @@ def bring_up(
         client, stack = target.opened()
         converged, written = plan_project(client, target.project, stack, journal).converged, target.written()
         outcome = launch(target.project, stack, client, deadline_s=deadline_s, sink=sink, converged=converged)
-    if target.written() != written:
-        note(journal, _EDITED)
-    elif outcome.ok and not converged:
-        keep_hashes(client, target.project, stack)
+        if target.written() != written:
+            note(journal, _EDITED)
+        elif outcome.ok and not converged:
+            keep_hashes(client, target.project, stack)
     outcome = outcome.redacted(target.redact())
     keep_outcome(journal, outcome)
     listed, keys = list_containers(client, project), ("Id", "Image", "ImageID")

@@ -131,7 +131,7 @@ def collect_facts(
         host=host,
         files=files,
         demanded=draft.demanded,
-        unmade=draft.unmade,
+        unmade=tuple(draft.planned),
         moved=moved,
         given_ports=given_ports(draft.project, env_file.values),
         reserved=machine.reserved,

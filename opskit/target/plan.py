@@ -88,19 +88,19 @@ def _model_key(project: Project, stack: Stack, changes: Mapping[str, Mapping[str
     return hashlib.sha256(model.encode()).hexdigest()
 
 
-def _place(project: Project) -> Path:
-    return STATE / f"{project.name}.hashes.json"
-
-
 def _keep(project: Project, key: str, hashes: Mapping[str, str]) -> None:
     with contextlib.suppress(OSError):  # Compose is asked again next time
         make_folder(STATE)
-        write_atomically(_place(project), json.dumps({"model": key, "hashes": hashes}))
+        write_atomically(_place(project), json.dumps({key: hashes}))
 
 
 def _kept(project: Project, key: str) -> Mapping[str, str]:
+    """The hashes of the model with that key; none where another model's were kept last."""
     try:
-        kept = json.loads(_place(project).read_text(encoding="utf-8"))
-        return {str(name): str(value) for name, value in kept["hashes"].items()} if kept["model"] == key else {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return dict(json.loads(_place(project).read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
+
+
+def _place(project: Project) -> Path:
+    return STATE / f"{project.name}.hashes.json"

@@ -61,16 +61,17 @@ class EnvFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A project, and what it lacks yet; the fields are those of `preflight.facts.Facts`.
+    """A project, and what it lacks yet.
 
     Attributes:
+        demanded: as in `preflight.facts.Facts`.
+        secrets: names of those that the files demand.
         planned: a value for each secret that is missing: a launch writes it, so that its model is the one looked at.
     """
 
     project: Project
     demanded: Mapping[str, bool]
     secrets: frozenset[str]
-    unmade: tuple[str, ...]
     planned: Mapping[str, Secret]
 
 
@@ -95,8 +96,7 @@ def draft_project(
         files += builds.overlays
         source = read_source(files)
     demanded = source.demanded
-    unmade = tuple(sorted((demanded & SECRETS) - secrets.keys()))
-    planned = new_values(BY_NAME[name] for name in unmade)
+    planned = new_values(BY_NAME[name] for name in sorted((demanded & SECRETS) - secrets.keys()))
     given = {name: bool(read_given(name, secrets)) or name in builds.environ for name in demanded - SECRETS}
     compose = machine.compose()
     engine = machine.engine() if "DOCKER_ROOT" in source.used else ""
@@ -123,7 +123,7 @@ def draft_project(
         withheld=SECRETS,
     )
     secret = {} if fault else {name: Secret(name, value) for name, value in planned.items()}
-    return Draft(project, given, demanded & SECRETS, tuple(secret), secret)
+    return Draft(project, given, demanded & SECRETS, secret)
 
 
 def resolve(project: Project, secret: Mapping[str, Secret]) -> Stack | Failure:

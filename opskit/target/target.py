@@ -90,15 +90,20 @@ class Target:
         journal.write("facts", versions=self.versions(), rehearsal=self.facts.rehearsal, engine_id=self.engine_id)
         journal.keep(f"facts-{self.facts.environment.name}.json", to_json(self.facts, self.redact()))
 
+    @property
+    def known(self) -> Mapping[str, Secret]:
+        """The values of the env file, with those a launch will add to it."""
+        return {**self.secrets, **self.planned}
+
     def redact(self) -> Callable[[str], str]:
         """What puts `[NAME]` in the place of every value that must never be shown."""
-        hidden = read_hidden({**self.secrets, **self.planned}, read_source(self.project.files).used)
+        hidden = read_hidden(self.known, read_source(self.project.files).used)
         written = self.facts.stack.variables.values() if isinstance(self.facts.stack, Stack) else ()
         literal = {name: value for variables in written for name, value in hidden_of(variables, words=False).items()}
         return make_redact({**literal, **hidden})
 
     def with_secrets(self) -> tuple[Target, tuple[str, ...]]:
-        """Make the secrets that are missing, as planned; the model is resolved again where others were made meanwhile.
+        """Make the secrets that are missing, as planned; the model is resolved again where the file has others by now.
 
         Returns:
             The target with them, and the names made.
@@ -109,10 +114,10 @@ class Target:
         path = ROOT / environment.env_file
         added = ensure_secrets(path, rules_for(read_source(self.project.files).demanded), self.planned)
         secrets = read_secrets(path)
-        as_planned = self.planned.keys() >= set(added) and all(secrets.get(n) == v for n, v in self.planned.items())
         environ = {name: value for name, value in self.project.environ.items() if name not in SECRETS}
         project = replace(self.project, env_file=path, environ=environ)
-        facts = replace(self.facts, unmade=(), stack=self.facts.stack if as_planned else resolve(project, secrets))
+        stack = self.facts.stack if secrets == self.known else resolve(project, secrets)
+        facts = replace(self.facts, unmade=(), stack=stack)
         return replace(self, project=project, secrets=secrets, planned={}, facts=facts), added
 
     def written(self) -> tuple[Mapping[Path, str], bytes]:
@@ -122,7 +127,7 @@ class Target:
 
     def launched_from(self, project: Project) -> Target:
         """The same machine, with other files and variables of the project."""
-        return replace(self, project=project, facts=replace(self.facts, stack=resolve(project, self.secrets)))
+        return replace(self, project=project, facts=replace(self.facts, stack=resolve(project, self.known)))
 
     def keep_ports(self) -> None:
         """Remember the ports that were moved, for the next launch; called while the project is held."""
