@@ -14,7 +14,7 @@ MAX_DEATHS = 3
 """Deaths since the launch began after which a service that restarts is called a crash loop."""
 
 GRACE_S = 60.0
-"""How long a container that was unhealthy before the launch may stay so once all it waits for was started."""
+"""How long a container that this launch did not start may be unhealthy once Compose is done."""
 
 STABLE_S = 4.0
 """How long a container without a health check must run before it is believed."""
@@ -89,8 +89,9 @@ class _Seen:
     stable_s: float = 0.0
     """What it must run at least, whatever its service asks for: it died before."""
     stale: bool = False
-    """It had ended or was unhealthy before the launch began; that says nothing until `up` is done with it."""
-    stale_until: float = math.inf
+    """It had ended before the launch began; that says nothing until `up` is done with it."""
+    excused_until: float = math.inf
+    """Until when that, or being unhealthy where the launch did not start it, says nothing."""
 
     @property
     def all_deaths(self) -> int:
@@ -139,7 +140,7 @@ class Tracker:
         if state.health == "healthy":
             seen.unhealthy = False
         seen.state = state
-        seen.stale = seen.stale and _is_bad(state)
+        seen.stale = seen.stale and state.status in _ENDED
 
     def _found(self, state: ContainerState, now: float) -> _Seen:
         """One that was there when the launch began: its age counts, and how long it lived before each old restart."""
@@ -147,7 +148,7 @@ class Tracker:
         if self.clock_s is not None and state.started_s is not None:
             age_s = max(0.0, self.clock_s - state.started_s)
         stable_s = min(LONGEST_STABLE_S, 2 * state.earlier_life_s)
-        return _Seen(state, state.restart_count, now - age_s, stable_s=stable_s, stale=_is_bad(state))
+        return _Seen(state, state.restart_count, now - age_s, stable_s=stable_s, stale=state.status in _ENDED)
 
     def _forget(self, identity: str) -> None:
         seen = self._seen.pop(identity, None)
@@ -157,17 +158,17 @@ class Tracker:
     def settle(self, now: float) -> None:
         """Take every container as it is: Compose is done and will start nothing more.
 
-        One that was unhealthy for want of what has only now been started gets GRACE_S to find it.
+        One that is unhealthy for want of what has only now been started or replaced gets GRACE_S to find it.
         """
         self._settled = True
         for seen in self._seen.values():
-            seen.stale_until = now + GRACE_S if seen.state.status == "running" else now
+            seen.excused_until = now + GRACE_S if seen.state.status == "running" else now
 
     def unsettle(self) -> None:
         """Compose was started again: what it stops now it will start."""
         self._settled = False
         for seen in self._seen.values():
-            seen.stale_until = math.inf
+            seen.excused_until = math.inf
 
     def feed(self, event: ContainerEvent, now: float) -> None:
         """Take one event; of a container not yet seen it waits for the look that follows."""
@@ -222,10 +223,6 @@ class Tracker:
         return newest.values()
 
 
-def _is_bad(state: ContainerState) -> bool:
-    return state.status in _ENDED or state.health == "unhealthy"
-
-
 def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: bool) -> ServiceWord:
     state, deaths = seen.state, seen.all_deaths
     exit_code = seen.last_exit if seen.last_exit is not None else state.exit_code
@@ -234,7 +231,7 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: boo
         code = exit_code if deaths or state.status in {*_ENDED, "restarting"} else None
         return ServiceWord(need.service, word, text, kind, code, deaths, state.id, seen.started)
 
-    stale = seen.stale and now < seen.stale_until
+    stale = seen.stale and now < seen.excused_until
     if state.status in _ENDED and seen.killed:
         return say(Word.NEVER, "stopped", "stopped") if settled else say(Word.WAITING, "stopping")
     if state.status in _ENDED and not stale and (not state.restarts or now - seen.since >= ENDED_S):
@@ -266,7 +263,7 @@ def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> Ser
     if health == "unhealthy" or seen.unhealthy:
         return (
             say(Word.WAITING, "unhealthy")
-            if seen.stale and now < seen.stale_until
+            if not seen.started and now < seen.excused_until
             else say(Word.NEVER, "unhealthy", "unhealthy")
         )
     if need.ending is Ending.MUST or health is not None:

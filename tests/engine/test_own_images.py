@@ -99,6 +99,13 @@ def test_a_long_text_is_found_by_its_chunk(up: Running) -> None:
     assert context.startswith("# zebra crossed the junction\n\n[1] zebra (text): ")
 
 
+def test_health_that_many_ask_for_at_once_is_the_stores_own(up: Running) -> None:
+    urls = [f"{up.port(name)}/health" for name in ("RETRIEVAL_PROXY", "MULTIMODAL_WORKER")] * 200
+    with ThreadPoolExecutor(16) as threads:
+        replies = list(threads.map(lambda url: ask("GET", url, timeout_s=30), urls))
+    assert {reply.status: str(reply) for reply in replies if reply.status != 200} == {}
+
+
 BAD = {
     "empty": ("image", b"", 422, "the file is empty"),
     "text for a picture": ("image", b"a,b\n1,2\n", 422, "no picture of JPEG"),

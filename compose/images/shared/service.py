@@ -132,12 +132,17 @@ class Stores:
             "qdrant": lambda: self.qdrant.get_collections() and None,
             "s3": lambda: self.s3.list_buckets() and None,
         }
-        for name in names:
-            if name not in self._asked or self._asked[name].done():  # what still hangs is not asked a second time
-                self._asked[name] = self._threads.submit(_state, name, asked[name])
-        wait(self._asked.values(), _STATE_S)
+        answers = {name: self._answer(name, asked[name]) for name in names}
+        wait(answers.values(), _STATE_S)
         pending = f"no answer within {_STATE_S:g} s"
-        return {name: self._asked[name].result() if self._asked[name].done() else pending for name in names}
+        return {name: answer.result() if answer.done() else pending for name, answer in answers.items()}
+
+    def _answer(self, name: str, ask: Callable[[], None]) -> Future[str]:
+        """Ask a store, or join who still waits for it; the caller keeps it, since the next one puts its own here."""
+        answer = self._asked.get(name)
+        if answer is None or answer.done():
+            answer = self._asked[name] = self._threads.submit(_state, name, ask)
+        return answer
 
     def _ask_postgres(self) -> None:
         with self.pool.connection(timeout=_STORE_S) as connection:

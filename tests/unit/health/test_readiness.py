@@ -98,12 +98,18 @@ def test_what_was_unhealthy_before_the_launch_has_a_grace_after_compose_is_done(
     assert seen.words(1060.0)[0].kind == "unhealthy"
 
 
-def test_what_recovered_and_fails_again_has_no_grace() -> None:
-    seen = Tracker({"a": ServiceNeed("a")})
-    seen.observe([replace(RUNNING, health="unhealthy")], 0.0)
-    seen.update(replace(RUNNING, health="healthy"), 1.0)
-    seen.update(replace(RUNNING, health="unhealthy"), 2.0)
-    assert seen.words(2.0)[0].kind == "unhealthy"
+def test_what_turns_unhealthy_while_another_is_replaced_has_the_same_grace_and_none_once_it_is_restarted() -> None:
+    seen, restarted = Tracker({"a": ServiceNeed("a")}), Tracker({"a": ServiceNeed("a")})
+    for each in (seen, restarted):
+        each.observe([replace(RUNNING, health="healthy")], 0.0)
+    restarted.feed(ContainerEvent("1", "a", "start"), 1.0)
+    for each in (seen, restarted):
+        each.feed(ContainerEvent("1", "a", "health_status", health="unhealthy"), 2.0)
+        each.update(replace(RUNNING, health="unhealthy"), 2.0)
+        each.settle(3.0)
+    assert state_of(seen, 62.9) == ("waiting", "unhealthy")
+    assert seen.words(63.0)[0].kind == "unhealthy"
+    assert restarted.words(2.0)[0].kind == "unhealthy"
 
 
 def test_unhealthy_is_never_by_event_and_by_inspect() -> None:
