@@ -63,8 +63,8 @@ def _service(event: Mapping[str, Any]) -> Sequence[str]:
 
 def _outcome(event: Mapping[str, Any]) -> Sequence[str]:
     if "stopped" in event and not event["failures"]:
-        gone = f"{len(event['stopped'])} containers are gone" if event["stopped"] else "nothing was up"
-        return (f"{gone}; {len(event['volumes'])} volumes are kept",)
+        gone = f"{len(event['stopped'])} container(s) removed" if event["stopped"] else "nothing was up"
+        return (f"{gone}; {len(event['volumes'])} volume(s) kept",)
     if not event.get("ok") or "created" not in event:
         return ()
     what = f"{event['created']} container(s) created" if event["created"] else "nothing was recreated"
@@ -91,7 +91,7 @@ def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
     wrong = sum(row["kind"] not in {"", "no_check"} for row in rows)
     wide = max((len(_word(row)) for row in rows), default=0)
     told = [
-        f"  {_word(row):<{wide}}  {row['subject']:<{width}}  {sum(ms for _, ms in row['done']):>6} ms  "
+        f"  {_word(row):<{wide}}  {row['subject']:<{width}}  {_ms(row['done']):>9}  "
         + (row["text"] or ", ".join(name for name, _ in row["done"]))
         for row in rows
     ]
@@ -100,6 +100,10 @@ def _smoke(event: Mapping[str, Any]) -> Sequence[str]:
 
 def _word(row: Mapping[str, Any]) -> str:
     return str(row["kind"]) or "ok"
+
+
+def _ms(done: Sequence[tuple[str, int]]) -> str:
+    return f"{sum(ms for _, ms in done)} ms" if done else ""
 
 
 def _findings(event: Mapping[str, Any], word: str = "preflight") -> Sequence[str]:

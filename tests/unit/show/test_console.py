@@ -20,8 +20,8 @@ def test_a_start_says_how_long_and_what_was_made_and_a_stop_what_is_gone_and_kep
     assert lines_of({"kind": "ended", "act": "stop", "ok": True, "seconds": 1.25}) == ("STOPPED in 1.2 s",)
     assert lines_of({"kind": "ended", "act": "clean", "ok": True, "seconds": 1.25}) == ()
     stopped = {"kind": "outcome", "failures": [], "volumes": ["v"], "stopped": ["a", "b"]}
-    assert lines_of(stopped) == ("2 containers are gone; 1 volumes are kept",)
-    assert lines_of({**stopped, "stopped": []}) == ("nothing was up; 1 volumes are kept",)
+    assert lines_of(stopped) == ("2 container(s) removed; 1 volume(s) kept",)
+    assert lines_of({**stopped, "stopped": []}) == ("nothing was up; 1 volume(s) kept",)
     assert lines_of({**stopped, "failures": ["Compose failed"]}) == ()
 
 
@@ -37,6 +37,17 @@ def test_gpus_are_told_as_findings_are_and_none_is_told_of_none() -> None:
     lost = {"verdict": "FAIL", "check": "a-b", "subject": "s", "found": "f", "wanted": "w", "remedy": "fix it"}
     assert lines_of({"kind": "gpus", "findings": [lost]})[0] == "GPUs: 1 FAIL"
     assert list(lines_of({"kind": "gpus", "findings": []})) == []
+
+
+def test_a_smoke_check_that_failed_has_no_time_of_its_own() -> None:
+    well = {"kind": "", "subject": "qdrant", "done": [["search", 15], ["upsert", 5]], "text": ""}
+    ill = {"kind": "bad_answer", "subject": "n8n", "done": [], "text": "found status 503; wanted status 200"}
+    told = lines_of({"kind": "smoke", "rows": [well, ill], "seconds": 1.0})
+    assert [" ".join(line.split()) for line in told] == [
+        "smoke: 1 of 2 well, in 1.0 s",
+        "ok qdrant 20 ms search, upsert",
+        "bad_answer n8n found status 503; wanted status 200",
+    ]
 
 
 def test_it_prints_what_came_by_the_end_once() -> None:
