@@ -14,7 +14,7 @@ MAX_DEATHS = 3
 """Deaths since the launch began after which a service that restarts is called a crash loop."""
 
 GRACE_S = 60.0
-"""How long a container that this launch did not start may be unhealthy once Compose is done."""
+"""How long a container that this launch did not start may be unhealthy once Compose was done for the first time."""
 
 STABLE_S = 4.0
 """How long a container without a health check must run before it is believed."""
@@ -90,8 +90,8 @@ class _Seen:
     """What it must run at least, whatever its service asks for: it died before."""
     stale: bool = False
     """It had ended before the launch began; that says nothing until `up` is done with it."""
-    excused_until: float = math.inf
-    """Until when that, or being unhealthy where the launch did not start it, says nothing."""
+    unhealthy_until: float = math.inf
+    """Until when one that the launch did not start may be unhealthy."""
 
     @property
     def all_deaths(self) -> int:
@@ -162,13 +162,11 @@ class Tracker:
         """
         self._settled = True
         for seen in self._seen.values():
-            seen.excused_until = now + GRACE_S if seen.state.status == "running" else now
+            seen.unhealthy_until = min(seen.unhealthy_until, now + GRACE_S)
 
     def unsettle(self) -> None:
         """Compose was started again: what it stops now it will start."""
         self._settled = False
-        for seen in self._seen.values():
-            seen.excused_until = math.inf
 
     def feed(self, event: ContainerEvent, now: float) -> None:
         """Take one event; of a container not yet seen it waits for the look that follows."""
@@ -231,10 +229,9 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: boo
         code = exit_code if deaths or state.status in {*_ENDED, "restarting"} else None
         return ServiceWord(need.service, word, text, kind, code, deaths, state.id, seen.started)
 
-    stale = seen.stale and now < seen.excused_until
     if state.status in _ENDED and seen.killed:
         return say(Word.NEVER, "stopped", "stopped") if settled else say(Word.WAITING, "stopping")
-    if state.status in _ENDED and not stale and (not state.restarts or now - seen.since >= ENDED_S):
+    if state.status in _ENDED and (settled or not seen.stale) and (not state.restarts or now - seen.since >= ENDED_S):
         return _judge_end(seen, need, say)
     if state.status == "paused":
         return say(Word.NEVER, "paused", "paused")
@@ -263,7 +260,7 @@ def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> Ser
     if health == "unhealthy" or seen.unhealthy:
         return (
             say(Word.WAITING, "unhealthy")
-            if not seen.started and now < seen.excused_until
+            if not seen.started and now < seen.unhealthy_until
             else say(Word.NEVER, "unhealthy", "unhealthy")
         )
     if need.ending is Ending.MUST or health is not None:

@@ -461,6 +461,36 @@ def test_a_paused_container_is_named_with_what_brings_it_back(
     box.unpause()
 
 
+def test_an_unhealthy_dependency_of_what_is_new_gets_its_time_and_no_more(
+    launch: Launch, engine: DockerClient, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opskit.health.readiness.GRACE_S", 6.0)
+    text = """
+        services:
+          a:
+            image: box
+            command: [sh, -c, "touch /tmp/up; exec sleep 600"]
+            healthcheck: {test: [CMD, test, -e, /tmp/up], interval: 1s, retries: 1}
+        """
+    more = """
+          b:
+            image: box
+            command: [sleep, "600"]
+            depends_on: {a: {condition: service_healthy}}
+        """
+    assert launch(text).ok
+    (box,) = engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})
+    box.exec_run(["rm", "/tmp/up"])  # noqa: S108  in its container
+    while box.attrs["State"]["Health"]["Status"] != "unhealthy":
+        box.reload()
+    outcome = launch(text.rstrip() + more)
+    only(outcome, "unhealthy")
+    assert 6 <= outcome.seconds < 20
+    back = threading.Timer(3, box.exec_run, [["touch", "/tmp/up"]])  # noqa: S108
+    back.start()
+    assert launch(text.rstrip() + more).ok
+
+
 def test_orphans_stay_whatever_the_shell_says(
     launch: Launch, engine: DockerClient, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
@@ -18,12 +19,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from opskit.health.smoke import own
 from opskit.health.smoke.client import Fault, ask, want
 from tests.checkout import ROOT, Checkout
 from tests.own_images import (
     BUCKETS,
+    RED,
     Running,
     address,
     consistent,
@@ -88,7 +91,7 @@ def test_the_same_content_is_one_document_whatever_it_is_called(up: Running) -> 
 
 def test_a_long_text_is_found_by_its_chunk(up: Running) -> None:
     words = [" ".join(random.choices(["wind", "sea", "stone", "tree"], k=150)) for _ in range(6)]
-    text = "\n".join([*words[:3], "the zebra crossed the quiet junction at dawn", *words[3:]])
+    text = "\r\n".join([*words[:3], "the zebra crossed the quiet junction at dawn", *words[3:]])
     document = take(up.tell(text, document_name="zebra"))
     best = up.search("zebra crossed the junction", modalities=["text"], filters={"document_ids": [document]})
     assert len(best) > 3
@@ -97,6 +100,29 @@ def test_a_long_text_is_found_by_its_chunk(up: Running) -> None:
     assert session["query"] == "zebra crossed the junction"
     context = up.ask("GET", f"/api/search/context/{session['session_id']}").json()["context"]
     assert context.startswith("# zebra crossed the junction\n\n[1] zebra (text): ")
+
+
+def test_a_picture_that_is_very_long_or_was_taken_sideways_is_kept_as_a_person_sees_it(up: Running) -> None:
+    exif, long, sideways = Image.Exif(), io.BytesIO(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.new("L", (1, 1_000_000)).save(long, "PNG")
+    Image.new("RGB", (60, 20), RED).save(sideways, "JPEG", exif=exif)
+    for sink in (long, sideways):
+        take(up.send("image", sink.getvalue()))
+    sizes = "SELECT string_agg(width || 'x' || height, ' ' ORDER BY height) FROM images WHERE width <> height"
+    assert up.checkout.ask_postgres(sizes) == "20x60 1x1000000"
+
+
+def test_without_redis_a_search_is_answered_and_its_cache_is_said_to_be_away(up: Running) -> None:
+    up.box("redis").stop(timeout=5)
+    try:
+        up.search("anything")
+        for method, path in (("GET", "stats"), ("DELETE", "clear")):
+            reply = up.ask(method, f"/api/multimodal/cache/{path}")
+            assert (reply.status, reply.json()["detail"].startswith("redis: ")) == (503, True), str(reply)
+    finally:
+        up.box("redis").start()
+        wait_until_well(up.port("MULTIMODAL_WORKER"))
 
 
 def test_health_that_many_ask_for_at_once_is_the_stores_own(up: Running) -> None:
@@ -144,6 +170,9 @@ def test_what_a_sender_says_of_a_document_never_disturbs_the_work(up: Running) -
     assert found["content"] == "a text with words of its own"
     reply = up.tell("another text", metadata={"nul": "\0"})
     assert (reply.status, "PostgreSQL cannot keep that" in reply.json()["detail"]) == (422, True)
+    part = f'--{own._EDGE}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{"[" * 100_000}\r\n'
+    reply = up.ask("POST", "/api/multimodal/process/image", part.encode() + own._form(picture()), **own._FORM)
+    assert (reply.status, "metadata is no JSON" in reply.json()["detail"]) == (422, True), str(reply)
 
 
 def test_a_collection_that_is_gone_is_made_again(up: Running) -> None:

@@ -18,7 +18,7 @@ from fastapi import FastAPI, Form, HTTPException, UploadFile
 from jobs import Jobs
 from pydantic import BaseModel, Field
 from redis import RedisError
-from service import KEYED, RefusedError, StoreError, Stores, log, make_app, setting
+from service import KEYED, RefusedError, StoreError, Stores, log, make_app, setting, store_errors
 
 from models import Models
 
@@ -122,7 +122,7 @@ def process_file(
     """
     try:
         given = json.loads(metadata)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(f"metadata is no JSON: {error}") from None
     if not isinstance(given, dict):
         raise RefusedError("metadata is not an object of JSON")
@@ -170,13 +170,16 @@ def storage_status() -> Mapping[str, str]:
 @app.get("/api/v1/cache/stats", dependencies=KEYED)
 def cache_stats() -> dict[str, int]:
     """How many queries' vectors are kept."""
-    return {"embeddings": sum(1 for _ in stores.redis.scan_iter("embedding *", 1000))}
+    with store_errors():
+        return {"embeddings": sum(1 for _ in stores.redis.scan_iter("embedding *", 1000))}
 
 
 @app.delete("/api/v1/cache/clear", dependencies=KEYED)
 def clear_cache() -> dict[str, int]:
     """Forget the queries' vectors; they are made again when asked for."""
-    return {"deleted": sum(int(str(stores.redis.delete(key))) for key in stores.redis.scan_iter("embedding *", 1000))}
+    with store_errors():
+        kept = stores.redis.scan_iter("embedding *", 1000)
+        return {"deleted": sum(int(str(stores.redis.delete(key))) for key in kept)}
 
 
 def _take(kind: str, name: str, path: Path, mime: str, metadata: Mapping[str, Any]) -> Document:

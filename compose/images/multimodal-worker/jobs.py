@@ -214,7 +214,7 @@ class Jobs:
         connection.execute(
             "INSERT INTO images (id, document_id, image_path, width, height, format, caption, embedding_id) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (point, row["id"], _path(row), *picture.size, form, caption(media.as_jpeg(picture)), str(point)),
+            (point, row["id"], _path(row), *picture.size, form, caption(picture), str(point)),
         )
 
     def _text(self, connection: Connection, row: Row, path: Path) -> None:
@@ -246,7 +246,7 @@ class Jobs:
             connection.execute(
                 "INSERT INTO video_keyframes (id, video_id, keyframe_path, timestamp_seconds, caption, embedding_id) "
                 "VALUES (%s, %s, %s, %s, %s, %s)",
-                (frame, video, f"{BUCKETS['image']}/{place}", at, caption(jpeg), str(frame)),
+                (frame, video, f"{BUCKETS['image']}/{place}", at, caption(picture), str(frame)),
             )
 
     def _chunks(self, connection: Connection, row: Row, text: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import av
 from av.error import FFmpegError
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from service import RefusedError, setting
 
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -19,6 +21,8 @@ MAX_PIXELS = int(setting("MAX_PIXELS", "50000000"))
 MAX_SECONDS = float(setting("MAX_SECONDS", "7200"))
 MAX_CHARACTERS = int(setting("MAX_CHARACTERS", "5000000"))
 EVERY_S, MAX_FRAMES = 10.0, 60
+_JPEG_SIDE = 65_500
+"""The longest side that a JPEG may have."""
 _CHUNK, _OVERLAP = 1000, 100
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
@@ -36,7 +40,7 @@ class Recording:
 
 
 def open_picture(path: Path) -> tuple[Image.Image, str]:
-    """The first frame of a picture in RGB, and its format.
+    """The first frame of a picture in RGB, turned as its camera was held, and its format.
 
     Raises:
         RefusedError: not a picture, broken, or of more than MAX_PIXELS.
@@ -45,6 +49,8 @@ def open_picture(path: Path) -> tuple[Image.Image, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # before a pixel is unpacked
             with Image.open(path, formats=_PICTURES) as picture:
+                with suppress(OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):  # broken EXIF
+                    ImageOps.exif_transpose(picture, in_place=True)
                 return picture.convert("RGB"), str(picture.format).lower()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise RefusedError(f"the picture unpacks to more than {MAX_PIXELS} pixels", 413) from None
@@ -109,7 +115,7 @@ def read_text(path: Path) -> str:
         RefusedError: it is not one, or it is longer than MAX_CHARACTERS.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # `read_text` makes one character of a line's end of two
     except UnicodeDecodeError as error:
         raise RefusedError(f"the text is not UTF-8: byte {error.start}") from None
     if "\0" in text or not text.strip():
@@ -135,7 +141,9 @@ def chunks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def as_jpeg(picture: Image.Image) -> bytes:
-    """A picture as JPEG."""
+    """A picture as JPEG; one that is longer than a JPEG can be is made smaller."""
     sink = io.BytesIO()
+    if max(picture.size) > _JPEG_SIDE:
+        picture = picture.resize([max(1, side * _JPEG_SIDE // max(picture.size)) for side in picture.size])
     picture.save(sink, "JPEG", quality=88)
     return sink.getvalue()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from media import as_jpeg
 from service import setting
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("models")
 Vector = list[float]
+_OBLONG = 4
 
 
 class Models:
@@ -74,7 +76,11 @@ class Models:
         return self._batches(
             images,
             16,
-            lambda part: _unit(model.get_image_features(**processor(images=list(part), return_tensors="pt"))),
+            lambda part: _unit(
+                model.get_image_features(
+                    **processor(images=[_middle(picture) for picture in part], return_tensors="pt")
+                )
+            ),
         )
 
     def embed_query(self, text: str) -> Vector:
@@ -111,15 +117,15 @@ class Models:
         return vectors
 
 
-def caption(jpeg: bytes) -> str | None:
+def caption(picture: Image) -> str | None:
     """What the stack's model server sees in a picture; None where no VISION_MODEL is named, or it does not answer."""
     model = setting("VISION_MODEL")
     if not model:
         return None
-    picture = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
+    url = f"data:image/jpeg;base64,{base64.b64encode(as_jpeg(picture)).decode()}"
     asked = [
         {"type": "text", "text": "Describe this picture in one sentence."},
-        {"type": "image_url", "image_url": picture},
+        {"type": "image_url", "image_url": {"url": url}},
     ]
     try:
         answer = urllib3.request(
@@ -154,6 +160,13 @@ def _load_speech(name: str, device: str) -> tuple[Any, int]:
     from faster_whisper import WhisperModel  # noqa: PLC0415
 
     return WhisperModel(name, device=device, compute_type="float16" if device == "cuda" else "int8"), 0
+
+
+def _middle(picture: Image) -> Image:
+    """A picture; of a very long one the middle, all that CLIP sees: scaled as a whole, it would fill the memory."""
+    (width, height), most = picture.size, _OBLONG * min(picture.size)
+    left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
+    return picture.crop((left, top, min(width, left + most), min(height, top + most)))
 
 
 def _unit(features: Any) -> list[Vector]:  # noqa: ANN401  torch has no types here

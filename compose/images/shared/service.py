@@ -198,7 +198,8 @@ def _faults(parts: Mapping[str, Any]) -> list[str]:
 
 def need_key(request: Request) -> None:
     """Refuse a call without the key, in `Authorization: Bearer` or `X-API-Key`."""
-    sent = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    sent = request.headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
     if not hmac.compare_digest(sent.encode(), setting("API_KEY").encode()):
         raise HTTPException(401, "send the key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 

@@ -108,6 +108,8 @@ def test_what_turns_unhealthy_while_another_is_replaced_has_the_same_grace_and_n
         each.update(replace(RUNNING, health="unhealthy"), 2.0)
         each.settle(3.0)
     assert state_of(seen, 62.9) == ("waiting", "unhealthy")
+    seen.unsettle()  # Compose is run again, since it fails over what is unhealthy: the time goes on
+    seen.settle(60.0)
     assert seen.words(63.0)[0].kind == "unhealthy"
     assert restarted.words(2.0)[0].kind == "unhealthy"
 
