@@ -206,6 +206,16 @@ def test_metrics_count_by_route(up: Running) -> None:
         assert 'http_requests_total{method="GET",route="/health",status="200"}' in text
 
 
+def test_a_log_tells_what_was_done_and_not_that_somebody_asked_how_they_are(up: Running) -> None:
+    want(up.ask("GET", "/api/search/stats"), 200)
+    want(up.ask("GET", "/api/multimodal/models/status"), 200)
+    for service, path in {"retrieval-proxy": "stats", "multimodal-worker": "models/status"}.items():
+        log = up.box(service).logs().decode()
+        assert f'"GET /api/v1/{path} HTTP/1.1" 200' in log
+        assert "GET /health" not in log
+        assert "GET /metrics" not in log
+
+
 @pytest.mark.parametrize(("service", "store"), [("qdrant", "qdrant"), ("minio", "s3"), ("postgres", "postgres")])
 def test_a_store_that_is_away_is_named_and_what_was_begun_is_gone_on_with(
     up: Running, service: str, store: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tests.real.packages import resolve_stack
 from tests.real.report import Real, debian_version
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from docker.models.containers import Container
 
 REAL = Real(
@@ -117,6 +119,51 @@ def test_a_body_larger_than_its_route_needs_is_refused(nginx: Nginx) -> None:
         assert ask_url("POST", url + route, b"", announced).status == 413, route
 
 
+SERVER = """
+import http.server, threading, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(64):
+            self.wfile.write(bytes(1 << 20))
+    def do_POST(self):
+        time.sleep(600)
+for port in (4000, 8002):
+    server = http.server.ThreadingHTTPServer(("", port), Handler)
+    threading.Thread(target=server.serve_forever).start()
+"""
+"""In the place of LiteLLM and the retrieval proxy: sends 64 MiB, and reads nothing of what it is sent."""
+
+
+@pytest.fixture
+def sender(
+    engine: DockerClient, start: Callable[..., Container], image_of: Callable[[str], str], network: str
+) -> Container:
+    alias = engine.api.create_endpoint_config(aliases=["litellm", "retrieval-proxy"])
+    return start(image_of("nginx"), ["python3", "-c", SERVER], network=network, networking_config={network: alias})
+
+
+@pytest.mark.usefixtures("sender")
+@pytest.mark.parametrize("config", ["nginx.conf", "nginx_optimized.conf"])
+def test_what_is_large_is_never_kept_in_memory(config: str, nginx: Nginx) -> None:
+    box = nginx(config)
+    host, _, port = address(box, 80).removeprefix("http://").partition(":")
+    send = f"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: {32 << 20}\r\n\r\n"
+    fetch = f"GET /api/search/x HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\n\r\n"
+    for request, body in ((send, bytes(31 << 20)), (fetch, b"")):
+        with socket.create_connection((host, int(port)), 2) as link:
+            link.sendall(request.encode())
+            with contextlib.suppress(TimeoutError):
+                link.sendall(body)
+            if not body:
+                assert link.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            time.sleep(1)  # a slow reader
+            used = box.exec_run(["df", "--output=used", "-k", "/tmp"])  # noqa: S108  in its container
+            assert isinstance(used.output, bytes)
+            assert int(used.output.split()[-1]) < 1024, request
+
+
 def test_passwords_cannot_be_tried_without_end(nginx: Nginx) -> None:
     url = address(nginx("nginx.conf"), 80)
     found = [ask_url("POST", f"{url}/api/v1/auths/signin", {"email": "a", "password": "b"}).status for _ in range(30)]
@@ -150,7 +197,7 @@ def address(box: Container, port: int, scheme: str = "http") -> str:
     url = f"{scheme}://127.0.0.1:{(box.ports[f'{port}/tcp'] or [])[0]['HostPort']}"
     for _ in range(100):
         with contextlib.suppress(Fault):
-            ask_url("GET", url)
+            ask_url("GET", f"{url}/nginx-health")
             return url
         time.sleep(0.1)
     raise AssertionError(box.logs())

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import media
+from cache import Cache
 from fastapi import FastAPI, Form, HTTPException, UploadFile
 from jobs import Jobs
 from pydantic import BaseModel, Field
-from redis import RedisError
-from service import KEYED, RefusedError, StoreError, Stores, log, make_app, setting, store_errors
+from service import KEYED, RefusedError, StoreError, Stores, make_app, setting
 
 from models import Models
 
 MAX_BYTES = int(setting("MAX_UPLOAD_BYTES", str(100 * 1024**2)))
-_EMBEDDING_S = 24 * 3600
 _NAME = 255
 
 _FORMS: Mapping[str, Callable[[Path], str]] = {
@@ -32,7 +31,7 @@ _FORMS: Mapping[str, Callable[[Path], str]] = {
     "video": lambda path: media.read_recording(path, "video").format,
 }
 stores, models = Stores(), Models()
-jobs = Jobs(stores, models)
+jobs, cache = Jobs(stores, models), Cache(stores)
 
 
 class Document(BaseModel):
@@ -147,11 +146,11 @@ def delete_document(document: uuid.UUID) -> None:
 def embed_text(body: Query) -> Embedding:
     """The vectors of a query."""
     _need_models()
-    key = f"embedding {models.key} {hashlib.sha256(body.text.encode()).hexdigest()}"
-    if (kept := _cached(key)) is not None:
+    key = f"{models.key} {hashlib.sha256(body.text.encode()).hexdigest()}"
+    if (kept := cache.get(key)) is not None:
         return Embedding.model_validate_json(kept)
     made = Embedding(embedding=models.embed_texts([body.text])[0], image_embedding=models.embed_query(body.text))
-    _cached(key, made.model_dump_json())
+    cache.put(key, made.model_dump_json())
     return made
 
 
@@ -170,16 +169,13 @@ def storage_status() -> Mapping[str, str]:
 @app.get("/api/v1/cache/stats", dependencies=KEYED)
 def cache_stats() -> dict[str, int]:
     """How many queries' vectors are kept."""
-    with store_errors():
-        return {"embeddings": sum(1 for _ in stores.redis.scan_iter("embedding *", 1000))}
+    return {"embeddings": cache.count()}
 
 
 @app.delete("/api/v1/cache/clear", dependencies=KEYED)
 def clear_cache() -> dict[str, int]:
     """Forget the queries' vectors; they are made again when asked for."""
-    with store_errors():
-        kept = stores.redis.scan_iter("embedding *", 1000)
-        return {"deleted": sum(int(str(stores.redis.delete(key))) for key in kept)}
+    return {"deleted": cache.clear()}
 
 
 def _take(kind: str, name: str, path: Path, mime: str, metadata: Mapping[str, Any]) -> Document:
@@ -197,19 +193,6 @@ def _take(kind: str, name: str, path: Path, mime: str, metadata: Mapping[str, An
 def _need_models() -> None:
     if lacking := {kind: state for kind, state in models.states.items() if state != "ok"}:
         raise StoreError("; ".join(f"the {kind} model: {state}" for kind, state in lacking.items()))
-
-
-def _cached(key: str, value: str | None = None) -> str | None:
-    """What the cache holds, or keep it there; without Redis it is only slower."""
-    try:
-        if value is not None:
-            stores.redis.set(key, value, ex=_EMBEDDING_S)
-            return value
-        kept = stores.redis.get(key)
-    except RedisError as error:
-        log.warning("redis: %s", error)
-        return None
-    return kept.decode() if isinstance(kept, bytes) else None
 
 
 @contextmanager

@@ -296,6 +296,7 @@ def _live() -> str:
 def _ask_worker(path: str, body: bytes | None = None) -> Any:  # noqa: ANN401  JSON is any
     url = f"{setting('MULTIMODAL_WORKER_URL', 'http://multimodal-worker:8001')}{path}"
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {setting('API_KEY')}"}
+    headers["Connection"] = "close"  # one that is kept may be closed by the worker just as it is used again
     try:
         answer = _worker.request(
             "POST" if body else "GET", url, body=body, headers=headers, timeout=_WORKER_S if body else _LIVE_S

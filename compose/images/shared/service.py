@@ -19,6 +19,7 @@ import psycopg
 import urllib3
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+from logs import set_up_logs
 from minio import Minio
 from minio.error import MinioException
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
@@ -242,9 +243,7 @@ def make_app(title: str, health: Callable[[], Mapping[str, Any]], **options: Any
         health: what it says of itself; whatever in it is a string other than "ok" makes it unhealthy.
         options: of FastAPI.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    for name in ("service", "jobs", "models"):
-        logging.getLogger(name).setLevel(setting("LOG_LEVEL", "INFO").upper())
+    set_up_logs(setting("LOG_LEVEL", "INFO"))
     if lacking := [name for name in _NEEDED if not setting(name)]:
         raise SystemExit(f"{title}: {', '.join(lacking)} not set; docs/images.md lists what it is given")
     app = FastAPI(title=title, version="1.0.0", **options)
