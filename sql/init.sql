@@ -152,6 +152,8 @@ ALTER TABLE conversations DROP COLUMN assistant_message, DROP COLUMN model_used;
 CREATE INDEX IF NOT EXISTS documents_file_type ON documents (file_type);
 CREATE INDEX IF NOT EXISTS documents_created_at ON documents (created_at);
 CREATE INDEX IF NOT EXISTS documents_metadata ON documents USING gin (metadata);
+CREATE INDEX IF NOT EXISTS documents_unfinished ON documents (updated_at)  -- asked for every five seconds
+  WHERE metadata->>'state' IN ('pending', 'deleting');
 CREATE INDEX IF NOT EXISTS text_chunks_embedding_id ON text_chunks (embedding_id);
 CREATE INDEX IF NOT EXISTS images_document_id ON images (document_id);
 CREATE INDEX IF NOT EXISTS images_embedding_id ON images (embedding_id);

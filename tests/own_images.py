@@ -120,6 +120,13 @@ def picture(colour: Sequence[int] = RED, size: int = 40, form: str = "PNG") -> b
     return sink.getvalue()
 
 
+def strip(length: int) -> bytes:
+    """A picture of one pixel in a row."""
+    sink = io.BytesIO()
+    Image.new("L", (1, length)).save(sink, "PNG")
+    return sink.getvalue()
+
+
 def take(reply: Reply) -> str:
     return str(want(reply, 200).json()["document_id"])
 

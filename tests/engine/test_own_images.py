@@ -33,6 +33,7 @@ from tests.own_images import (
     kill,
     picture,
     send_until_taken,
+    strip,
     take,
     wait_for,
     wait_until_well,
@@ -105,7 +106,7 @@ def test_a_long_text_is_found_by_its_chunk(up: Running) -> None:
 def test_a_picture_that_is_very_long_or_was_taken_sideways_is_kept_as_a_person_sees_it(up: Running) -> None:
     exif, long, sideways = Image.Exif(), io.BytesIO(), io.BytesIO()
     exif[0x0112] = 6
-    Image.new("L", (1, 1_000_000)).save(long, "PNG")
+    long.write(strip(1_000_000))
     Image.new("RGB", (60, 20), RED).save(sideways, "JPEG", exif=exif)
     for sink in (long, sideways):
         take(up.send("image", sink.getvalue()))
@@ -125,6 +126,22 @@ def test_without_redis_a_search_is_answered_and_its_cache_is_said_to_be_away(up:
         wait_until_well(up.port("MULTIMODAL_WORKER"))
 
 
+def test_while_many_texts_are_taken_in_health_and_queries_are_answered(up: Running) -> None:
+    texts = [" ".join(f"t{n}-{word}" for word in range(20_000)) for n in range(48)]
+    with ThreadPoolExecutor(48) as threads:
+        sent = [threads.submit(up.tell, text) for text in texts]
+        answers = []
+        while not all(one.done() for one in sent):
+            answers.append(ask("GET", f"{up.port('MULTIMODAL_WORKER')}/health", timeout_s=60))
+            up.search("anything", keep_session=False)
+        replies = [one.result() for one in sent]
+    assert [str(reply) for reply in replies if reply.status != 200] == []
+    assert [str(answer) for answer in answers if answer.status != 200] == []
+    assert len(answers) > 3
+    for reply in replies:
+        want(up.ask("DELETE", f"/api/multimodal/documents/{reply.json()['document_id']}"), 204)
+
+
 def test_health_that_many_ask_for_at_once_is_the_stores_own(up: Running) -> None:
     urls = [f"{up.port(name)}/health" for name in ("RETRIEVAL_PROXY", "MULTIMODAL_WORKER")] * 200
     with ThreadPoolExecutor(16) as threads:
@@ -137,6 +154,7 @@ BAD = {
     "text for a picture": ("image", b"a,b\n1,2\n", 422, "no picture of JPEG"),
     "a picture cut short": ("image", picture(size=300)[:200], 422, "cannot be read"),
     "a picture that grows": ("image", picture(size=8000), 413, "more than 50000000 pixels"),
+    "a picture of no height": ("image", strip(1_000_001), 413, "in a row"),
     "a page for a picture": ("image", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", 422, "no picture of"),
     "noise for a video": ("video", random.Random(1).randbytes(5000), 422, "video cannot be read"),
     "sound for a video": ("video", own._sound(440), 422, "no moving picture"),

@@ -16,14 +16,18 @@ from typing import Annotated, Any, Literal
 import media
 from cache import Cache
 from fastapi import FastAPI, Form, HTTPException, UploadFile
+from gate import Gate
 from jobs import Jobs
 from pydantic import BaseModel, Field
-from service import KEYED, RefusedError, StoreError, Stores, make_app, setting
+from service import CONNECTIONS, KEYED, RefusedError, StoreError, Stores, make_app, setting
+from starlette.middleware import Middleware
 
 from models import Models
 
 MAX_BYTES = int(setting("MAX_UPLOAD_BYTES", str(100 * 1024**2)))
 _NAME = 255
+_OTHERS = 3
+"""Connections to PostgreSQL that uploads leave free: for `/health`, a deletion, and going on with what was left."""
 
 _FORMS: Mapping[str, Callable[[Path], str]] = {
     "image": lambda path: media.open_picture(path)[1],
@@ -96,7 +100,13 @@ async def running(_: FastAPI) -> AsyncIterator[None]:
     thread.join(20)
 
 
-app = make_app("multimodal-worker", health, lifespan=running, max_body_size=MAX_BYTES + 64 * 1024)  # the form around it
+app = make_app(
+    "multimodal-worker",
+    health,
+    lifespan=running,
+    max_body_size=MAX_BYTES + 64 * 1024,  # the form around it
+    middleware=[Middleware(Gate, most=max(1, CONNECTIONS - _OTHERS))],
+)
 
 
 @app.post("/api/v1/process/text", dependencies=KEYED)

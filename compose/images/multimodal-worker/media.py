@@ -18,6 +18,7 @@ from service import RefusedError, setting
 
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = int(setting("MAX_PIXELS", "50000000"))
+MAX_SIDE = 1_000_000
 MAX_SECONDS = float(setting("MAX_SECONDS", "7200"))
 MAX_CHARACTERS = int(setting("MAX_CHARACTERS", "5000000"))
 EVERY_S, MAX_FRAMES = 10.0, 60
@@ -43,12 +44,14 @@ def open_picture(path: Path) -> tuple[Image.Image, str]:
     """The first frame of a picture in RGB, turned as its camera was held, and its format.
 
     Raises:
-        RefusedError: not a picture, broken, or of more than MAX_PIXELS.
+        RefusedError: not a picture, broken, of more than MAX_PIXELS, or longer than MAX_SIDE.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # before a pixel is unpacked
             with Image.open(path, formats=_PICTURES) as picture:
+                if max(picture.size) > MAX_SIDE:  # each row takes memory of its own
+                    raise RefusedError(f"the picture has more than {MAX_SIDE} pixels in a row", 413)
                 with suppress(OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):  # broken EXIF
                     ImageOps.exif_transpose(picture, in_place=True)
                 return picture.convert("RGB"), str(picture.format).lower()

@@ -66,6 +66,10 @@ def setting(name: str, default: str = "") -> str:
     return os.environ.get(name) or default
 
 
+CONNECTIONS = int(setting("POSTGRES_CONNECTIONS", "8"))
+"""How many connections to PostgreSQL a process opens at most."""
+
+
 class Stores:
     """The four stores. Nothing is connected until it is used, so that a store may come later than the service."""
 
@@ -82,7 +86,7 @@ class Stores:
         pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             kwargs={**parts, **keep_alive, "row_factory": dict_row},
             min_size=1,
-            max_size=int(setting("POSTGRES_CONNECTIONS", "8")),
+            max_size=CONNECTIONS,
             timeout=20.0,
             check=ConnectionPool.check_connection,
             open=True,
