@@ -22,6 +22,10 @@ STABLE_S = 4.0
 LONGEST_STABLE_S = 60.0
 """How long it must at most, where it died before: twice as long as it lived until now."""
 
+EVENT_S = 2.0
+"""How long the event of an end may come after the end itself was seen: of what was there before the launch, it tells
+whether Compose stopped it."""
+
 ENDED_S = 5.0
 """How long a container that the Engine restarts may be ended before it is clear that it will not be."""
 
@@ -85,6 +89,10 @@ class _Seen:
     unhealthy: bool = False
     killed: bool = False
     """It was sent a signal from outside: by Compose, which replaces or removes it, or by a person."""
+    died: bool = False
+    """An event told that it ended."""
+    untold: float = -math.inf
+    """When it was seen ended, where it was there before the launch and no event had told of it yet."""
     started: bool = False
     stable_s: float = 0.0
     """What it must run at least, whatever its service asks for: it died before."""
@@ -137,6 +145,8 @@ class Tracker:
             seen.state.status != "running" or seen.state.restart_count != state.restart_count
         ):
             seen.since = now
+        if state.status in _ENDED and seen.state.status not in _ENDED and not (seen.died or seen.started):
+            seen.untold = now
         if state.health == "healthy":
             seen.unhealthy = False
         seen.state = state
@@ -178,11 +188,11 @@ class Tracker:
         elif event.action == "die":
             seen.deaths += not seen.killed
             seen.last_exit = event.exit_code
-            seen.since = now
+            seen.since, seen.died, seen.untold = now, True, -math.inf
         elif event.action == "oom":
             seen.oom = True
         elif event.action == "start":
-            seen.since, seen.started, seen.killed = now, True, False
+            seen.since, seen.started, seen.killed, seen.died = now, True, False, False
         elif event.action == "health_status":
             seen.unhealthy = event.health == "unhealthy"
         elif event.action == "destroy":
@@ -231,7 +241,8 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: boo
 
     if state.status in _ENDED and seen.killed:
         return say(Word.NEVER, "stopped", "stopped") if settled else say(Word.WAITING, "stopping")
-    if state.status in _ENDED and (settled or not seen.stale) and (not state.restarts or now - seen.since >= ENDED_S):
+    told = now - seen.untold >= EVENT_S and (not state.restarts or now - seen.since >= ENDED_S)
+    if state.status in _ENDED and told and (settled or not seen.stale):
         return _judge_end(seen, need, say)
     if state.status == "paused":
         return say(Word.NEVER, "paused", "paused")

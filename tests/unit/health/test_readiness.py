@@ -234,6 +234,18 @@ def test_a_container_that_compose_stops_to_replace_it_is_no_death_of_its_service
     assert state_of(seen, 5.2) == ("ready", "running")
 
 
+def test_an_end_that_is_seen_before_its_event_waits_for_what_that_tells() -> None:
+    replaced, exited = Tracker({"a": ServiceNeed("a")}), Tracker({"a": ServiceNeed("a")})
+    for each in (replaced, exited):
+        each.observe([RUNNING], 0.0)
+        each.observe([replace(RUNNING, status="exited", exit_code=143)], 10.0)
+        assert state_of(each, 10.0) == ("waiting", "exited")
+    replaced.feed(ContainerEvent("1", "a", "kill", signal=15), 10.1)
+    replaced.feed(die(143), 10.2)
+    assert state_of(replaced, 13.0) == ("waiting", "stopping")
+    assert exited.words(12.0)[0].kind == "exited"
+
+
 def test_replicas_that_compose_takes_away_are_no_deaths() -> None:
     seen = Tracker({"a": ServiceNeed("a")}, clock_s=1000.0)
     seen.observe([replace(RUNNING, id=str(n), number=str(n), started_s=1.0) for n in (1, 2)], 0.0)
