@@ -119,7 +119,7 @@ def test_an_image_that_cannot_serve_fails_the_launch_with_the_clause(
     stack = yaml.safe_load((up.root / OVERRIDE).read_text())
     own, broken = stack["services"][SERVICE], yaml.safe_load(BROKEN[words])
     environment = own.get("environment", {}) | broken.pop("environment", {})
-    own |= broken | {"environment": environment, "healthcheck": {"start_period": "1s", "interval": "1s", "retries": 3}}
+    own |= broken | {"environment": environment, "healthcheck": {"start_period": "1s", "interval": "1s", "retries": 8}}
     (up.root / OVERRIDE).write_text(yaml.safe_dump(stack))
     done = up.start()
     assert done.returncode == 1, done.stdout
