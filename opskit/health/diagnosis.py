@@ -72,11 +72,14 @@ def diagnose(
     }
     sentence, remedy = _sentence(word, kind, waited_s), _REMEDIES[kind].format(**names)
     shown = evidence.log[-_SHOWN:]
-    if evidence.listening is not None and port is not None and port not in evidence.listening:
-        ports = ", ".join(map(str, evidence.listening)) or "no port at all"
-        sentence = f"{sentence}: it listens on {ports}, the contract wants {port}"
+    known = find_cause((*evidence.log, *evidence.probe))
+    told_more = word.deaths > 0 or (known is not None and not known[0].general)  # than that it does not listen yet
+    ports = evidence.listening
+    if ports is not None and port is not None and port not in ports and (ports or not told_more):
+        places = ", ".join(map(str, ports)) or "no port at all"
+        sentence = f"{sentence}: it listens on {places}, the contract wants {port}"
         remedy = f"let its image listen on {port}: see docs/images.md; `{logs}` shows the service's own words"
-    elif known := find_cause((*evidence.log, *evidence.probe)):
+    elif known:
         found, told = known
         sentence = f"{sentence}; probable cause: {found.cause}"
         remedy = f"{found.remedy}; `{logs}` shows all of its log"

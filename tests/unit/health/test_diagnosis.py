@@ -27,6 +27,19 @@ def test_a_port_that_nothing_listens_on_is_named_beside_those_that_are(
     assert ("docs/images.md" in failure.remedy) is told
 
 
+@pytest.mark.parametrize("deaths", [0, 3])
+def test_what_the_log_tells_comes_before_that_nothing_listens_yet(deaths: int) -> None:
+    kind = "crash_loop" if deaths else "unhealthy"
+    word = ServiceWord("worker", Word.NEVER, kind, kind, 1 if deaths else None, deaths, "id")
+    refused = "urllib.error.URLError: <urlopen error [Errno 111] Connection refused>"
+    told = "qdrant_client.http.exceptions.UnexpectedResponse: Unexpected Response: 401 (Unauthorized)"
+    failure = diagnose(word, Evidence(log=(told,), probe=(refused,), listening=()), project="p", waited_s=5, port=8001)
+    assert "Qdrant is asked without its key" in failure.message
+    assert "QDRANT_API_KEY" in failure.remedy
+    silent = diagnose(word, Evidence(log=("bye",), probe=(refused,), listening=()), project="p", waited_s=5, port=8001)
+    assert ("listens on no port" in silent.message) is (deaths == 0), "one that dies has no port for that reason"
+
+
 def test_a_health_check_that_names_no_port_says_nothing_of_ports() -> None:
     failure = diagnose(UNHEALTHY, Evidence(listening=(9000,)), project="p", waited_s=5)
     assert "9000" not in failure.message
