@@ -89,8 +89,6 @@ class _Seen:
     unhealthy: bool = False
     killed: bool = False
     """It was sent a signal from outside: by Compose, which replaces or removes it, or by a person."""
-    died: bool = False
-    """An event told that it ended."""
     untold: float = -math.inf
     """When it was seen ended, where it was there before the launch and no event had told of it yet."""
     started: bool = False
@@ -98,8 +96,6 @@ class _Seen:
     """What it must run at least, whatever its service asks for: it died before."""
     stale: bool = False
     """It had ended before the launch began; that says nothing until `up` is done with it."""
-    unhealthy_until: float = math.inf
-    """Until when one that the launch did not start may be unhealthy."""
 
     @property
     def all_deaths(self) -> int:
@@ -121,6 +117,8 @@ class Tracker:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _first: bool = True
     _settled: bool = False
+    _done: float = math.inf
+    """When Compose was done for the first time."""
     _removed: set[str] = field(default_factory=set)
 
     def observe(self, states: Iterable[ContainerState], now: float) -> None:
@@ -145,7 +143,7 @@ class Tracker:
             seen.state.status != "running" or seen.state.restart_count != state.restart_count
         ):
             seen.since = now
-        if state.status in _ENDED and seen.state.status not in _ENDED and not (seen.died or seen.started):
+        if state.status in _ENDED and seen.state.status not in _ENDED and not seen.started and seen.last_exit is None:
             seen.untold = now
         if state.health == "healthy":
             seen.unhealthy = False
@@ -171,8 +169,7 @@ class Tracker:
         One that is unhealthy for want of what has only now been started or replaced gets GRACE_S to find it.
         """
         self._settled = True
-        for seen in self._seen.values():
-            seen.unhealthy_until = min(seen.unhealthy_until, now + GRACE_S)
+        self._done = min(self._done, now)
 
     def unsettle(self) -> None:
         """Compose was started again: what it stops now it will start."""
@@ -188,11 +185,11 @@ class Tracker:
         elif event.action == "die":
             seen.deaths += not seen.killed
             seen.last_exit = event.exit_code
-            seen.since, seen.died, seen.untold = now, True, -math.inf
+            seen.since, seen.untold = now, -math.inf
         elif event.action == "oom":
             seen.oom = True
         elif event.action == "start":
-            seen.since, seen.started, seen.killed, seen.died = now, True, False, False
+            seen.since, seen.started, seen.killed = now, True, False
         elif event.action == "health_status":
             seen.unhealthy = event.health == "unhealthy"
         elif event.action == "destroy":
@@ -203,7 +200,9 @@ class Tracker:
         return tuple(self._judge(need, now) for need in self.needs.values())
 
     def _judge(self, need: ServiceNeed, now: float) -> ServiceWord:
-        words = [_judge_container(seen, need, now, settled=self._settled) for seen in self._newest(need.service)]
+        grace = now < self._done + GRACE_S
+        seen = self._newest(need.service)
+        words = [_judge_container(one, need, now, settled=self._settled, grace=grace) for one in seen]
         for word in words:
             if word.word is Word.NEVER:
                 return word
@@ -231,7 +230,7 @@ class Tracker:
         return newest.values()
 
 
-def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: bool) -> ServiceWord:
+def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: bool, grace: bool) -> ServiceWord:
     state, deaths = seen.state, seen.all_deaths
     exit_code = seen.last_exit if seen.last_exit is not None else state.exit_code
 
@@ -250,7 +249,7 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: boo
         oom = seen.oom or state.oom_killed
         return say(Word.NEVER, *(("out of memory", "oom_killed") if oom else ("crash loop", "crash_loop")))
     if state.status == "running":
-        return _judge_running(seen, need, now, say)
+        return _judge_running(seen, need, now, say, grace=grace and not seen.started)
     return say(Word.WAITING, f"restarting ({deaths})" if deaths else state.status)
 
 
@@ -264,16 +263,12 @@ def _judge_end(seen: _Seen, need: ServiceNeed, say: _Say) -> ServiceWord:
     return say(Word.NEVER, "exited", "exited")
 
 
-def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say) -> ServiceWord:
+def _judge_running(seen: _Seen, need: ServiceNeed, now: float, say: _Say, *, grace: bool) -> ServiceWord:
     health = seen.state.health
     if health == "healthy":
         return say(Word.READY, "healthy")
     if health == "unhealthy" or seen.unhealthy:
-        return (
-            say(Word.WAITING, "unhealthy")
-            if not seen.started and now < seen.unhealthy_until
-            else say(Word.NEVER, "unhealthy", "unhealthy")
-        )
+        return say(Word.WAITING, "unhealthy") if grace else say(Word.NEVER, "unhealthy", "unhealthy")
     if need.ending is Ending.MUST or health is not None:
         return say(Word.WAITING, "running" if need.ending is Ending.MUST else "starting")
     if now - seen.since >= max(need.stable_s, seen.stable_s):

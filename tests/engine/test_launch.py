@@ -462,7 +462,7 @@ def test_a_paused_container_is_named_with_what_brings_it_back(
 
 
 def test_an_unhealthy_dependency_of_what_is_new_gets_its_time_and_no_more(
-    launch: Launch, engine: DockerClient, project: str, monkeypatch: pytest.MonkeyPatch
+    launch: Launch, engine: DockerClient, project: str, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
 ) -> None:
     monkeypatch.setattr("opskit.health.readiness.GRACE_S", 6.0)
     text = """
@@ -481,14 +481,14 @@ def test_an_unhealthy_dependency_of_what_is_new_gets_its_time_and_no_more(
     assert launch(text).ok
     (box,) = engine.containers.list(filters={"label": f"com.docker.compose.project={project}"})
     box.exec_run(["rm", "/tmp/up"])  # noqa: S108  in its container
-    while box.attrs["State"]["Health"]["Status"] != "unhealthy":
-        box.reload()
+    until(lambda: engine.containers.get(str(box.id)).attrs["State"]["Health"]["Status"] == "unhealthy")
     outcome = launch(text.rstrip() + more)
     only(outcome, "unhealthy")
     assert 6 <= outcome.seconds < 20
     back = threading.Timer(3, box.exec_run, [["touch", "/tmp/up"]])  # noqa: S108
     back.start()
     assert launch(text.rstrip() + more).ok
+    back.join()
 
 
 def test_orphans_stay_whatever_the_shell_says(

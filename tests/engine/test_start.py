@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -192,7 +192,7 @@ def test_the_plan_exits_with_10_where_a_start_would_change_something(
 
 
 def test_status_names_what_was_done_to_a_service_from_outside_and_restart_brings_it_back(
-    checkout: Checkout, first: subprocess.CompletedProcess[str]
+    checkout: Checkout, first: subprocess.CompletedProcess[str], until: Callable[..., None]
 ) -> None:
     assert first.returncode == 0
     words = ("dev", "-p", "rehearse", "true")
@@ -216,10 +216,7 @@ def test_status_names_what_was_done_to_a_service_from_outside_and_restart_brings
     unknown = checkout.opskit("restart", "dev", "n9n", "-p", "rehearse", "true")
     assert unknown.returncode == 2
     assert "did you mean" in unknown.stderr.lower()
-    end = time.monotonic() + 60
-    while time.monotonic() < end and boxes["retrieval-proxy"].attrs["State"]["Health"]["FailingStreak"] < 5:
-        time.sleep(0.2)
-        boxes["retrieval-proxy"].reload()
+    until(lambda: checkout.containers()["retrieval-proxy"].attrs["State"]["Health"]["FailingStreak"] >= 5, 60)
     # One probe more without its store, and it is unhealthy while the launch brings the store back.
     whole = checkout.start("-p", "smoke", "no")
     assert whole.returncode == 0, whole.stdout + whole.stderr
