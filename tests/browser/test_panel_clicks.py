@@ -268,7 +268,6 @@ def test_what_preflight_refuses_is_told_with_its_remedy_and_cannot_be_launched(s
 
 
 def test_a_wrong_parameter_is_told_in_the_panel_and_no_cell_is_red(start_page: Page) -> None:
-    expect(start_page.get_by_text("[*]:")).to_have_count(0, timeout=60_000)
     expect(start_page.locator(".jp-OutputArea-output[data-mime-type*=stderr]")).to_have_count(0)
     expect(start_page.locator(".jp-RenderedText[data-mime-type*=error]")).to_have_count(0)
     open_more(start_page)

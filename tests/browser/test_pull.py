@@ -42,7 +42,6 @@ def page(image: str, checkout: Checkout, tmp_path: Path) -> Iterator[Page]:
         serve_lab(checkout.root, checkout.environ, tmp_path / "home") as lab,
         open_notebook(lab, "start.ipynb") as page,
     ):
-        expect(page.get_by_text("[*]:")).to_have_count(0, timeout=120_000)
         yield page
 
 
