@@ -121,7 +121,7 @@ def picture(colour: Sequence[int] = RED, size: int = 40, form: str = "PNG") -> b
 
 
 def strip(length: int) -> bytes:
-    """A picture of one pixel in a row."""
+    """A picture that is one pixel wide."""
     sink = io.BytesIO()
     Image.new("L", (1, length)).save(sink, "PNG")
     return sink.getvalue()

@@ -157,7 +157,7 @@ BAD = {
     "text for a picture": ("image", b"a,b\n1,2\n", 422, "no picture of JPEG"),
     "a picture cut short": ("image", picture(size=300)[:200], 422, "cannot be read"),
     "a picture that grows": ("image", picture(size=8000), 413, "more than 50000000 pixels"),
-    "a picture of no height": ("image", strip(1_000_001), 413, "in a row"),
+    "a picture that is too long": ("image", strip(1_000_001), 413, "on one side"),
     "a page for a picture": ("image", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", 422, "no picture of"),
     "noise for a video": ("video", random.Random(1).randbytes(5000), 422, "video cannot be read"),
     "sound for a video": ("video", own._sound(440), 422, "no moving picture"),

@@ -10,6 +10,7 @@ from typing import TypeVar
 from service import StoreError, Stores, log, store_errors
 
 T = TypeVar("T")
+_PREFIX = "embedding "
 _KEPT_S = 24 * 3600
 _ONE_S, _ALL_S, _AGAIN_S = 1.0, 30.0, 10.0
 """How long Redis has for one value and for all, and for how long it is left alone where it did not give one."""
@@ -26,12 +27,12 @@ class Cache:
 
     def get(self, key: str) -> str | None:
         """What is kept; None where nothing is, or Redis does not answer."""
-        kept = self._try(lambda: self._stores.redis.get(f"embedding {key}"))
+        kept = self._try(lambda: self._stores.redis.get(f"{_PREFIX}{key}"))
         return kept.decode() if isinstance(kept, bytes) else None
 
     def put(self, key: str, value: str) -> None:
         """Keep a value for a day, where Redis answers."""
-        self._try(lambda: self._stores.redis.set(f"embedding {key}", value, ex=_KEPT_S))
+        self._try(lambda: self._stores.redis.set(f"{_PREFIX}{key}", value, ex=_KEPT_S))
 
     def count(self) -> int:
         """How many values are kept.
@@ -50,7 +51,7 @@ class Cache:
         return self._ask(lambda: sum(int(str(self._stores.redis.delete(key))) for key in self._keys()), _ALL_S)
 
     def _keys(self) -> Iterator[bytes]:
-        return self._stores.redis.scan_iter("embedding *", 1000)
+        return self._stores.redis.scan_iter(f"{_PREFIX}*", 1000)
 
     def _try(self, ask: Callable[[], T]) -> T | None:
         if time.monotonic() < self._again:

@@ -51,7 +51,7 @@ def open_picture(path: Path) -> tuple[Image.Image, str]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # before a pixel is unpacked
             with Image.open(path, formats=_PICTURES) as picture:
                 if max(picture.size) > MAX_SIDE:  # each row takes memory of its own
-                    raise RefusedError(f"the picture has more than {MAX_SIDE} pixels in a row", 413)
+                    raise RefusedError(f"the picture has more than {MAX_SIDE} pixels on one side", 413)
                 with suppress(OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):  # broken EXIF
                     ImageOps.exif_transpose(picture, in_place=True)
                 return picture.convert("RGB"), str(picture.format).lower()

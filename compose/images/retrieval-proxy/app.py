@@ -25,7 +25,7 @@ _RANK = 60
 """What damps the first places where ranks of several lists are added up (reciprocal rank fusion, Cormack 2009)."""
 _STORES = ("postgres", "qdrant", "s3")
 stores = Stores()
-_worker = urllib3.PoolManager(maxsize=16, retries=urllib3.Retry(1, read=0))
+_worker = urllib3.PoolManager(retries=urllib3.Retry(1, read=0))
 
 
 class Filters(BaseModel):
@@ -295,8 +295,11 @@ def _live() -> str:
 
 def _ask_worker(path: str, body: bytes | None = None) -> Any:  # noqa: ANN401  JSON is any
     url = f"{setting('MULTIMODAL_WORKER_URL', 'http://multimodal-worker:8001')}{path}"
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {setting('API_KEY')}"}
-    headers["Connection"] = "close"  # one that is kept may be closed by the worker just as it is used again
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {setting('API_KEY')}",
+        "Connection": "close",  # one that is kept may be closed by the worker just as it is used again
+    }
     try:
         answer = _worker.request(
             "POST" if body else "GET", url, body=body, headers=headers, timeout=_WORKER_S if body else _LIVE_S
