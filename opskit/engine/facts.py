@@ -37,7 +37,6 @@ class ContainerFact:
     status: str
     state: str
     image: str
-    config_hash: str
     published: tuple[PublishedPort, ...]
 
 
@@ -193,6 +192,5 @@ def _container(entry: dict[str, Any]) -> ContainerFact:
         status=entry["Status"],
         state=entry["State"],
         image=entry["Image"],
-        config_hash=labels.get(HASH_LABEL, ""),
         published=tuple(PublishedPort(p.get("IP", ""), p["PublicPort"], p["Type"]) for p in ports if "PublicPort" in p),
     )

@@ -44,8 +44,7 @@ def plan_project(client: DockerClient, project: Project, stack: Stack, journal: 
     if not deployed.containers:  # no configuration that could have changed
         return Plan(plan_launch(stack, deployed, {}), converged=False)
     modes = shared_modes(stack, deployed)
-    with phase(journal, "compose config"):
-        hashes = _read_hashes(project, stack, modes)
+    hashes = _read_hashes(project, stack, modes, journal)
     steps = plan_launch(stack, deployed, hashes)
     return Plan(steps, is_converged(stack, deployed, steps, hashes))
 
@@ -72,12 +71,16 @@ def keep_hashes(client: DockerClient, project: Project, stack: Stack) -> None:
         _keep(project, _model_key(project, stack, shared_modes(stack, deployed)), hashes)
 
 
-def _read_hashes(project: Project, stack: Stack, changes: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+def _read_hashes(
+    project: Project, stack: Stack, changes: Mapping[str, Mapping[str, str]], journal: Journal
+) -> Mapping[str, str]:
     """Hash by service, as Compose said it last time of this very model; else as it says it now."""
     key = _model_key(project, stack, changes)
     if hashes := _kept(project, key):
         return hashes
-    if hashes := project.read_hashes(changes):
+    with phase(journal, "compose config"):
+        hashes = project.read_hashes(changes)
+    if hashes:
         _keep(project, key, hashes)
     return hashes
 

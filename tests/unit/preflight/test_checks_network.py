@@ -90,7 +90,7 @@ def test_an_external_network_and_volume_must_be_there() -> None:
 
 @pytest.mark.parametrize(("project", "verdict"), [("other", Verdict.FAIL), (None, Verdict.FAIL), ("p", Verdict.PASS)])
 def test_a_fixed_container_name_must_be_free_or_ours(project: str | None, verdict: Verdict) -> None:
-    held = ContainerFact("i", "fixed", project, "one", "Up", "running", "x:1", "", ())
+    held = ContainerFact("i", "fixed", project, "one", "Up", "running", "x:1", ())
     assert verdicts(check_container_name(stack(container_name="fixed"), [held])) == [verdict]
     assert check_container_name(stack(), [held]) == ()
 
@@ -136,7 +136,7 @@ def test_a_bridge_is_not_judged_where_there_is_none_by_choice_or_it_is_elsewhere
     ],
 )
 def test_what_an_ended_launch_left_is_a_warning(name: str, state: str, project: str, verdict: Verdict) -> None:
-    left = ContainerFact("i", name, project, "one", "?", state, "x:1", "", ())
+    left = ContainerFact("i", name, project, "one", "?", state, "x:1", ())
     (finding,) = check_container_left(stack(), [left])
     assert finding.verdict is verdict
     assert verdict is Verdict.PASS or f"`docker rm -f {name}`" in finding.remedy

@@ -23,7 +23,7 @@ def stack(**services: list[dict[str, Any]]) -> Stack:
 
 def container(service: str | None, project: str | None, ip: str = "127.0.0.1", number: int = 6379) -> ContainerFact:
     name = f"{project}-{service}-1" if project else "lone"
-    return ContainerFact("1", name, project, service, "Up", "running", "x", "", (PublishedPort(ip, number, "tcp"),))
+    return ContainerFact("1", name, project, service, "Up", "running", "x", (PublishedPort(ip, number, "tcp"),))
 
 
 def holder(ip: str, number: int = 6379, pid: int | None = 42, name: str | None = "redis-server") -> ListeningSocket:

@@ -57,7 +57,7 @@ INVENTORIES = st.builds(
     st.lists(st.from_type(Pair), max_size=2).map(tuple), st.just("nvml"),
 )  # fmt: skip
 CONTAINERS = st.builds(
-    ContainerFact, WORDS, WORDS, st.none() | WORDS, st.none() | WORDS, WORDS, WORDS, WORDS, WORDS,
+    ContainerFact, WORDS, WORDS, st.none() | WORDS, st.none() | WORDS, WORDS, WORDS, WORDS,
     st.lists(st.builds(PublishedPort, st.ip_addresses().map(str) | st.just(""), PORTS, st.just("tcp")), max_size=1).map(tuple),
 )  # fmt: skip
 ENGINES = st.builds(

@@ -47,7 +47,7 @@ def test_of_an_engine_elsewhere_this_machine_is_not_the_judge() -> None:
 
 
 def test_of_an_engine_elsewhere_the_containers_still_hold_their_ports() -> None:
-    other = ContainerFact("i", "web", None, None, "Up", "running", "x:1", "", (PublishedPort("0.0.0.0", 80, "tcp"),))
+    other = ContainerFact("i", "web", None, None, "Up", "running", "x:1", (PublishedPort("0.0.0.0", 80, "tcp"),))
     publishing = stack(ports=[{"target": 80, "published": "80"}])
     found = facts(engine=engine(host="tcp://10.0.0.1:2375", containers=(other,)), stack=publishing)
     said_ = {(f.check, f.verdict) for f in Report.from_facts(found).findings if f.check.startswith("port-")}
