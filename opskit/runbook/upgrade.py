@@ -176,6 +176,15 @@ class Upgrade(Releases):
             except NotReadError as error:
                 raise OpskitError(f"{self.project}: no set was made: {error}. Nothing was changed") from None
 
+    def _keep_since(self) -> str:
+        """What is there now as a set, before an older one takes its place; empty where there is no way to keep it."""
+        try:
+            with hold_project(self.project, engine=self.start.target.engine_id):
+                return self.save()[0]
+        except (OpskitError, OSError) as error:  # the way back matters more
+            note(self.journal, f"what was written since the set was made cannot be kept: {error}")
+            return ""
+
     def _find_data(self, kept: Iterable[Part]) -> None:
         """See that the databases are those of before.
 
@@ -221,23 +230,29 @@ class Upgrade(Releases):
         told = self.start.target.redact()(str(error) or type(error).__name__)
         note(self.journal, f"the upgrade failed; going back to release {mark.release}")
         moved: tuple[str, ...] = ()
+        kept = ""
         try:
             self._await_engine()
             moved = self.moved(find_release(mark.release, self.environment.project))
+            kept = self._keep_since() if moved and mark.snapshot else ""
             self.go_back(mark if moved else Mark(mark.release, ""))
         except (OpskitError, OSError) as again:
+            left = f", what was written since is set {kept}" if kept else ""
             self.journal.write("upgrade", project=self.project, verdict="neither", since=mark, why=told)
             back = self.action("rollback", release=mark.release, confirm=self.project).command
             return LaunchFailedError(
                 f"the upgrade of {self.project} failed: {told}\nand going back failed too: {again}\n"
-                f"The data as it was is set {mark.snapshot or 'none'}. Remedy: remove what hinders, then `{back}`"
+                f"The data as it was is set {mark.snapshot or 'none'}{left}. Remedy: remove what hinders, then `{back}`"
             )
         data = (
-            f"the data is that of set {mark.snapshot} ({', '.join(moved)} had other images)"
+            f"the data is that of set {mark.snapshot} ({', '.join(moved)} had other images); what was written since "
+            + (f"is in set {kept}" if kept else "is lost")
             if moved
             else "the data was not touched"
         )
-        self.journal.write("upgrade", project=self.project, verdict="undone", since=mark, moved=moved, why=told)
+        self.journal.write(
+            "upgrade", project=self.project, verdict="undone", since=mark, moved=moved, kept=kept, why=told
+        )
         return LaunchFailedError(
             f"the upgrade of {self.project} failed: {told}\n"
             f"It was undone: release {mark.release} is ready again; {data}."

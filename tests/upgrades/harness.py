@@ -72,7 +72,7 @@ def run_case(checkout: Checkout, case: Case, data: Data, bench: Bench | None = N
             faults.append("was not undone")
         elif case.ends in {"refused", "stopped"} and ids(checkout) != boxes:
             faults.append("nothing was to change, yet containers were replaced")
-        if case.ends == "undone" and case.moved != ("the data is that of set" in said):
+        if case.ends == "undone" and case.moved != ("what was written since is in set" in said):
             faults.append("data: said otherwise")
     if "Traceback" in said:
         faults.append("a traceback")
