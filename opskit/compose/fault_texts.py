@@ -11,7 +11,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("gpu_hook_failed", r"nvidia-container-cli|nvidia-container-runtime-hook", "run `nvidia-smi` on the host and fix what it says; after a driver update reboot, and restart Docker"),
     ("capability_unknown", r"unknown capability", "correct cap_add or cap_drop: `man 7 capabilities` has the names"),
     ("cpu_limit", r"Range of CPUs is from|Requested CPUs are not available", "ask for CPUs that this machine has (`nproc`): cpus, cpuset or deploy.resources"),
-    ("memory_limit", r"Minimum memory limit allowed|Minimum memoryswap|Minimum memory reservation", "raise the memory limit: a bare number counts bytes"),
+    ("memory_limit", r"Minimum memory limit allowed|Minimum memoryswap|Minimum memory reservation|unable to set memory limit|init was OOM-killed", "raise the memory limit: a bare number counts bytes, and a start takes some 10 MB"),
     ("workdir_invalid", r"Cannot mkdir: .* is not a directory", "correct working_dir: it names a file"),
     ("mount_kind", r"Are you trying to mount a directory onto a file|not a directory: unknown", "mount a file on a file and a folder on a folder; a source that was missing may have been made as a folder"),
     ("volume_mount_failed", r"error while mounting volume|failed to mount local volume", "correct the volume's driver_opts, and see whether its server answers: `mount` by hand says more"),

@@ -26,6 +26,9 @@ EVENT_S = 2.0
 """How long the event of an end may come after the end itself was seen: of what was there before the launch, it tells
 whether Compose stopped it."""
 
+OOM_S = 1.0
+"""How long the Engine may take to say that a death by SIGKILL was for memory: containerd tells the two apart."""
+
 ENDED_S = 5.0
 """How long a container that the Engine restarts may be ended before it is clear that it will not be."""
 
@@ -71,6 +74,7 @@ class ServiceWord:
 
 _Say = Callable[..., ServiceWord]
 _ENDED = frozenset({"exited", "dead"})
+_SIGKILLED = 137
 _NO_END = frozenset({1, 10, 12, 17, 18, 23, 28})
 """Signals that are sent for another purpose than an end: HUP, USR1, USR2, CHLD, CONT, URG, WINCH."""
 
@@ -82,7 +86,7 @@ class _Seen:
     state: ContainerState
     base_restarts: int
     since: float
-    """When it last began to run, as far as this launch knows."""
+    """When it last began to run or was ended, as far as this launch knows."""
     deaths: int = 0
     last_exit: int | None = None
     oom: bool = False
@@ -143,8 +147,10 @@ class Tracker:
             seen.state.status != "running" or seen.state.restart_count != state.restart_count
         ):
             seen.since = now
-        if state.status in _ENDED and seen.state.status not in _ENDED and not seen.started and seen.last_exit is None:
-            seen.untold = now
+        if state.status in _ENDED and seen.state.status not in _ENDED:
+            seen.since = now
+            if not seen.started and seen.last_exit is None:
+                seen.untold = now
         if state.health == "healthy":
             seen.unhealthy = False
         seen.state = state
@@ -240,13 +246,15 @@ def _judge_container(seen: _Seen, need: ServiceNeed, now: float, *, settled: boo
 
     if state.status in _ENDED and seen.killed:
         return say(Word.NEVER, "stopped", "stopped") if settled else say(Word.WAITING, "stopping")
-    told = now - seen.untold >= EVENT_S and (not state.restarts or now - seen.since >= ENDED_S)
+    oom = seen.oom or state.oom_killed
+    dead_s = now - seen.since
+    unsure = exit_code == _SIGKILLED and not oom and dead_s < OOM_S and state.status != "running"
+    told = not unsure and now - seen.untold >= EVENT_S and (not state.restarts or dead_s >= ENDED_S)
     if state.status in _ENDED and told and (settled or not seen.stale):
         return _judge_end(seen, need, say)
     if state.status == "paused":
         return say(Word.NEVER, "paused", "paused")
-    if deaths >= need.max_deaths:
-        oom = seen.oom or state.oom_killed
+    if deaths >= need.max_deaths and not unsure:
         return say(Word.NEVER, *(("out of memory", "oom_killed") if oom else ("crash loop", "crash_loop")))
     if state.status == "running":
         return _judge_running(seen, need, now, say, grace=grace and not seen.started)

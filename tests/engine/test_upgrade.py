@@ -93,6 +93,11 @@ def test_a_good_upgrade_replaces_what_changed_alone_and_a_rollback_takes_it_back
 def test_an_upgrade_that_fails_is_undone(checkout: Checkout, data: Data, case: Case) -> None:
     result = run_case(checkout, case, data)
     assert not result.faults, f"{result.faults}\n{result.said}"
+    if case.moved:
+        record = checkout.last()[1]
+        assert record["upgrade"]["kept"] == record["snapshot"]["set"]
+        (n8n,) = (part for part in record["snapshot"]["parts"] if part["name"] == "postgres/n8n")
+        assert any("moved_on" in table for table in n8n["rows"]), "what was written since the first set"
 
 
 def test_what_has_no_way_back_is_not_upgraded(checkout: Checkout, data: Data) -> None:

@@ -124,6 +124,11 @@ CAUSED = [
     ),
     ('Error response from daemon: error looking up logging plugin loki: plugin "loki" not found', "plugin_missing"),
     ("Error response from daemon: Minimum memory limit allowed is 6MB", "memory_limit"),
+    ("error setting cgroup config for procHooks process: unable to set memory limit to 6291456", "memory_limit"),
+    (
+        "unable to start container process: container init was OOM-killed (memory limit too low?): unknown",
+        "memory_limit",
+    ),
     ('failed to create network flt-netdrv_n: Error response from daemon: plugin "weave" not found', "plugin_missing"),
     (
         "Error response from daemon: error while mounting volume '/x/_data': failed to mount local volume: mount :/export/models:/x/_data, da",

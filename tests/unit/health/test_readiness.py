@@ -167,6 +167,27 @@ def test_an_end_by_memory_is_named_by_event_or_by_inspect() -> None:
     assert [seen.words(1.0)[0].kind for seen in (by_event, by_look)] == ["oom_killed", "oom_killed"]
 
 
+def test_a_kill_for_memory_that_is_told_after_the_death_is_named_and_a_kill_that_is_not_is_an_end() -> None:
+    for_memory, looped, killed = tracker(), tracker(max_deaths=1), tracker()
+    for seen, status in ((for_memory, "exited"), (looped, "restarting"), (killed, "exited")):
+        seen.observe([RUNNING], 0.0)
+        seen.feed(die(137), 8.0)
+        seen.update(replace(RUNNING, status=status, exit_code=137), 8.0)
+        assert seen.words(8.9)[0].word is Word.WAITING
+    for seen in (for_memory, looped):
+        seen.feed(ContainerEvent("1", "a", "oom"), 8.9)
+    assert [seen.words(9.0)[0].kind for seen in (for_memory, looped, killed)] == ["oom_killed", "oom_killed", "exited"]
+
+
+def test_an_end_that_a_look_sees_before_its_event_may_be_for_memory_too() -> None:
+    seen = tracker()
+    seen.observe([RUNNING], 0.0)
+    seen.update(replace(RUNNING, status="exited", exit_code=137), 8.0)
+    assert seen.words(8.9)[0].word is Word.WAITING
+    seen.update(replace(RUNNING, status="exited", exit_code=137, oom_killed=True), 8.9)
+    assert seen.words(8.9)[0].kind == "oom_killed"
+
+
 def test_every_replica_must_be_ready() -> None:
     seen = tracker(replicas=2)
     healthy = [replace(RUNNING, id=str(n), number=str(n), health="healthy") for n in range(2)]
